@@ -1,0 +1,25 @@
+# Everything a newcomer needs, one word each; the work is done by the scripts in scripts/.
+
+.DEFAULT_GOAL := build
+.PHONY: build run test lint format clean deps
+
+build: deps   ## the release binary, at bin/duragraph
+	scripts/build.sh release
+
+run:          ## the example project served and one run played; the server stays up until Ctrl-C
+	scripts/run.sh
+
+test:         ## every test; the last line is "N passed, N failed"
+	scripts/test.sh
+
+lint:         ## formatting and static analysis, nothing is changed
+	scripts/lint.sh
+
+format:       ## the C++ sources rewritten in the project's format
+	scripts/format.sh
+
+clean:        ## what was built, virtual environments included; the data of served projects stays
+	rm -rf build bin tests/node_modules examples/*/.venv
+
+deps:
+	scripts/install-deps.sh

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Configures and builds one preset; the release one also leaves its program at bin/duragraph.
+# Usage: scripts/build.sh [dev|release|asan|tsan]
+. "$(dirname "$0")/common.sh"
+preset=${1:-release}
+cd "$ROOT"
+
+cmake --preset "$preset" --log-level=WARNING
+cmake --build --preset "$preset"
+
+if [ "$preset" = release ]; then
+  built=$(built_binary release)
+  mkdir -p "$(dirname "$BIN")"
+  # Moved into place, so that a server running from bin/ keeps its file.
+  if ! cmp -s "$built" "$BIN"; then cp "$built" "$BIN.new" && mv -f "$BIN.new" "$BIN"; fi
+  say "built ${BIN#"$ROOT"/}"
+fi

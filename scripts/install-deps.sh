@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that are missing; does nothing, and quickly, when all are there.
+# Usage: scripts/install-deps.sh [--lint]     (--lint adds clang-format and clang-tidy)
+. "$(dirname "$0")/common.sh"
+
+packages=(
+  # compiler and build tools
+  clang-19 lld-19 libclang-rt-19-dev cmake ninja-build ccache make git
+  # libraries that CMake looks for
+  libboost1.81-dev libsqlite3-dev libssl-dev libcurl4-openssl-dev libfmt-dev libspdlog-dev
+  libsimdjson-dev rapidjson-dev libcli11-dev prometheus-cpp-dev libgtest-dev libgmock-dev
+  # the example's and the tests' Python, and what the scripts call
+  python3 python3-venv ca-certificates curl
+)
+if [ "${1:-}" = --lint ]; then packages+=(clang-format-19 clang-tidy-19); fi
+
+if ! command -v dpkg-query >/dev/null; then
+  die "this script knows Debian 12 only; install the equivalents of: ${packages[*]}"
+fi
+
+installed=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "${packages[@]}" 2>/dev/null || true)
+missing=()
+for package in "${packages[@]}"; do
+  grep -qx "installed $package" <<<"$installed" || missing+=("$package")
+done
+if [ ${#missing[@]} = 0 ]; then exit 0; fi
+
+say "installing ${missing[*]}"
+as_root apt-get update -qq
+as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+  -o DPkg::Lock::Timeout=300 "${missing[@]}"

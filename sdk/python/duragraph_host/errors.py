@@ -1,0 +1,32 @@
+"""The errors that the host raises into user code and into its own parts."""
+
+from __future__ import annotations
+
+
+class HostError(Exception):
+    """Any error of the worker host."""
+
+
+class RunDead(HostError):
+    """The run is over for this process: its saver, store and stream writer do nothing any more."""
+
+
+class Superseded(RunDead):
+    """The run or operation has another owner, so nothing that is still said about it counts."""
+
+
+class MessageTooLarge(HostError):
+    """One message would exceed what the protocol carries (64 MiB)."""
+
+
+class ProtocolError(HostError):
+    """The server sent something that the protocol does not know."""
+
+
+class RequestError(HostError):
+    """The server refused a request. `code` is one of the protocol's error codes."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{message} ({code})")
+        self.code = code
+        self.message = message

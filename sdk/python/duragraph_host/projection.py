@@ -1,0 +1,159 @@
+"""What the API shows of a checkpoint, made where the checkpoint is made, so that the server never runs a
+graph's code.
+
+A projection is the library's own view: ``get_state`` of the graph over a saver that holds nothing but the one
+checkpoint. It equals what ``get_state_history`` says later, once the patches of the tasks' writes are
+applied."""
+
+from __future__ import annotations
+
+import contextvars
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver, Checkpoint, CheckpointMetadata, CheckpointTuple
+from langgraph.pregel import Pregel
+from langgraph.pregel.debug import tasks_w_writes
+from langgraph.types import PregelTask
+
+from . import jsonable
+from .shapes import task_to_json
+
+if TYPE_CHECKING:
+    from .shapes import AnyGraph
+
+_ERROR = "__error__"
+_INTERRUPT = "__interrupt__"
+_CONTROL = frozenset((_ERROR, _INTERRUPT, "__resume__", "__error_source_node__"))
+_NULL_TASK_ID = "00000000-0000-0000-0000-000000000000"
+
+_held: contextvars.ContextVar[CheckpointTuple] = contextvars.ContextVar("duragraph_projected_tuple")
+
+
+class _Unprojectable(Exception):
+    """The one checkpoint does not hold what its state is made of."""
+
+
+class _OneTupleSaver(BaseCheckpointSaver[Any]):
+    """Holds the tuple that the calling context projects, so that one graph copy serves all threads at
+    once."""
+
+    def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        return _held.get()
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        return _held.get()
+
+    def get_delta_channel_history(self, *, config: RunnableConfig, channels: Sequence[str]) -> NoReturn:
+        raise _Unprojectable("the values are spread over the checkpoint's ancestors")
+
+    def list(self, *_: Any, **__: Any) -> Iterator[CheckpointTuple]:
+        return iter(())
+
+    async def alist(self, *_: Any, **__: Any) -> AsyncIterator[CheckpointTuple]:
+        for item in self.list():
+            yield item
+
+
+class Projector:
+    """Projects the checkpoints and task writes of one graph. Safe from any thread, and cheap enough for every
+    ``put``."""
+
+    def __init__(self, graph: AnyGraph) -> None:
+        self._graph = graph.copy(update={"checkpointer": _OneTupleSaver(), "store": None, "cache": None})
+        self._graphs: dict[str, AnyGraph] = {"": self._graph}
+
+    def checkpoint(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        parent_config: RunnableConfig | None = None,
+    ) -> bytes | None:
+        """The JSON ``projection`` of a checkpoint that is being put.
+
+        ``config.configurable`` names its thread_id and checkpoint_ns; its checkpoint_id, where present, is
+        the parent's, as in the config that ``put`` is called with. None where the library cannot tell the
+        state from this checkpoint alone: a namespace of a subgraph that the graph does not know, or values
+        kept as deltas."""
+        configurable = config.get("configurable") or {}
+        address = {
+            "thread_id": configurable["thread_id"],
+            "checkpoint_ns": configurable.get("checkpoint_ns", ""),
+            "checkpoint_id": checkpoint["id"],
+        }
+        saved = CheckpointTuple(
+            config={"configurable": address},
+            checkpoint=checkpoint.copy(),
+            metadata=metadata,
+            parent_config=parent_config,
+            pending_writes=[],
+        )
+        try:
+            # An empty context: inside a run, the surrounding one lends its own saver and namespace to every
+            # graph call.
+            return contextvars.Context().run(self._project, saved)
+        except Exception:
+            # Code of the user's (validators, reducers) takes part, and it may raise here as in get_state.
+            return None
+
+    def task(self, writes: Sequence[tuple[str, Any]], ns: str = "", task_id: str = "task") -> bytes | None:
+        """The JSON patch ``{error, interrupts, result}`` of a task from one ``put_writes``, with the fields
+        that these writes settle; None where they settle none. ``ns`` is the checkpoint namespace they belong
+        to."""
+        if task_id == _NULL_TASK_ID:
+            return None
+        channels = {channel for channel, _ in writes}
+        if not channels or channels <= {"__resume__"}:
+            return None
+        try:
+            return self._patch(writes, channels, ns)
+        except Exception:
+            return None
+
+    def _project(self, saved: CheckpointTuple) -> bytes:
+        _held.set(saved)
+        snapshot = self._graph.get_state(_mutable(saved.config))
+        return jsonable.dumps(
+            {
+                "values": snapshot.values,
+                "next": snapshot.next,
+                "created_at": snapshot.created_at,
+                "tasks": [task_to_json(task) for task in snapshot.tasks],
+            }
+        )
+
+    def _patch(self, writes: Sequence[tuple[str, Any]], channels: set[str], ns: str) -> bytes:
+        pending = [("task", channel, value) for channel, value in writes]
+        keys = self._graph_of(ns).stream_channels_asis
+        (task,) = tasks_w_writes([PregelTask("task", "", ())], pending, None, keys)
+        patch: dict[str, Any] = {}
+        if _ERROR in channels:
+            patch["error"] = jsonable.error_text(task.error)
+        if _INTERRUPT in channels:
+            patch["interrupts"] = task.interrupts
+        if channels - _CONTROL:
+            patch["result"] = task.result
+        return jsonable.dumps(patch)
+
+    def _graph_of(self, ns: str) -> AnyGraph:
+        """The (sub)graph whose tasks a namespace holds, by its node names; the root where none is known."""
+        path = "|".join(part for part in (p.split(":")[0] for p in ns.split("|")) if not part.isdigit())
+        found = self._graphs.get(path)
+        if found is None:
+            found = next(
+                (
+                    g
+                    for _, g in self._graph.get_subgraphs(namespace=path, recurse=True)
+                    if isinstance(g, Pregel)
+                ),
+                self._graph,
+            )
+            self._graphs[path] = found
+        return found
+
+
+def _mutable(config: RunnableConfig) -> RunnableConfig:
+    """A copy that the library may write to."""
+    return {"configurable": dict(config["configurable"])}

@@ -1,0 +1,73 @@
+"""Messages as they travel: one JSON object, with blobs behind it when it has any."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Union
+
+import orjson
+
+from .errors import MessageTooLarge, ProtocolError
+
+PROTOCOL = 1
+SUBPROTOCOL = "duragraph.worker.v1"
+MAX_MESSAGE = 64 * 1024 * 1024
+
+Payload = Union[str, bytes]
+"""What the WebSocket sends: text without blobs, binary with them."""
+
+
+class Body(NamedTuple):
+    """An encoded object and its blobs, before an owner's numbering is put in front."""
+
+    json: bytes
+    blobs: tuple[bytes, ...] = ()
+
+
+def body(fields: dict[str, Any], blobs: Sequence[bytes] = ()) -> Body:
+    """Encodes `fields`, which must name its type; values may be `orjson.Fragment`s."""
+    if blobs:
+        fields = {**fields, "blobs": [len(blob) for blob in blobs]}
+    return Body(orjson.dumps(fields), tuple(blobs))
+
+
+def pack(message: Body, prefix: bytes = b"") -> Payload:
+    """The message for the socket, with `prefix` (JSON members ending in a comma) put in first."""
+    json = b"{" + prefix + message.json[1:] if prefix else message.json
+    size = 4 + len(json) + sum(map(len, message.blobs))
+    if size > MAX_MESSAGE:
+        raise MessageTooLarge(f"a message of {size} bytes is over the limit of {MAX_MESSAGE}")
+    if not message.blobs:
+        return json.decode()
+    return b"".join((len(json).to_bytes(4, "big"), json, *message.blobs))
+
+
+def unpack(payload: Payload) -> tuple[dict[str, Any], list[bytes]]:
+    """The object of a received message and its blobs. Raises ProtocolError."""
+    try:
+        if isinstance(payload, str):
+            message, rest = orjson.loads(payload), b""
+        else:
+            end = 4 + int.from_bytes(payload[:4], "big")
+            message, rest = orjson.loads(payload[4:end]), payload[end:]
+        blobs, at = [], 0
+        for length in message.get("blobs") or ():
+            blobs.append(rest[at : at + length])
+            at += length
+        if at != len(rest) or not isinstance(message["type"], str):
+            raise ValueError("lengths and bytes differ")
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ProtocolError(f"a message from the server cannot be read: {error}") from error
+    return message, blobs
+
+
+class BlobWriter:
+    """Collects the blobs of one message and hands out their references."""
+
+    def __init__(self) -> None:
+        self.blobs: list[bytes] = []
+
+    def add(self, typed: tuple[str, bytes]) -> dict[str, Any]:
+        """Takes what a serializer's `dumps_typed` returns."""
+        self.blobs.append(typed[1])
+        return {"type": typed[0], "blob": len(self.blobs) - 1}

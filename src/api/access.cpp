@@ -1,0 +1,36 @@
+#include "api/access.hpp"
+
+#include <algorithm>
+
+namespace dg::api {
+namespace {
+
+std::string_view without_port(std::string_view host) {
+  if (host.starts_with('[')) return host.substr(0, host.find(']') + 1);
+  return host.substr(0, host.find(':'));
+}
+
+bool is_studio(std::string_view origin) {
+  constexpr std::string_view scheme = "https://";
+  if (!origin.starts_with(scheme)) return false;
+  const auto host = origin.substr(scheme.size());
+  return host == "smith.langchain.com" || host.ends_with(".smith.langchain.com");
+}
+
+}  // namespace
+
+bool is_loopback_host(std::string_view host) {
+  const auto name = without_port(host);
+  if (name == "localhost" || name.ends_with(".localhost") || name == "[::1]") return true;
+  constexpr std::string_view digits = "0123456789.";
+  return name.starts_with("127.") && name.find_first_not_of(digits) == std::string_view::npos;
+}
+
+bool is_allowed_origin(const Access& access, std::string_view origin) {
+  const auto listed = [&](std::string_view wanted) { return std::ranges::find(access.origins, wanted) != access.origins.end(); };
+  if (listed("*") || listed(origin) || is_studio(origin)) return true;
+  const auto scheme = origin.find("://");
+  return scheme != std::string_view::npos && is_loopback_host(origin.substr(scheme + 3));
+}
+
+}  // namespace dg::api

@@ -1,0 +1,102 @@
+#include "api/duragraph/routes.hpp"
+
+#include "api/input.hpp"
+#include "api/langgraph/shapes.hpp"
+#include "api/route.hpp"
+
+namespace dg::api::duragraph {
+namespace {
+
+using Answer = Task<Result<net::Response>>;
+using json::View;
+using json::Writer;
+
+// The run in LangGraph's shape, with what only we tell of it.
+void write_run(Writer& out, const domain::Run& run) {
+  Writer base;
+  langgraph::write_run(base, run);
+  Writer more;
+  more.begin_object().key("graph_id").string(run.graph_id).key("state").string(domain::to_string(run.state));
+  more.key("epoch").integer(run.epoch).key("attempt").integer(run.attempt).key("revision").string(run.revision);
+  more.key("not_before").string(to_rfc3339(run.not_before)).key("error");
+  if (run.error) {
+    more.begin_object().key("error").string(run.error->error).key("message").string(run.error->message).end_object();
+  } else {
+    more.null();
+  }
+  more.end_object();
+  out.raw(json::merge(View(base.text()), View(more.text())));
+}
+
+Answer get_run(app::App& app, net::Request& request) {
+  auto id = path_uuid(request, "run_id");
+  if (!id) co_return fail(id.error());
+  const auto run = co_await app.runs.get(std::move(*id));
+  if (!run) co_return fail(run.error());
+  co_return json_response(langgraph::to_text(*run, write_run));
+}
+
+Answer list_runs(app::App& app, net::Request& request) {
+  const auto limit = query_integer(request, "limit", 10, 1, 1000);
+  if (!limit) co_return fail(limit.error());
+  const auto offset = query_integer(request, "offset", 0, 0, INT64_MAX);
+  if (!offset) co_return fail(offset.error());
+  store::RunFilter filter;
+  if (const auto word = request.query_value("status"); word && !word->empty()) {
+    filter.states = langgraph::states_of(*word);
+    if (const auto state = domain::run_state_from(*word)) filter.states = {*state};
+    if (filter.states.empty())
+      co_return fail(Error{Errc::invalid_argument, "status: \"" + std::string(*word) + "\" is no status of a run", {}});
+  }
+  const auto runs = co_await app.runs.list(std::move(filter), {*limit, *offset});
+  if (!runs) co_return fail(runs.error());
+  co_return json_response(langgraph::list_text(*runs, write_run));
+}
+
+Answer why(app::App& app, net::Request& request) {
+  auto id = path_uuid(request, "run_id");
+  if (!id) co_return fail(id.error());
+  const auto why = co_await app.runs.why(std::move(*id));
+  if (!why) co_return fail(why.error());
+  const auto reason =
+      Writer().begin_object().key("code").string(why->code).key("message").string(why->message).end_object().take();
+  Writer out;
+  out.begin_object().key("run_id").string(why->run.id).key("status").string(langgraph::status_word(why->run.state));
+  out.key("state").string(domain::to_string(why->run.state));
+  out.key("reason").raw(json::merge(View(reason), View(why->details))).end_object();
+  co_return json_response(out.take());
+}
+
+void write_worker(Writer& out, const app::WorkerSession& session) {
+  const View worker(session.worker);
+  out.begin_object().key("session_id").string(session.id).key("name").string(session.name);
+  out.key("language").raw(worker["language"].raw()).key("versions").raw(worker["versions"].raw());
+  out.key("pid").raw(worker["pid"].raw()).key("revision").string(session.revision);
+  out.key("slots").integer(session.slots).key("running").integer(static_cast<std::int64_t>(session.running.size()));
+  out.key("draining").boolean(session.draining).key("connected").boolean(session.link != nullptr);
+  out.key("connected_at").string(to_rfc3339(session.connected_at)).key("graphs").begin_array();
+  for (const auto& graph : session.graphs) {
+    out.begin_object().key("graph_id").string(graph.graph_id).key("description").string(graph.description);
+    out.key("error").raw(graph.error).end_object();
+  }
+  out.end_array().end_object();
+}
+
+Answer list_workers(app::App& app, net::Request&) {
+  Writer out;
+  out.begin_object().key("workers").begin_array();
+  for (const auto& session : app.workers.sessions()) write_worker(out, *session);
+  out.end_array().end_object();
+  co_return json_response(out.take());
+}
+
+}  // namespace
+
+void add_routes(net::Router& router, app::App& app) {
+  route(router, app, net::Method::get, "/api/v1/runs", list_runs);
+  route(router, app, net::Method::get, "/api/v1/runs/{run_id}", get_run);
+  route(router, app, net::Method::get, "/api/v1/runs/{run_id}/why", why);
+  route(router, app, net::Method::get, "/api/v1/workers", list_workers);
+}
+
+}  // namespace dg::api::duragraph

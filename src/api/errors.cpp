@@ -1,0 +1,69 @@
+#include "api/errors.hpp"
+
+#include <array>
+
+#include "base/json.hpp"
+
+namespace dg::api {
+namespace {
+
+struct Row {
+  Errc errc;
+  int status;
+  std::string_view code;
+  std::string_view title;
+};
+
+constexpr std::array rows{
+    Row{Errc::bad_request, 400, "bad_request", "Bad Request"},
+    Row{Errc::invalid_argument, 422, "invalid_argument", "Unprocessable Content"},
+    Row{Errc::unauthorized, 401, "unauthorized", "Unauthorized"},
+    Row{Errc::forbidden, 403, "forbidden", "Forbidden"},
+    Row{Errc::not_found, 404, "not_found", "Not Found"},
+    Row{Errc::method_not_allowed, 405, "method_not_allowed", "Method Not Allowed"},
+    Row{Errc::conflict, 409, "conflict", "Conflict"},
+    Row{Errc::busy, 409, "busy", "Conflict"},
+    Row{Errc::superseded, 409, "superseded", "Conflict"},
+    Row{Errc::too_large, 413, "too_large", "Content Too Large"},
+    Row{Errc::unavailable, 503, "unavailable", "Service Unavailable"},
+    Row{Errc::timeout, 504, "timeout", "Gateway Timeout"},
+    Row{Errc::cancelled, 503, "cancelled", "Service Unavailable"},
+    Row{Errc::internal, 500, "internal", "Internal Server Error"},
+};
+
+const Row& row_of(Errc code) {
+  for (const auto& row : rows)
+    if (row.errc == code) return row;
+  return rows.back();
+}
+
+}  // namespace
+
+int status_of(Errc code) { return row_of(code).status; }
+std::string_view code_of(Errc code) { return row_of(code).code; }
+
+net::Response error_response(const net::Request& request, const Error& error) {
+  const auto& row = row_of(error.code);
+  json::Writer out;
+  out.begin_object().key("type").string("about:blank").key("title").string(row.title);
+  out.key("status").integer(row.status).key("detail").string(error.message).key("code").string(row.code);
+  out.key("request_id").string(request.request_id);
+  if (!error.fields.empty()) {
+    out.key("errors").begin_array();
+    for (const auto& field : error.fields)
+      out.begin_object().key("place").string(field.place).key("message").string(field.message).end_object();
+    out.end_array();
+  }
+  if (request.path.starts_with("/api/v1")) out.key("error").string(row.code).key("message").string(error.message);
+  out.end_object();
+
+  net::Response response;
+  response.status = row.status;
+  const bool problem = request.header("Accept").value_or("").find("application/problem+json") != std::string_view::npos;
+  response.headers.emplace_back("Content-Type", problem ? "application/problem+json" : "application/json");
+  if (row.status == 503) response.headers.emplace_back("Retry-After", "1");
+  response.body = out.take();
+  return response;
+}
+
+}  // namespace dg::api

@@ -1,0 +1,180 @@
+#include "api/input.hpp"
+#include "api/langgraph/routes.hpp"
+#include "api/langgraph/shapes.hpp"
+#include "api/route.hpp"
+
+namespace dg::api::langgraph {
+namespace {
+
+using Answer = Task<Result<net::Response>>;
+
+Answer create(app::App& app, net::Request& request) {
+  auto body = Body::read(request);
+  if (!body) co_return fail(body.error());
+  app::AssistantDraft draft;
+  draft.id = body->uuid("assistant_id");
+  draft.graph_id = body->required_text("graph_id");
+  draft.name = body->text("name", "Untitled");
+  draft.description = body->optional_text("description");
+  draft.config = body->object("config");
+  draft.context = body->object("context");
+  draft.metadata = body->object("metadata");
+  draft.keep_existing = body->choice("if_exists", "raise", {"raise", "do_nothing"}) == "do_nothing";
+  if (auto status = body->status(); !status) co_return fail(status.error());
+  const auto assistant = co_await app.assistants.create(std::move(draft));
+  if (!assistant) co_return fail(assistant.error());
+  co_return json_response(to_text(*assistant, write_assistant));
+}
+
+store::AssistantFilter read_filter(Body& body) {
+  store::AssistantFilter filter;
+  filter.metadata = body.object("metadata");
+  filter.graph_id = body.text("graph_id");
+  filter.name = body.text("name");
+  filter.sort_by = body.choice("sort_by", "created_at", {"assistant_id", "created_at", "updated_at", "name", "graph_id"});
+  filter.descending = body.choice("sort_order", "desc", {"asc", "desc"}) == "desc";
+  return filter;
+}
+
+Answer search(app::App& app, net::Request& request) {
+  auto body = Body::read(request);
+  if (!body) co_return fail(body.error());
+  auto filter = read_filter(*body);
+  const store::Page page{body->integer("limit", 10, 1, 1000), body->integer("offset", 0, 0, INT64_MAX)};
+  const auto select = body->texts("select");
+  if (auto status = body->status(); !status) co_return fail(status.error());
+  const auto found = co_await app.assistants.search(std::move(filter), page);
+  if (!found) co_return fail(found.error());
+  auto response = json_response(list_text(found->rows, write_assistant, select));
+  add_pagination(response, page, found->rows.size(), found->total);
+  co_return response;
+}
+
+Answer count(app::App& app, net::Request& request) {
+  auto body = Body::read(request);
+  if (!body) co_return fail(body.error());
+  auto filter = read_filter(*body);
+  if (auto status = body->status(); !status) co_return fail(status.error());
+  const auto found = co_await app.assistants.search(std::move(filter), {1, 0});
+  if (!found) co_return fail(found.error());
+  co_return json_response(std::to_string(found->total));
+}
+
+Answer get(app::App& app, net::Request& request) {
+  const auto assistant = co_await app.assistants.get(request.param("assistant_id"));
+  if (!assistant) co_return fail(assistant.error());
+  co_return json_response(to_text(*assistant, write_assistant));
+}
+
+Answer patch(app::App& app, net::Request& request) {
+  auto body = Body::read(request);
+  if (!body) co_return fail(body.error());
+  app::AssistantPatch patch;
+  patch.graph_id = body->optional_text("graph_id");
+  patch.name = body->optional_text("name");
+  patch.description = body->optional_text("description");
+  const auto object = [&](std::string_view name) -> std::optional<std::string> {
+    if (body->view()[name].is_null()) return std::nullopt;
+    return body->object(name);
+  };
+  patch.config = object("config");
+  patch.context = object("context");
+  patch.metadata = object("metadata");
+  if (auto status = body->status(); !status) co_return fail(status.error());
+  const auto assistant = co_await app.assistants.patch(request.param("assistant_id"), std::move(patch));
+  if (!assistant) co_return fail(assistant.error());
+  co_return json_response(to_text(*assistant, write_assistant));
+}
+
+Answer remove(app::App& app, net::Request& request) {
+  const auto id = app::assistant_id_of(request.param("assistant_id"));
+  const auto done = co_await app.assistants.remove(id, query_flag(request, "delete_threads", false));
+  if (!done) co_return fail(done.error());
+  co_return json_response(json::Writer().begin_array().string(id).end_array().take());
+}
+
+Answer versions(app::App& app, net::Request& request) {
+  auto body = Body::read(request);
+  if (!body) co_return fail(body.error());
+  auto metadata = body->object("metadata");
+  const store::Page page{body->integer("limit", 10, 1, 1000), body->integer("offset", 0, 0, INT64_MAX)};
+  if (auto status = body->status(); !status) co_return fail(status.error());
+  const auto found = co_await app.assistants.versions(request.param("assistant_id"), std::move(metadata), page);
+  if (!found) co_return fail(found.error());
+  co_return json_response(list_text(*found, write_assistant_version));
+}
+
+Answer latest(app::App& app, net::Request& request) {
+  auto body = Body::read(request);
+  if (!body) co_return fail(body.error());
+  auto number = body->integer("version", 0, 1, INT64_MAX);
+  if (auto status = body->status(); !status) co_return fail(status.error());
+  if (number == 0) {
+    const auto in_query = query_integer(request, "version", 0, 1, INT64_MAX);
+    if (!in_query) co_return fail(in_query.error());
+    number = *in_query;
+  }
+  if (number == 0) co_return fail(Error{Errc::invalid_argument, "version: is required", {{"version", "is required"}}});
+  const auto assistant = co_await app.assistants.choose_version(request.param("assistant_id"), number);
+  if (!assistant) co_return fail(assistant.error());
+  co_return json_response(to_text(*assistant, write_assistant));
+}
+
+// xray is true, false or a depth.
+Result<std::string> read_xray(const net::Request& request) {
+  const auto value = request.query_value("xray");
+  if (!value || *value == "false" || *value == "False") return std::string(R"({"xray":false})");
+  if (*value == "true" || *value == "True") return std::string(R"({"xray":true})");
+  const auto depth = query_integer(request, "xray", 0, 0, 1000);
+  if (!depth) return fail(depth.error());
+  return json::Writer().begin_object().key("xray").integer(*depth).end_object().take();
+}
+
+Answer graph(app::App& app, net::Request& request) {
+  auto xray = read_xray(request);
+  if (!xray) co_return fail(xray.error());
+  auto drawn = co_await app.assistants.describe(request.param("assistant_id"), "graph", std::move(*xray));
+  if (!drawn) co_return fail(drawn.error());
+  co_return json_response(std::move(*drawn));
+}
+
+Answer schemas(app::App& app, net::Request& request) {
+  auto described = co_await app.assistants.describe(request.param("assistant_id"), "schemas", "{}");
+  if (!described) co_return fail(described.error());
+  co_return json_response(std::move(*described));
+}
+
+Answer subgraphs(app::App& app, net::Request& request) {
+  json::Writer extra;
+  extra.begin_object().key("namespace");
+  const auto found = request.params.find("namespace");
+  if (found == request.params.end()) {
+    extra.null();
+  } else {
+    extra.string(found->second);
+  }
+  extra.key("recurse").boolean(query_flag(request, "recurse", false)).end_object();
+  auto described = co_await app.assistants.describe(request.param("assistant_id"), "subgraphs", extra.take());
+  if (!described) co_return fail(described.error());
+  co_return json_response(std::move(*described));
+}
+
+}  // namespace
+
+void add_assistant_routes(net::Router& router, app::App& app, const std::string& prefix) {
+  const std::string one = prefix + "/assistants/{assistant_id}";
+  route(router, app, net::Method::post, prefix + "/assistants", create);
+  route(router, app, net::Method::post, prefix + "/assistants/search", search);
+  route(router, app, net::Method::post, prefix + "/assistants/count", count);
+  route(router, app, net::Method::get, one, get);
+  route(router, app, net::Method::patch, one, patch);
+  route(router, app, net::Method::del, one, remove);
+  route(router, app, net::Method::post, one + "/versions", versions);
+  route(router, app, net::Method::post, one + "/latest", latest);
+  route(router, app, net::Method::get, one + "/graph", graph);
+  route(router, app, net::Method::get, one + "/schemas", schemas);
+  route(router, app, net::Method::get, one + "/subgraphs", subgraphs);
+  route(router, app, net::Method::get, one + "/subgraphs/{namespace}", subgraphs);
+}
+
+}  // namespace dg::api::langgraph

@@ -1,0 +1,140 @@
+#include "api/langgraph/run_input.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace dg::api::langgraph {
+namespace {
+
+using json::View;
+using json::Writer;
+
+constexpr std::array stream_modes = {"values", "messages", "messages-tuple", "updates", "events",
+                                     "tasks",  "checkpoints", "debug",       "custom"};
+
+std::vector<std::string> read_modes(Body& body) {
+  auto modes = body.texts("stream_mode");
+  if (modes.empty()) return {"values"};
+  std::vector<std::string> unique;
+  for (auto& mode : modes) {
+    if (std::ranges::find(stream_modes, mode) == stream_modes.end())
+      body.wrong("stream_mode", "\"" + mode + "\" is no stream mode here");
+    if (std::ranges::find(unique, mode) == unique.end()) unique.push_back(std::move(mode));
+  }
+  return unique;
+}
+
+// null, "*" or a list of nodes.
+std::string read_nodes(Body& body, std::string_view name) {
+  const auto value = body.view()[name];
+  if (value.is_null()) return "null";
+  if (value.is_string() && value.string() == "*") return "\"*\"";
+  Writer out;
+  out.begin_array();
+  for (const auto& node : body.texts(name)) out.string(node);
+  out.end_array();
+  return out.text() == "[]" ? "null" : out.take();
+}
+
+// The address to fork from; null when the request names none.
+std::string read_checkpoint(Body& body) {
+  const View checkpoint(body.view()["checkpoint"].raw());
+  if (!checkpoint.is_null() && !checkpoint.is_object()) body.wrong("checkpoint", "must be an object");
+  Body inner(checkpoint.is_object() ? checkpoint : View("{}"), "checkpoint");
+  auto id = inner.optional_text("checkpoint_id");
+  if (!id) id = body.optional_text("checkpoint_id");
+  const auto ns = inner.optional_text("checkpoint_ns");
+  const auto map = inner.object("checkpoint_map", "null");
+  body.take_errors(inner);
+  Writer out;
+  out.begin_object();
+  if (id) out.key("checkpoint_id").string(*id);
+  if (ns && (id || !ns->empty())) out.key("checkpoint_ns").string(*ns);
+  if (map != "null") out.key("checkpoint_map").raw(map);
+  out.end_object();
+  return out.text() == "{}" ? "null" : out.take();
+}
+
+std::string read_config(Body& body) {
+  auto config = body.object("config");
+  Body inner(View(config), "config");
+  inner.object("configurable");
+  inner.object("metadata");
+  inner.texts("tags");
+  inner.integer("recursion_limit", 25, 1, 1'000'000);
+  body.take_errors(inner);
+  const auto tracer = body.view()["langsmith_tracer"];
+  if (!tracer.is_object()) return config;
+  Writer names;
+  names.begin_object();
+  if (tracer["project_name"].is_string()) names.key("langsmith_project").raw(tracer["project_name"].raw());
+  if (tracer["example_id"].is_string()) names.key("langsmith_example_id").raw(tracer["example_id"].raw());
+  names.end_object();
+  const auto configurable = json::merge(View(config)["configurable"], View(names.text()));
+  const auto patch = Writer().begin_object().key("configurable").raw(configurable).end_object().take();
+  return json::merge(View(config), View(patch));
+}
+
+// A command that says nothing counts as none: clients send empty ones.
+std::string read_command(Body& body) {
+  const auto command = body.view()["command"];
+  if (command.is_null()) return "null";
+  if (!command.is_object()) {
+    body.wrong("command", "must be an object");
+    return "null";
+  }
+  const auto go = command["goto"];
+  const bool goes = !go.is_null() && !(go.is_array() && go.elements().empty());
+  const bool says = !command["resume"].is_null() || !command["update"].is_null() || goes;
+  return says ? std::string(command.raw()) : "null";
+}
+
+domain::Durability read_durability(Body& body) {
+  const auto legacy = body.view()["checkpoint_during"].boolean();
+  const std::string otherwise = legacy == false ? "exit" : "async";
+  return *domain::durability_from(body.choice("durability", otherwise, {"sync", "async", "exit"}));
+}
+
+app::RunOrder read_common(Body& body) {
+  app::RunOrder order;
+  order.assistant = body.required_text("assistant_id");
+  auto& request = order.request;
+  request.input = body.any("input");
+  request.command = read_command(body);
+  request.config = read_config(body);
+  request.context = body.any("context");
+  order.metadata = body.object("metadata");
+  order.checkpoint = read_checkpoint(body);
+  request.interrupt_before = read_nodes(body, "interrupt_before");
+  request.interrupt_after = read_nodes(body, "interrupt_after");
+  request.stream_modes = read_modes(body);
+  request.stream_subgraphs = body.boolean("stream_subgraphs", false);
+  request.stream_resumable = body.boolean("stream_resumable", false);
+  request.cancel_on_disconnect = body.choice("on_disconnect", "continue", {"continue", "cancel"}) == "cancel";
+  request.durability = read_durability(body);
+  constexpr double max_delay_seconds = 10.0 * 366 * 86400;
+  const double delay = body.number("after_seconds", 0, 0);
+  if (delay > max_delay_seconds) body.wrong("after_seconds", "must be at most ten years");
+  order.after = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(std::min(delay, max_delay_seconds)));
+  body.unsupported("webhook", "; poll the run, or stream it");
+  return order;
+}
+
+}  // namespace
+
+app::RunOrder read_run_order(Body& body) {
+  auto order = read_common(body);
+  order.request.multitask = *domain::multitask_from(
+      body.choice("multitask_strategy", "enqueue", {"reject", "enqueue", "interrupt", "rollback"}));
+  order.create_thread = body.choice("if_not_exists", "reject", {"reject", "create"}) == "create";
+  return order;
+}
+
+app::RunOrder read_stateless_order(Body& body) {
+  auto order = read_common(body);
+  order.create_thread = true;
+  order.request.temporary = body.choice("on_completion", "delete", {"delete", "keep"}) == "delete";
+  return order;
+}
+
+}  // namespace dg::api::langgraph

@@ -1,0 +1,14 @@
+// Reading a run's request.
+#pragma once
+
+#include "api/input.hpp"
+#include "app/runs.hpp"
+
+namespace dg::api::langgraph {
+
+// The order in a body of runs, runs/stream and runs/wait. What is wrong is noted in `body`.
+app::RunOrder read_run_order(Body& body);
+// The same for a run without a thread, which gets one of its own.
+app::RunOrder read_stateless_order(Body& body);
+
+}  // namespace dg::api::langgraph

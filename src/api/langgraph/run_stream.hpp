@@ -1,0 +1,37 @@
+// A run's frames as server-sent events, and waiting for its result.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/app.hpp"
+#include "net/http.hpp"
+
+namespace dg::api::langgraph {
+
+struct StreamOrder {
+  std::string run_id;
+  std::int64_t from = 0;            // the number of the first frame
+  std::vector<std::string> modes;   // empty: all that the run has
+  bool cancel_on_disconnect = false;
+};
+
+// One frame as an event: its number is the id.
+std::string sse_text(const app::NumberedFrame& frame);
+
+// Whether a frame belongs to one of the modes; metadata and errors belong to all.
+bool in_modes(const std::string& event, const std::vector<std::string>& modes);
+
+// Where a reader goes on that came back with `Last-Event-ID`: behind that frame. Nothing, "" or "-1":
+// from the beginning. invalid_argument for anything else.
+Result<std::int64_t> frame_after(std::optional<std::string_view> last_event_id);
+
+// The response that streams the run until it is not active. The head goes out at once.
+net::Response stream_response(app::App& app, StreamOrder order);
+
+// The response that waits for the run and gives its result, with white space in between to keep the
+// connection alive.
+net::Response join_response(app::App& app, std::string run_id, bool cancel_on_disconnect);
+
+}  // namespace dg::api::langgraph

@@ -1,0 +1,66 @@
+#include <chrono>
+
+#include "api/input.hpp"
+#include "api/langgraph/routes.hpp"
+#include "api/route.hpp"
+
+namespace dg::api::langgraph {
+namespace {
+
+using Answer = Task<Result<net::Response>>;
+
+Answer ok(app::App& app, net::Request& request) {
+  if (query_flag(request, "check_db", false)) {
+    if (const auto version = co_await app.context.store.ping(); !version) co_return fail(version.error());
+  }
+  co_return json_response(R"({"ok":true})");
+}
+
+Answer info(app::App& app, net::Request&) {
+  json::Writer out;
+  out.begin_object().key("version").string(app.context.version).key("context").string("duragraph");
+  for (const auto& session : app.workers.sessions()) {
+    const auto library = json::View(session->worker)["versions"]["langgraph"];
+    if (!library.is_string()) continue;
+    out.key("langgraph_py_version").raw(library.raw());
+    break;
+  }
+  out.key("flags").begin_object().key("assistants").boolean(true).key("crons").boolean(false);
+  out.key("langsmith").boolean(false).key("langsmith_tracing_replicas").boolean(false).end_object();
+  out.key("metadata").begin_object().key("instance").string(app.context.instance).end_object().end_object();
+  co_return json_response(out.take());
+}
+
+Answer metrics(app::App& app, net::Request&) {
+  auto response = json_response(app.metrics.render());
+  response.headers = {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}};
+  co_return response;
+}
+
+Answer health(app::App& app, net::Request&) {
+  const auto began = app.context.env.timers.now();
+  const auto schema = co_await app.context.store.ping();
+  const std::chrono::duration<double, std::milli> took = app.context.env.timers.now() - began;
+  json::Writer out;
+  out.begin_object().key("status").string(schema ? "ok" : "error").key("version").string(app.context.version);
+  out.key("instance").string(app.context.instance).key("checks").begin_object().key("database").begin_object();
+  out.key("status").string(schema ? "ok" : "error").key("latency_ms").number(took.count()).key("schema");
+  if (schema) {
+    out.integer(*schema);
+  } else {
+    out.null().key("error").string(schema.error().message);
+  }
+  out.end_object().end_object().end_object();
+  co_return json_response(out.take(), schema ? 200 : 503);
+}
+
+}  // namespace
+
+void add_system_routes(net::Router& router, app::App& app, const std::string& prefix) {
+  route(router, app, net::Method::get, prefix + "/ok", ok);
+  route(router, app, net::Method::get, prefix + "/info", info);
+  route(router, app, net::Method::get, prefix + "/metrics", metrics);
+  route(router, app, net::Method::get, prefix + "/health", health);
+}
+
+}  // namespace dg::api::langgraph

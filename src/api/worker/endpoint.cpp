@@ -1,0 +1,237 @@
+#include "api/worker/endpoint.hpp"
+
+#include "api/worker/reads.hpp"
+#include "api/worker/wire.hpp"
+#include "base/log.hpp"
+
+namespace dg::api::worker {
+namespace {
+
+using json::View;
+using json::Writer;
+
+constexpr std::int64_t protocol_version = 1;
+
+std::optional<net::Response> gate(const net::Request& request, const std::string& token) {
+  const auto refuse = [](int status, std::string_view title, std::string_view detail) {
+    net::Response response;
+    response.status = status;
+    response.headers.emplace_back("Content-Type", "application/json");
+    response.body = Writer()
+                        .begin_object()
+                        .key("type")
+                        .string("about:blank")
+                        .key("title")
+                        .string(title)
+                        .key("status")
+                        .integer(status)
+                        .key("detail")
+                        .string(detail)
+                        .end_object()
+                        .take();
+    return response;
+  };
+  if (request.header("Origin")) return refuse(403, "Forbidden", "a worker is no web page: a request with an Origin is refused");
+  const auto header = request.header("Authorization").value_or("");
+  constexpr std::string_view scheme = "Bearer ";
+  if (!header.starts_with(scheme) || !equal_secrets(header.substr(scheme.size()), token))
+    return refuse(401, "Unauthorized",
+                  "the worker token is missing or wrong; `duragraph dev` leaves it in DIR/.duragraph/worker-token, elsewhere "
+                  "set DURAGRAPH_WORKER_TOKEN");
+  return std::nullopt;
+}
+
+// A worker's connection. Others hold it as a WorkerLink for longer than the socket lives.
+class Link final : public app::WorkerLink {
+ public:
+  explicit Link(net::WebSocket& socket) : socket_(&socket) {}
+  void send(app::ToWorker message) override {
+    if (socket_ != nullptr) socket_->send(encode(message));
+  }
+  void close(std::uint16_t code, std::string reason) override {
+    if (socket_ != nullptr) socket_->close(code, reason);
+  }
+  void send_raw(net::WsMessage message) {
+    if (socket_ != nullptr) socket_->send(std::move(message));
+  }
+  void detach() { socket_ = nullptr; }
+
+ private:
+  net::WebSocket* socket_;
+};
+
+std::uint16_t close_code(Errc code) {
+  switch (code) {
+    case Errc::forbidden:
+      return 4403;
+    case Errc::superseded:
+      return 4409;
+    case Errc::bad_request:
+    case Errc::invalid_argument:
+      return 4400;
+    default:
+      return 1001;
+  }
+}
+
+std::string_view state_name(app::OwnedAnswer::State state) {
+  switch (state) {
+    case app::OwnedAnswer::State::live:
+      return "live";
+    case app::OwnedAnswer::State::cancel:
+      return "cancel";
+    case app::OwnedAnswer::State::superseded:
+      return "superseded";
+  }
+  return "";
+}
+
+void write_welcome(Writer& out, const app::Context& context) {
+  out.begin_object().key("type").string("welcome").key("instance").string(context.instance);
+  out.key("version").string(context.version);
+  out.key("heartbeat_ms").integer(context.settings.heartbeat.count() / 1000);
+  out.key("lease_ms").integer(context.settings.lease.count() / 1000);
+}
+
+net::WsMessage welcome_message(const app::Context& context, const std::string& session,
+                               const app::Workers::Welcome& welcome) {
+  Writer out;
+  write_welcome(out, context);
+  out.key("session").string(session).key("owned").begin_array();
+  for (const auto& owned : welcome.owned) {
+    out.begin_object().key("owner").string(owned.owner).key("epoch").integer(owned.epoch);
+    out.key("applied_n").integer(owned.applied_n).key("state").string(state_name(owned.state));
+    if (owned.state == app::OwnedAnswer::State::cancel) out.key("action").string(domain::to_string(owned.action));
+    out.end_object();
+  }
+  out.end_array().end_object();
+  return {false, out.take()};
+}
+
+Task<void> answer_later(app::App& app, std::shared_ptr<const Incoming> in, std::string session, std::shared_ptr<Link> link) {
+  auto message = co_await answer(app, std::move(in), std::move(session));
+  link->send_raw(std::move(message));
+}
+
+Result<std::string> reply_result(View in) {
+  const View error = in["error"];
+  if (error.is_object()) return fail(error_from(error["code"].string()), error["message"].string());
+  return std::string(in["result"].raw());
+}
+
+// One message of a registered worker. An error breaks the protocol.
+Status handle(app::App& app, const std::shared_ptr<const Incoming>& in, const std::string& session,
+              const std::shared_ptr<Link>& link) {
+  const View object = in->object;
+  const auto type = object["type"].string();
+  const bool owned = object["n"].is_number() && type != "end";
+  if (type == "beat") {
+    app.workers.beat(session);
+  } else if (type == "slots") {
+    app.workers.set_slots(session, object["slots"].integer().value_or(0), object["draining"].boolean().value_or(false));
+  } else if (type == "reply") {
+    app.workers.replied(object["id"].integer().value_or(0), reply_result(object));
+  } else if (!owned && is_question(type)) {
+    spawn(app.context.env.timers.executor(), "answer", answer_later(app, in, session, link));
+  } else {
+    auto message = read_owner_message(*in, type);
+    if (!message) return fail(message.error());
+    app.owners.receive(std::move(*message), link);
+  }
+  return {};
+}
+
+Task<Result<std::shared_ptr<Incoming>>> read_message(net::WebSocket& socket) {
+  auto message = co_await socket.read();
+  if (!message) co_return fail(message.error());
+  auto in = std::make_shared<Incoming>();
+  if (auto decoded = decode(std::move(*message), *in); !decoded) co_return fail(decoded.error());
+  co_return in;
+}
+
+Task<void> serve_worker(app::App& app, net::WebSocket& socket, View first) {
+  const auto hello = read_hello(first);
+  if (!hello) {
+    socket.close(4400, hello.error().message);
+    co_return;
+  }
+  const auto session = hello->session;
+  const auto link = std::make_shared<Link>(socket);
+  const auto welcome = co_await app.workers.hello(*hello, link);
+  if (!welcome) {
+    socket.close(close_code(welcome.error().code), welcome.error().message);
+    link->detach();
+    co_return;
+  }
+  socket.send(welcome_message(app.context, session, *welcome));
+  for (const auto& offer : welcome->offers) link->send(offer);
+  log::info("worker {} serves {} graph(s)", hello->name, hello->graphs.size());
+  while (true) {
+    const auto in = co_await read_message(socket);
+    if (!in) {
+      const auto code = in.error().code;
+      if (code == Errc::bad_request) socket.close(4400, in.error().message);
+      break;
+    }
+    if (auto handled = handle(app, *in, session, link); !handled) {
+      log::warn("worker {} broke the protocol: {}", hello->name, handled.error().message);
+      socket.close(4400, handled.error().message);
+      break;
+    }
+  }
+  const auto* identity = link.get();
+  link->detach();
+  app.workers.disconnected(session, identity, socket.close_code() == 1000);
+}
+
+Task<void> serve_supervisor(app::App& app, net::WebSocket& socket) {
+  Writer welcome;
+  write_welcome(welcome, app.context);
+  welcome.end_object();
+  socket.send({false, welcome.take()});
+  while (true) {
+    const auto in = co_await read_message(socket);
+    if (!in) co_return;
+    const View object = (*in)->object;
+    const auto type = object["type"].string();
+    if (type == "beat") {
+      for (const auto id : object["sessions"].elements()) app.workers.beat(id.string());
+    } else if (type == "ended") {
+      app.workers.ended(object["session"].string(), "its process ended");
+    } else {
+      socket.close(4400, "a supervisor says beat or ended, not " + type);
+      co_return;
+    }
+  }
+}
+
+Task<void> serve(app::App& app, net::WebSocket& socket) {
+  const auto first = co_await read_message(socket);
+  if (!first) {
+    socket.close(4400, first.error().message);
+    co_return;
+  }
+  const View object = (*first)->object;
+  if (object["protocol"].integer() != protocol_version) {
+    socket.close(4426, "this server speaks version 1 of the worker protocol");
+    co_return;
+  }
+  const auto type = object["type"].string();
+  if (type == "hello") {
+    co_await serve_worker(app, socket, object);
+  } else if (type == "supervise") {
+    co_await serve_supervisor(app, socket);
+  } else {
+    socket.close(4400, "the first message is hello or supervise, not " + type);
+  }
+}
+
+}  // namespace
+
+void add_worker_endpoint(net::Router& router, app::App& app, const std::string& token) {
+  router.add_websocket(
+      "/api/v1/workers/connect", [&token](const net::Request& request) { return gate(request, token); },
+      [&app](net::Request&, net::WebSocket& socket) { return serve(app, socket); });
+}
+
+}  // namespace dg::api::worker

@@ -1,0 +1,55 @@
+// The worker protocol's messages on the wire (docs/worker-protocol.md): a JSON object, with the blobs
+// it names behind it.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "app/worker_port.hpp"
+#include "base/json.hpp"
+#include "net/http.hpp"
+
+namespace dg::api::worker {
+
+// A message that came in. `object` points into `text`.
+struct Incoming {
+  std::string text;  // owns everything
+  json::View object;
+  std::vector<std::string_view> blobs;
+
+  Incoming() = default;
+  Incoming(const Incoming&) = delete;
+  Incoming& operator=(const Incoming&) = delete;
+};
+
+// Splits and validates a message. bad_request when it breaks the protocol's form.
+Status decode(net::WsMessage message, Incoming& out);
+
+// Collects the blobs of a message that goes out.
+class Blobs {
+ public:
+  // Writes {"type": …, "blob": index} members of `value` into the open object.
+  void write(json::Writer& out, const store::TypedBlob& value);
+  // The message of `object`, which must be one JSON object, with the collected blobs.
+  net::WsMessage message(std::string object) const;
+
+ private:
+  std::vector<std::string> blobs_;
+};
+
+net::WsMessage encode(const app::ToWorker& message);
+
+// Reads the numbered messages: owner, epoch, n and the body by `type`. invalid_argument for a `type`
+// that is none of them or a field that is missing.
+Result<app::OwnerMessage> read_owner_message(const Incoming& in, std::string_view type);
+Result<app::Hello> read_hello(json::View in);
+
+std::vector<std::string> read_labels(json::View list);
+void write_tuple(json::Writer& out, Blobs& blobs, const store::CheckpointTuple& tuple);
+void write_item(json::Writer& out, const store::Item& item);
+
+std::string_view error_code(Errc code);
+Errc error_from(std::string_view code);
+
+}  // namespace dg::api::worker

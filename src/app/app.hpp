@@ -1,0 +1,30 @@
+// The use cases, wired together. The composition root makes one for each event loop.
+#pragma once
+
+#include "app/assistants.hpp"
+#include "app/context.hpp"
+#include "app/owners.hpp"
+#include "app/runs.hpp"
+#include "app/streams.hpp"
+#include "app/threads.hpp"
+#include "app/workers.hpp"
+#include "base/metrics.hpp"
+
+namespace dg::app {
+
+struct App {
+  App(Context made_context, Metrics& made_metrics);
+  // Reads what survived a restart and starts the loops that run for ever.
+  Task<Status> start();
+
+  Context context;
+  Metrics& metrics;
+  Workers workers;
+  Streams streams;
+  Runs runs;
+  Owners owners;
+  Threads threads;
+  Assistants assistants;
+};
+
+}  // namespace dg::app

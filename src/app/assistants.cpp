@@ -1,0 +1,171 @@
+#include "app/assistants.hpp"
+
+#include "app/changes.hpp"
+#include "base/json.hpp"
+
+namespace dg::app {
+namespace {
+
+void append_assistant(store::Commit& commit, domain::Assistant& assistant, const domain::AssistantEvent& event,
+                      WallTime now) {
+  commit.appends.push_back({domain::AggregateType::assistant,
+                            assistant.id,
+                            assistant.version,
+                            "",
+                            {{std::string(domain::type_of(event)), domain::payload_of(event)}}});
+  assistant = domain::evolve(std::move(assistant), event, now);
+}
+
+domain::AssistantContent patched(domain::AssistantContent content, const AssistantPatch& patch) {
+  if (patch.graph_id) content.graph_id = *patch.graph_id;
+  if (patch.name) content.name = *patch.name;
+  if (patch.description) content.description = *patch.description;
+  if (patch.config) content.config = *patch.config;
+  if (patch.context) content.context = *patch.context;
+  if (patch.metadata) content.metadata = json::merge(json::View(content.metadata), json::View(*patch.metadata));
+  return content;
+}
+
+Error unknown_graph(const Workers& workers, const std::string& graph_id) {
+  std::string known;
+  for (const auto& graph : workers.graphs()) known += (known.empty() ? "" : ", ") + graph.graph_id;
+  return {Errc::not_found, "no graph is named \"" + graph_id + "\"; graphs here: " + (known.empty() ? "none" : known), {}};
+}
+
+}  // namespace
+
+std::string default_assistant_id(std::string_view graph_id) {
+  return make_uuid5(domain::assistant_namespace, graph_id);
+}
+
+std::string assistant_id_of(std::string_view reference) {
+  return is_uuid(reference) ? std::string(reference) : default_assistant_id(reference);
+}
+
+Assistants::Assistants(Context& context, Workers& workers) : context_(context), workers_(workers) {}
+
+Task<Status> Assistants::ensure_default(std::string graph_id, std::string config, std::string context) {
+  AssistantDraft draft;
+  draft.id = default_assistant_id(graph_id);
+  draft.graph_id = draft.name = graph_id;
+  draft.config = std::move(config);
+  draft.context = std::move(context);
+  draft.metadata = R"({"created_by":"system"})";
+  draft.keep_existing = true;
+  const auto existing = co_await context_.store.assistant(*draft.id);
+  if (!existing) co_return fail(existing.error());
+  if (*existing) co_return Status{};
+  const auto made = co_await create(std::move(draft));
+  if (!made) co_return fail(made.error());
+  co_return Status{};
+}
+
+Task<Result<domain::Assistant>> Assistants::create(AssistantDraft draft) {
+  if (!workers_.graph(draft.graph_id)) co_return fail(unknown_graph(workers_, draft.graph_id));
+  domain::Assistant assistant;
+  assistant.id = draft.id.value_or(make_uuid7(context_.env));
+  store::Commit commit;
+  const domain::AssistantContent content{draft.graph_id, draft.name,    draft.description,
+                                         draft.config,   draft.context, draft.metadata};
+  append_assistant(commit, assistant, domain::AssistantCreated{content}, context_.env.clock.now());
+  commit.changes.emplace_back(store::PutAssistant{assistant, true});
+  const auto done = co_await context_.store.commit(std::move(commit));
+  if (!done && done.error().code == Errc::conflict) {
+    auto existing = co_await get(assistant.id);
+    if (existing && draft.keep_existing) co_return existing;
+    co_return fail(Errc::conflict, existing ? "Assistant already exists"
+                                            : "the assistant existed and was deleted; its id cannot be used again");
+  }
+  if (!done) co_return fail(done.error());
+  co_return assistant;
+}
+
+Task<Result<domain::Assistant>> Assistants::get(std::string reference) {
+  auto assistant = co_await context_.store.assistant(assistant_id_of(reference));
+  if (!assistant) co_return fail(assistant.error());
+  if (!*assistant) co_return fail(Errc::not_found, "Assistant not found: " + reference);
+  co_return std::move(**assistant);
+}
+
+Task<Result<store::Found<domain::Assistant>>> Assistants::search(store::AssistantFilter filter, store::Page page) {
+  co_return co_await context_.store.assistants(std::move(filter), page);
+}
+
+Task<Result<domain::Assistant>> Assistants::patch(std::string reference, AssistantPatch patch) {
+  if (patch.graph_id && !workers_.graph(*patch.graph_id)) co_return fail(unknown_graph(workers_, *patch.graph_id));
+  co_return co_await change(reference, &patch, 0);
+}
+
+Task<Result<domain::Assistant>> Assistants::choose_version(std::string reference, std::int64_t number) {
+  co_return co_await change(reference, nullptr, number);
+}
+
+Task<Result<domain::Assistant>> Assistants::change(std::string reference, const AssistantPatch* patch,
+                                                   std::int64_t number) {
+  for (int attempt = 0;; ++attempt) {
+    auto assistant = co_await get(reference);
+    if (!assistant) co_return assistant;
+    store::Commit commit;
+    const auto now = context_.env.clock.now();
+    if (patch != nullptr) {
+      append_assistant(commit, *assistant,
+                       domain::AssistantUpdated{patched(assistant->content, *patch), assistant->newest_number + 1}, now);
+    } else {
+      const auto version = co_await context_.store.assistant_version(assistant->id, number);
+      if (!version) co_return fail(version.error());
+      if (!*version) co_return fail(Errc::not_found, "the assistant has no version " + std::to_string(number));
+      append_assistant(commit, *assistant, domain::AssistantVersionChosen{(*version)->content, number}, now);
+    }
+    commit.changes.emplace_back(store::PutAssistant{*assistant, patch != nullptr});
+    const auto done = co_await context_.store.commit(std::move(commit));
+    if (done) co_return assistant;
+    if (done.error().code != Errc::conflict || attempt + 1 >= decide_attempts) co_return fail(done.error());
+  }
+}
+
+Task<Status> Assistants::remove(std::string reference, bool delete_threads) {
+  auto assistant = co_await get(reference);
+  if (!assistant) co_return fail(assistant.error());
+  const std::string id = assistant->id;
+  store::Commit commit;
+  append_assistant(commit, *assistant, domain::AssistantDeleted{}, context_.env.clock.now());
+  commit.changes.emplace_back(store::EraseAssistant{id});
+  if (delete_threads) {
+    store::ThreadFilter filter;
+    filter.metadata = json::Writer().begin_object().key("assistant_id").string(id).end_object().take();
+    auto threads = co_await context_.store.threads(std::move(filter), {100000, 0});
+    if (!threads) co_return fail(threads.error());
+    for (auto& row : threads->rows) {
+      append_thread(commit, row.thread, domain::ThreadDeleted{}, context_.env.clock.now());
+      commit.changes.emplace_back(store::EraseThread{row.thread.id});
+    }
+  }
+  const auto done = co_await context_.store.commit(std::move(commit));
+  if (!done) co_return fail(done.error());
+  co_return Status{};
+}
+
+Task<Result<std::vector<store::AssistantVersion>>> Assistants::versions(std::string reference, std::string metadata,
+                                                                        store::Page page) {
+  const auto assistant = co_await get(reference);
+  if (!assistant) co_return fail(assistant.error());
+  co_return co_await context_.store.assistant_versions(assistant->id, std::move(metadata), page);
+}
+
+Task<Result<std::string>> Assistants::describe(std::string reference, std::string method, std::string extra) {
+  const auto assistant = co_await get(reference);
+  if (!assistant) co_return fail(assistant.error());
+  const auto params = json::Writer()
+                          .begin_object()
+                          .key("graph_id")
+                          .string(assistant->content.graph_id)
+                          .key("config")
+                          .raw(assistant->content.config)
+                          .end_object()
+                          .take();
+  co_return co_await workers_.request(assistant->content.graph_id, std::move(method),
+                                      json::merge(json::View(params), json::View(extra)),
+                                      context_.env.timers.now() + context_.settings.worker_wait);
+}
+
+}  // namespace dg::app

@@ -1,0 +1,68 @@
+// Assistants and their versions; what their graphs look like is asked of a worker.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/context.hpp"
+#include "app/workers.hpp"
+
+namespace dg::app {
+
+struct AssistantDraft {
+  std::optional<std::string> id;
+  std::string graph_id;
+  std::string name = "Untitled";
+  std::optional<std::string> description;
+  std::string config = "{}";
+  std::string context = "{}";
+  std::string metadata = "{}";
+  bool keep_existing = false;
+};
+
+// What is absent stays as it is; metadata is merged.
+struct AssistantPatch {
+  std::optional<std::string> graph_id;
+  std::optional<std::string> name;
+  std::optional<std::string> description;
+  std::optional<std::string> config;
+  std::optional<std::string> context;
+  std::optional<std::string> metadata;
+};
+
+class Assistants {
+ public:
+  Assistants(Context& context, Workers& workers);
+
+  // The assistant that every graph has by itself; `config` and `context` are what LANGGRAPH_CONFIG
+  // gives it. Nothing happens when it exists.
+  Task<Status> ensure_default(std::string graph_id, std::string config, std::string context);
+
+  // not_found: unknown graph, the message lists those that exist. conflict: the id exists.
+  Task<Result<domain::Assistant>> create(AssistantDraft draft);
+  // By id or by the name of a graph.
+  Task<Result<domain::Assistant>> get(std::string reference);
+  Task<Result<store::Found<domain::Assistant>>> search(store::AssistantFilter filter, store::Page page);
+  Task<Result<domain::Assistant>> patch(std::string reference, AssistantPatch patch);
+  // `delete_threads`: also the threads whose metadata names it.
+  Task<Status> remove(std::string reference, bool delete_threads);
+  Task<Result<std::vector<store::AssistantVersion>>> versions(std::string reference, std::string metadata,
+                                                              store::Page page);
+  Task<Result<domain::Assistant>> choose_version(std::string reference, std::int64_t number);
+
+  // Asks a worker: `method` is schemas, graph or subgraphs; `extra` is spliced into the params. JSON.
+  Task<Result<std::string>> describe(std::string reference, std::string method, std::string extra);
+
+ private:
+  Task<Result<domain::Assistant>> change(std::string reference, const AssistantPatch* patch, std::int64_t number);
+  Context& context_;
+  Workers& workers_;
+};
+
+// The id of the assistant that a graph has by itself.
+std::string default_assistant_id(std::string_view graph_id);
+// Turns a reference (an id or a graph's name) into an id.
+std::string assistant_id_of(std::string_view reference);
+
+}  // namespace dg::app

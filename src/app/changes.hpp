@@ -1,0 +1,53 @@
+// Small pieces that use cases build their commits from.
+#pragma once
+
+#include <vector>
+
+#include "base/json.hpp"
+#include "store/store.hpp"
+
+namespace dg::app {
+
+// How often a command is decided again after somebody else changed its aggregate first.
+inline constexpr int decide_attempts = 10;
+
+// Appends a decision to the commit and evolves `run`; its row is written too unless `erase` says that
+// it goes with everything it has.
+inline void append_run(store::Commit& commit, domain::Run& run, const std::vector<domain::RunEvent>& events,
+                       WallTime now, bool erase = false) {
+  if (events.empty()) return;
+  store::Append append{domain::AggregateType::run, run.id, run.version, run.thread_id, {}};
+  for (const auto& event : events) {
+    append.events.push_back({std::string(domain::type_of(event)), domain::payload_of(event)});
+    run = domain::evolve(std::move(run), event, now);
+  }
+  commit.appends.push_back(std::move(append));
+  if (erase) {
+    commit.changes.emplace_back(store::EraseRun{run.id});
+  } else {
+    commit.changes.emplace_back(store::PutRun{run});
+  }
+}
+
+inline void append_thread(store::Commit& commit, domain::Thread& thread, const domain::ThreadEvent& event,
+                          WallTime now) {
+  commit.appends.push_back({domain::AggregateType::thread,
+                            thread.id,
+                            thread.version,
+                            thread.id,
+                            {{std::string(domain::type_of(event)), domain::payload_of(event)}}});
+  thread = domain::evolve(std::move(thread), event, now);
+}
+
+inline std::string frame_json(const domain::RunError& error) {
+  return json::Writer()
+      .begin_object()
+      .key("error")
+      .string(error.error)
+      .key("message")
+      .string(error.message)
+      .end_object()
+      .take();
+}
+
+}  // namespace dg::app

@@ -1,0 +1,30 @@
+#include "app/items.hpp"
+
+namespace dg::app {
+
+Status check_namespace(const std::vector<std::string>& ns) {
+  if (ns.empty()) return fail(Errc::bad_request, "Namespace is required");
+  const auto wrong = [](std::string message) -> Status {
+    return fail(Error{Errc::invalid_argument, "namespace: " + message, {{"namespace", message}}});
+  };
+  for (const auto& label : ns)
+    if (label.empty() || label.find('.') != std::string::npos)
+      return wrong("the label \"" + label + "\" is empty or holds a dot");
+  if (ns.front() == "langgraph") return wrong("the root label \"langgraph\" is reserved");
+  return {};
+}
+
+Task<Status> put_item(Context& context, std::vector<std::string> ns, std::string key, std::string value) {
+  if (auto valid = check_namespace(ns); !valid) co_return valid;
+  store::Commit commit;
+  if (value == "null") {
+    commit.changes.emplace_back(store::EraseItem{std::move(ns), std::move(key)});
+  } else {
+    commit.changes.emplace_back(store::PutItem{std::move(ns), std::move(key), std::move(value)});
+  }
+  const auto done = co_await context.store.commit(std::move(commit));
+  if (!done) co_return fail(done.error());
+  co_return Status{};
+}
+
+}  // namespace dg::app

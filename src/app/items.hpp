@@ -1,0 +1,18 @@
+// Memory items.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "app/context.hpp"
+
+namespace dg::app {
+
+// bad_request for an empty namespace, invalid_argument for a label that is empty, holds a dot, or is a
+// root that graph libraries keep for themselves.
+Status check_namespace(const std::vector<std::string>& ns);
+
+// Writes the item; the value "null" deletes it.
+Task<Status> put_item(Context& context, std::vector<std::string> ns, std::string key, std::string value);
+
+}  // namespace dg::app

@@ -1,0 +1,34 @@
+// What a graph sees as its config and context: the assistant's, the thread's and the request's,
+// merged, with the ids that the server alone decides.
+#pragma once
+
+#include <string>
+
+#include "domain/assistant.hpp"
+#include "domain/run.hpp"
+#include "domain/thread.hpp"
+
+namespace dg::app {
+
+struct RunIdentity {
+  std::string run_id;
+  std::string thread_id;
+  std::string assistant_id;
+  std::string graph_id;
+};
+
+// `config` is the client's; `checkpoint` ({checkpoint_id, checkpoint_ns, checkpoint_map} or null) says
+// where to fork. Later sources win: assistant, thread, request, identity. What clients may not set
+// (__pregel_*, langgraph_auth_*) is left out.
+std::string merge_config(const domain::Assistant& assistant, const domain::Thread& thread, const std::string& config,
+                         const std::string& run_metadata, const std::string& checkpoint, const RunIdentity& identity,
+                         std::int64_t default_recursion_limit);
+
+// Objects are merged, anything else of the request replaces the assistant's.
+std::string merge_context(const domain::Assistant& assistant, const std::string& context);
+
+// The config of a run's further attempt: once the run has a checkpoint of its own it goes on from the
+// thread's head, so where it was forked from is left out. `attempt` enters the metadata.
+std::string config_for_attempt(const domain::Run& run);
+
+}  // namespace dg::app

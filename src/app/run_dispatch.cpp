@@ -1,0 +1,127 @@
+// Giving queued runs to free slots, and clearing away what nobody needs any more.
+#include <algorithm>
+
+#include "app/changes.hpp"
+#include "app/runs.hpp"
+#include "base/json.hpp"
+#include "base/log.hpp"
+
+namespace dg::app {
+
+Task<void> Runs::dispatch() {
+  while (true) {
+    const auto seen = queue_changes_;
+    if (const auto done = co_await dispatch_once(); !done)
+      log::error("queued runs could not be given out: {}", done.error().message);
+    if (queue_changes_ != seen) continue;
+    // A run that becomes due wakes nobody, so the wait ends when the next one does.
+    auto deadline = context_.env.timers.now() + context_.settings.safety_net;
+    const auto now = context_.env.clock.now();
+    const auto due = co_await context_.store.next_due(now);
+    if (due && *due) deadline = std::min(deadline, context_.env.timers.now() + std::max(**due - now, Duration{}));
+    if (queue_changes_ == seen) co_await queue_.wait_until(deadline);
+  }
+}
+
+Task<Status> Runs::dispatch_once() {
+  while (true) {
+    auto graphs = workers_.graphs_with_free_slots();
+    if (graphs.empty()) co_return Status{};
+    const auto limit = std::min<std::int64_t>(workers_.free_slots(), 256);
+    auto runs = co_await context_.store.claimable_runs(std::move(graphs), context_.env.clock.now(), limit);
+    if (!runs) co_return fail(runs.error());
+    bool started = false;
+    for (auto& run : *runs) {
+      auto session = workers_.reserve(run.graph_id);
+      if (!session) continue;
+      const auto done = co_await start(std::move(run), session);
+      started = started || done.has_value();
+      // Somebody else was first with the run or its thread: not an error.
+      const bool lost = !done && (done.error().code == Errc::conflict || done.error().code == Errc::busy);
+      if (!done && !lost) co_return done;
+    }
+    if (!started) co_return Status{};
+  }
+}
+
+Task<Status> Runs::start(domain::Run run, std::shared_ptr<WorkerSession> session) {
+  const auto now = context_.env.clock.now();
+  const auto events = domain::decide_start(run, {session->id, session->name, session->revision, 0, 0}, now);
+  if (!events) {
+    workers_.release(session);
+    co_return fail(events.error());
+  }
+  store::Commit commit;
+  append_run(commit, run, *events, now);
+  commit.changes.emplace_back(
+      store::PutLease{{run.id, store::LeaseKind::run, run.thread_id, run.epoch, session->id, 0}});
+  // The first attempt's frame came with the creation; a further one tells readers that the partial
+  // output of the last is void.
+  std::vector<store::Frame> frames;
+  if (run.attempt > 1) {
+    frames.push_back({"metadata", json::Writer()
+                                      .begin_object()
+                                      .key("run_id")
+                                      .string(run.id)
+                                      .key("attempt")
+                                      .integer(run.attempt)
+                                      .end_object()
+                                      .take()});
+    commit.changes.emplace_back(store::AppendFrames{run.id, run.thread_id, frames});
+  }
+  const auto done = co_await context_.store.commit(std::move(commit));
+  if (!done) {
+    workers_.release(session);
+    co_return fail(done.error());
+  }
+  if (!frames.empty()) streams_.publish(run.id, done->first_frames.front(), frames);
+  workers_.own(session, run.id);
+  workers_.send(session->id, LeaseOffer{run});
+  context_.bus.publish(bus::Topic::run, run.id);
+  // The session may have ended while the commit was in flight.
+  if (!workers_.session(session->id)) co_await take_from(session->id, "its worker ended");
+  co_return Status{};
+}
+
+Task<Status> Runs::recover() {
+  const auto running = co_await list({"", {domain::RunState::in_progress}, {}}, {100000, 0});
+  if (!running) co_return fail(running.error());
+  for (const auto& run : *running)
+    if (run.cancel != domain::CancelAction::none)
+      spawn(context_.env.timers.executor(), "enforce_cancel", enforce_cancel(run.id, run.epoch));
+  co_return Status{};
+}
+
+Task<void> Runs::retain() {
+  while (true) {
+    if (const auto done = co_await retain_once(); !done) log::error("old frames could not be deleted: {}", done.error().message);
+    co_await sleep_for(context_.env.timers, std::min<Duration>(context_.settings.frames_kept, std::chrono::seconds(10)));
+  }
+}
+
+Task<Status> Runs::retain_once() {
+  const auto now = context_.env.clock.now();
+  for (const bool resumable : {false, true}) {
+    const auto kept = resumable ? context_.settings.resumable_frames_kept : context_.settings.frames_kept;
+    const auto ids = co_await context_.store.runs_with_frames(now - kept, resumable, 1000);
+    if (!ids) co_return fail(ids.error());
+    for (const auto& id : *ids) {
+      const auto run = co_await get(id);
+      store::Commit commit;
+      if (run && run->request.temporary) {
+        const auto thread = co_await context_.store.thread(run->thread_id);
+        if (thread && *thread) {
+          auto gone = (*thread)->thread;
+          append_thread(commit, gone, domain::ThreadDeleted{}, now);
+          commit.changes.emplace_back(store::EraseThread{gone.id});
+        }
+      }
+      commit.changes.emplace_back(store::EraseFrames{id});
+      const auto done = co_await context_.store.commit(std::move(commit));
+      if (!done) co_return fail(done.error());
+    }
+  }
+  co_return Status{};
+}
+
+}  // namespace dg::app

@@ -1,0 +1,149 @@
+#include "app/runs.hpp"
+
+#include "app/changes.hpp"
+#include "base/json.hpp"
+#include "base/log.hpp"
+
+namespace dg::app {
+namespace {
+
+std::string interrupts_of(const std::optional<store::CheckpointState>& head) {
+  json::Writer out;
+  out.begin_array();
+  if (head)
+    for (const auto task : json::View(head->projection)["tasks"].elements())
+      for (const auto interrupt : task["interrupts"].elements()) out.raw(interrupt.raw());
+  out.end_array();
+  return out.take();
+}
+
+// `values` with __interrupt__ in it; what is no object cannot hold it.
+std::string with_interrupts(std::string values, const std::string& interrupts) {
+  const json::View view(values);
+  if (!view.is_object() && !view.is_null()) return values;
+  const auto patch = json::Writer().begin_object().key("__interrupt__").raw(interrupts).end_object().take();
+  return json::merge(view, json::View(patch));
+}
+
+}  // namespace
+
+Runs::Runs(Context& context, Workers& workers, Streams& streams)
+    : context_(context), workers_(workers), streams_(streams), queue_(context.env.timers) {
+  context_.bus.subscribe(bus::Topic::queue, [this](const std::string&) {
+    ++queue_changes_;
+    queue_.notify_all();
+  });
+}
+
+void Runs::wake(const domain::Run& run) {
+  context_.bus.publish(bus::Topic::run, run.id);
+  context_.bus.publish(bus::Topic::queue, run.graph_id);
+}
+
+Task<Result<domain::Run>> Runs::get(std::string run_id, std::optional<std::string> thread_id) {
+  auto run = co_await context_.store.run(run_id);
+  if (!run) co_return fail(run.error());
+  if (!*run || (thread_id && (*run)->thread_id != *thread_id)) co_return fail(Errc::not_found, "Run not found");
+  co_return std::move(**run);
+}
+
+Task<Result<std::vector<domain::Run>>> Runs::list(store::RunFilter filter, store::Page page) {
+  co_return co_await context_.store.runs(std::move(filter), page);
+}
+
+Task<Result<domain::Run>> Runs::cancel(std::string run_id, domain::CancelAction action) {
+  for (int attempt = 0;; ++attempt) {
+    auto run = co_await try_cancel(run_id, action);
+    const bool again = !run && run.error().code == Errc::conflict && attempt + 1 < decide_attempts;
+    if (!again) co_return run;
+  }
+}
+
+Task<Result<domain::Run>> Runs::try_cancel(std::string run_id, domain::CancelAction action) {
+  auto found = co_await get(run_id);
+  if (!found) co_return fail(found.error());
+  auto run = std::move(*found);
+  auto events = domain::decide_cancel(run, action);
+  if (!events) co_return fail(events.error());
+  if (events->empty()) co_return run;
+  const bool running = run.state == domain::RunState::in_progress;
+  if (!running) {
+    if (action == domain::CancelAction::rollback) events->push_back(domain::RunDeleted{"rolled back"});
+    const auto done = co_await end_with(run, *events, std::nullopt);
+    if (!done) co_return fail(done.error());
+    run.state = domain::RunState::cancelled;
+    co_return run;
+  }
+  store::Commit commit;
+  append_run(commit, run, *events, context_.env.clock.now());
+  const auto done = co_await context_.store.commit(std::move(commit));
+  if (!done) co_return fail(done.error());
+  workers_.send(run.session_id, CancelOrder{run.id, run.epoch, run.cancel});
+  spawn(context_.env.timers.executor(), "enforce_cancel", enforce_cancel(run.id, run.epoch));
+  wake(run);
+  co_return run;
+}
+
+Task<Result<std::int64_t>> Runs::cancel_many(CancelFilter filter, domain::CancelAction action) {
+  std::int64_t count = 0;
+  // Pages stay at the front: what was cancelled no longer matches.
+  for (store::Page page{1000, 0};;) {
+    const auto runs = co_await list({filter.thread_id.value_or(""), filter.states, filter.run_ids}, page);
+    if (!runs) co_return fail(runs.error());
+    for (const auto& run : *runs) {
+      if (!domain::is_active(run.state)) continue;
+      const auto done = co_await cancel(run.id, action);
+      if (!done && done.error().code != Errc::not_found) co_return fail(done.error());
+      ++count;
+    }
+    if (runs->size() < static_cast<std::size_t>(page.limit)) co_return count;
+    page.offset += page.limit;
+  }
+}
+
+Task<Status> Runs::remove(std::string run_id) {
+  for (int attempt = 0;; ++attempt) {
+    auto run = co_await get(run_id);
+    if (!run) co_return fail(run.error());
+    const auto events = domain::decide_delete(*run, "deleted by a client");
+    if (!events) co_return fail(events.error());
+    store::Commit commit;
+    append_run(commit, *run, *events, context_.env.clock.now(), true);
+    const auto done = co_await context_.store.commit(std::move(commit));
+    if (done) break;
+    if (done.error().code != Errc::conflict || attempt + 1 >= decide_attempts) co_return fail(done.error());
+  }
+  context_.bus.publish(bus::Topic::run, run_id);
+  co_return Status{};
+}
+
+Task<Result<std::string>> Runs::join(std::string run_id, SteadyTime deadline) {
+  auto run = co_await streams_.wait_inactive(run_id, deadline);
+  if (!run) co_return fail(run.error());
+  co_return co_await result_of(std::move(*run));
+}
+
+Task<std::string> Runs::result_of(domain::Run run) {
+  if (run.error) {
+    co_return json::Writer().begin_object().key("__error__").raw(frame_json(*run.error)).end_object().take();
+  }
+  const auto row = co_await context_.store.thread(run.thread_id);
+  std::optional<store::CheckpointState> head;
+  if (row && *row) head = (*row)->head;
+  std::string values = head ? std::string(json::View(head->projection)["values"].raw()) : "null";
+  const auto frame = co_await context_.store.last_frame(run.id, "values");
+  if (frame && *frame) {
+    // The library tells of an interrupt in a frame of its own, without the values.
+    const auto members = json::View((*frame)->data).members();
+    const bool only_interrupts = members.size() == 1 && members.front().key == "__interrupt__";
+    if (!only_interrupts) values = (*frame)->data;
+  }
+  if (run.state == domain::RunState::requires_action) {
+    const auto interrupts = interrupts_of(head);
+    if (!json::View(values).find("__interrupt__") && interrupts != "[]")
+      values = with_interrupts(std::move(values), interrupts);
+  }
+  co_return values;
+}
+
+}  // namespace dg::app

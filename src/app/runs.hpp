@@ -1,0 +1,97 @@
+// Runs: creating, cancelling, deleting, waiting, and what one waits for.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/context.hpp"
+#include "app/streams.hpp"
+#include "app/workers.hpp"
+
+namespace dg::app {
+
+// A run as a client asks for it. JSON fields are validated text.
+struct RunOrder {
+  std::string assistant;                    // an assistant's id or a graph's name
+  std::optional<std::string> thread_id;     // none: a thread of its own
+  bool create_thread = false;               // when the thread does not exist
+  domain::RunRequest request;               // config and context as the client gave them
+  std::string metadata = "{}";
+  std::string checkpoint = "null";          // {checkpoint_id, checkpoint_ns, checkpoint_map}: where to fork
+  Duration after{};                         // start no earlier than this from now
+};
+
+struct CancelFilter {
+  std::optional<std::string> thread_id;
+  std::vector<std::string> run_ids;                // empty: by states
+  std::vector<domain::RunState> states;
+};
+
+// What a run waits for, or that it does not wait.
+struct Why {
+  domain::Run run;
+  std::string code;     // no_worker, graph_broken, slots_busy, thread_busy, person, delay, retry_backoff, running, finished
+  std::string message;  // for a person
+  std::string details = "{}";  // the ids: graph_id, run_id, session_id, until, interrupts
+};
+
+class Runs {
+ public:
+  Runs(Context& context, Workers& workers, Streams& streams);
+
+  // Answers when the run is durable; it may be running already. Errors: not_found (assistant, graph,
+  // thread), busy (multitask reject).
+  Task<Result<domain::Run>> create(RunOrder order);
+  // The run; with a thread id only if it belongs to that thread.
+  Task<Result<domain::Run>> get(std::string run_id, std::optional<std::string> thread_id = std::nullopt);
+  Task<Result<std::vector<domain::Run>>> list(store::RunFilter filter, store::Page page);
+  // Answers when the request is durable; the run may still be running. A run that is over is left alone.
+  Task<Result<domain::Run>> cancel(std::string run_id, domain::CancelAction action);
+  // Returns how many were cancelled.
+  Task<Result<std::int64_t>> cancel_many(CancelFilter filter, domain::CancelAction action);
+  Task<Status> remove(std::string run_id);
+  // Waits until the run is not active; gives its result as join and wait answer it: the last values
+  // frame, with __interrupt__ when it paused, or {"__error__": …}.
+  Task<Result<std::string>> join(std::string run_id, SteadyTime deadline);
+  Task<Result<Why>> why(std::string run_id);
+
+  // --- by the worker protocol and the sweepers ---
+  // Takes away everything that a session owned.
+  Task<void> take_from(std::string session_id, std::string reason);
+  // Applies an owner's completion `n`. superseded when it is not the owner.
+  Task<Status> complete(std::string run_id, std::int64_t epoch, std::int64_t n, CompleteSaid said);
+  // Gives queued runs to free slots, for ever.
+  Task<void> dispatch();
+  // After a restart: goes on with cancels that were in flight.
+  Task<Status> recover();
+  // Deletes frames and temporary threads whose time is over, for ever.
+  Task<void> retain();
+
+ private:
+  Task<Result<domain::Assistant>> resolve(std::string reference);
+  // One attempt; conflict when somebody else changed the thread first.
+  Task<Result<domain::Run>> try_create(RunOrder order, domain::Assistant assistant);
+  Task<Status> start(domain::Run run, std::shared_ptr<WorkerSession> session);
+  Task<Status> lose_owner(std::string run_id, std::string session_id, std::string reason);
+  Task<Result<domain::Run>> try_cancel(std::string run_id, domain::CancelAction action);
+  // Fences the run off when its worker has not stopped it in time.
+  Task<void> enforce_cancel(std::string run_id, std::int64_t epoch);
+  Task<Status> fence_off(std::string run_id, std::int64_t epoch);
+  // Commits the end of a run: its events, its row or, after a rollback, its deletion, its lease and
+  // its last frame.
+  Task<Status> end_with(domain::Run run, std::vector<domain::RunEvent> events,
+                        std::optional<store::Fence> fence);
+  Task<std::string> result_of(domain::Run run);
+  Task<Status> dispatch_once();
+  Task<Status> retain_once();
+  void wake(const domain::Run& run);
+
+  Context& context_;
+  Workers& workers_;
+  Streams& streams_;
+  Signal queue_;                     // something may be claimable
+  std::uint64_t queue_changes_ = 0;  // counts its notifications, so that none is missed
+};
+
+}  // namespace dg::app

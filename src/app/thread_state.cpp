@@ -1,0 +1,137 @@
+// The state of threads: read from stored projections; changed by a worker, under a lease.
+#include "app/changes.hpp"
+#include "app/threads.hpp"
+#include "base/json.hpp"
+
+namespace dg::app {
+namespace {
+
+// The configuration that addresses a checkpoint, as graph libraries read it.
+std::string address_config(const StateAddress& address, const std::string& checkpoint_map, const std::string& base) {
+  json::Writer place;
+  place.begin_object().key("thread_id").string(address.thread_id).key("checkpoint_ns").string(address.ns);
+  if (!address.checkpoint_id.empty()) place.key("checkpoint_id").string(address.checkpoint_id);
+  if (json::View(checkpoint_map).is_object()) place.key("checkpoint_map").raw(checkpoint_map);
+  place.end_object();
+  const auto configurable = json::merge(json::View(base)["configurable"], json::View(place.text()));
+  const auto patch =
+      json::Writer().begin_object().key("configurable").raw(configurable).end_object().take();
+  return json::merge(json::View(base), json::View(patch));
+}
+
+Result<std::string> graph_of(const store::ThreadRow& row) {
+  auto graph = json::View(row.thread.metadata)["graph_id"].string();
+  if (graph.empty())
+    return fail(Errc::bad_request, "Thread " + row.thread.id + " has no graph ID; a run on it, or metadata.graph_id, gives it one");
+  return graph;
+}
+
+}  // namespace
+
+Task<Result<std::optional<store::CheckpointState>>> Threads::state(StateAddress address) {
+  if (auto row = co_await get(address.thread_id); !row) co_return fail(row.error());
+  auto state = co_await context_.store.state(address.thread_id, address.ns, address.checkpoint_id);
+  if (state && !*state && !address.checkpoint_id.empty())
+    co_return fail(Errc::not_found, "the thread has no checkpoint " + address.checkpoint_id);
+  co_return state;
+}
+
+Task<Result<std::string>> Threads::nested_state(StateAddress address, std::string checkpoint_map) {
+  const auto row = co_await get(address.thread_id);
+  if (!row) co_return fail(row.error());
+  const auto graph = graph_of(*row);
+  if (!graph) co_return fail(graph.error());
+  const auto params = json::Writer()
+                          .begin_object()
+                          .key("thread_id")
+                          .string(address.thread_id)
+                          .key("graph_id")
+                          .string(*graph)
+                          .key("config")
+                          .raw(address_config(address, checkpoint_map, row->thread.config))
+                          .key("subgraphs")
+                          .boolean(true)
+                          .end_object()
+                          .take();
+  co_return co_await workers_.request(*graph, "get_state", params,
+                                      context_.env.timers.now() + context_.settings.worker_wait);
+}
+
+Task<Result<std::vector<store::CheckpointState>>> Threads::history(HistoryQuery query) {
+  if (auto row = co_await get(query.thread_id); !row) co_return fail(row.error());
+  store::CheckpointFilter filter;
+  filter.thread_id = query.thread_id;
+  filter.ns = query.ns;
+  filter.checkpoint_id = query.checkpoint_id;
+  filter.before = query.before;
+  filter.metadata = query.metadata;
+  filter.limit = query.limit;
+  co_return co_await context_.store.states(std::move(filter));
+}
+
+Task<Result<store::Lease>> Threads::begin(std::string thread_id, std::string session_id) {
+  const auto runs = co_await context_.store.open_runs(thread_id);
+  if (!runs) co_return fail(runs.error());
+  for (const auto& run : *runs)
+    if (domain::is_active(run.state)) co_return fail(Errc::busy, "Thread is busy with the run " + run.id);
+  const store::Lease lease{make_uuid7(context_.env), store::LeaseKind::operation, thread_id, 1, session_id, 0};
+  store::Commit commit;
+  commit.changes.emplace_back(store::PutLease{lease});
+  const auto done = co_await context_.store.commit(std::move(commit));
+  if (!done && done.error().code == Errc::busy) co_return fail(Errc::busy, "Thread is busy");
+  if (!done) co_return fail(done.error());
+  spawn(context_.env.timers.executor(), "expire", expire(lease.owner));
+  co_return lease;
+}
+
+Task<void> Threads::expire(std::string operation) {
+  co_await sleep_for(context_.env.timers, context_.settings.operation);
+  const auto lease = co_await context_.store.lease(operation);
+  if (lease && *lease) co_await end(operation);
+}
+
+Task<Status> Threads::end(std::string operation) {
+  store::Commit commit;
+  commit.changes.emplace_back(store::DropLease{operation});
+  const auto done = co_await context_.store.commit(std::move(commit));
+  context_.bus.publish(bus::Topic::queue, "");
+  if (!done) co_return fail(done.error());
+  co_return Status{};
+}
+
+Task<Result<std::string>> Threads::update_state(std::string thread_id, StateUpdate update) {
+  const auto row = co_await get(thread_id);
+  if (!row) co_return fail(row.error());
+  const auto graph = graph_of(*row);
+  if (!graph) co_return fail(graph.error());
+  const auto deadline = context_.env.timers.now() + context_.settings.worker_wait;
+  const auto session = co_await workers_.find(*graph, deadline);
+  if (!session) co_return fail(session.error());
+  const auto lease = co_await begin(thread_id, (*session)->id);
+  if (!lease) co_return fail(lease.error());
+
+  const StateAddress address{thread_id, update.checkpoint_ns, update.checkpoint_id};
+  json::Writer params;
+  params.begin_object().key("operation").string(lease->owner).key("epoch").integer(lease->epoch);
+  params.key("thread_id").string(thread_id).key("graph_id").string(*graph);
+  params.key("config").raw(address_config(address, update.checkpoint_map, row->thread.config));
+  params.key("values").raw(update.values).key("as_node").optional_string(update.as_node).end_object();
+  auto result = co_await workers_.request(*graph, "update_state", params.take(),
+                                          context_.env.timers.now() + context_.settings.operation, *session);
+  const auto ended = co_await end(lease->owner);
+  if (!result) co_return result;
+  if (!ended) co_return fail(ended.error());
+  const auto id = json::View(*result)["checkpoint"]["checkpoint_id"].string();
+  store::Commit commit;
+  const domain::ThreadEvent event = domain::ThreadStateUpdated{id};
+  commit.appends.push_back({domain::AggregateType::thread,
+                            thread_id,
+                            std::nullopt,
+                            thread_id,
+                            {{std::string(domain::type_of(event)), domain::payload_of(event)}}});
+  const auto done = co_await context_.store.commit(std::move(commit));
+  if (!done) co_return fail(done.error());
+  co_return result;
+}
+
+}  // namespace dg::app

@@ -1,0 +1,103 @@
+#include "app/threads.hpp"
+
+#include "app/changes.hpp"
+#include "base/json.hpp"
+
+namespace dg::app {
+
+Threads::Threads(Context& context, Workers& workers, Owners& owners)
+    : context_(context), workers_(workers), owners_(owners) {}
+
+Task<Result<store::ThreadRow>> Threads::create(std::optional<std::string> id, std::string metadata, bool keep_existing) {
+  domain::Thread thread;
+  thread.id = id.value_or(make_uuid7(context_.env));
+  store::Commit commit;
+  append_thread(commit, thread, domain::ThreadCreated{std::move(metadata)}, context_.env.clock.now());
+  commit.changes.emplace_back(store::PutThread{thread});
+  const auto done = co_await context_.store.commit(std::move(commit));
+  if (!done && done.error().code == Errc::conflict) {
+    auto existing = co_await get(thread.id);
+    if (existing && keep_existing) co_return existing;
+    // A deleted thread's id stays taken by its tombstone.
+    co_return fail(Errc::conflict, existing ? "Thread already exists" : "the thread existed and was deleted; its id cannot be used again");
+  }
+  if (!done) co_return fail(done.error());
+  co_return co_await get(thread.id);
+}
+
+Task<Result<store::ThreadRow>> Threads::get(std::string id) {
+  auto row = co_await context_.store.thread(id);
+  if (!row) co_return fail(row.error());
+  if (!*row) co_return fail(Errc::not_found, "Thread with ID " + id + " not found");
+  co_return std::move(**row);
+}
+
+Task<Result<store::ThreadRow>> Threads::patch(std::string id, std::string metadata) {
+  for (int attempt = 0;; ++attempt) {
+    auto row = co_await get(id);
+    if (!row) co_return row;
+    store::Commit commit;
+    append_thread(commit, row->thread, domain::ThreadPatched{metadata}, context_.env.clock.now());
+    commit.changes.emplace_back(store::PutThread{row->thread});
+    const auto done = co_await context_.store.commit(std::move(commit));
+    if (done) co_return co_await get(id);
+    if (done.error().code != Errc::conflict || attempt + 1 >= decide_attempts) co_return fail(done.error());
+  }
+}
+
+Task<Status> Threads::remove(std::string id) {
+  for (int attempt = 0;; ++attempt) {
+    auto row = co_await get(id);
+    if (!row) co_return fail(row.error());
+    const auto head = co_await context_.store.thread_head(id);
+    if (!head) co_return fail(head.error());
+    const auto runs = co_await context_.store.open_runs(id);
+    if (!runs) co_return fail(runs.error());
+    store::Commit commit;
+    commit.conditions.emplace_back(store::ThreadUnchanged{id, head->turn});
+    append_thread(commit, row->thread, domain::ThreadDeleted{}, context_.env.clock.now());
+    commit.changes.emplace_back(store::EraseThread{id});
+    const auto done = co_await context_.store.commit(std::move(commit));
+    if (done) {
+      for (const auto& run : *runs) {
+        if (run.state == domain::RunState::in_progress) {
+          workers_.send(run.session_id, Superseded{run.id, run.epoch, "its thread was deleted"});
+          workers_.disown(run.session_id, run.id);
+        }
+        context_.bus.publish(bus::Topic::run, run.id);
+      }
+      co_return Status{};
+    }
+    if (done.error().code != Errc::conflict || attempt + 1 >= decide_attempts) co_return fail(done.error());
+  }
+}
+
+Task<Result<store::ThreadRow>> Threads::copy(std::string id) {
+  const auto source = co_await get(id);
+  if (!source) {
+    if (source.error().code == Errc::not_found) co_return fail(Errc::conflict, source.error().message);
+    co_return source;
+  }
+  domain::Thread thread;
+  thread.id = make_uuid7(context_.env);
+  // Metadata that names the thread follows it, as the checkpoints' does.
+  std::string metadata = source->thread.metadata;
+  if (json::View(metadata).find("thread_id")) {
+    const auto patch = json::Writer().begin_object().key("thread_id").string(thread.id).end_object().take();
+    metadata = json::merge(json::View(metadata), json::View(patch));
+  }
+  store::Commit commit;
+  const auto now = context_.env.clock.now();
+  append_thread(commit, thread, domain::ThreadCopied{id, metadata, source->thread.config}, now);
+  commit.changes.emplace_back(store::PutThread{thread});
+  commit.changes.emplace_back(store::CopyCheckpoints{id, thread.id});
+  const auto done = co_await context_.store.commit(std::move(commit));
+  if (!done) co_return fail(done.error());
+  co_return co_await get(thread.id);
+}
+
+Task<Result<store::Found<store::ThreadRow>>> Threads::search(store::ThreadFilter filter, store::Page page) {
+  co_return co_await context_.store.threads(std::move(filter), page);
+}
+
+}  // namespace dg::app

@@ -1,0 +1,71 @@
+// Threads and their state.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/context.hpp"
+#include "app/owners.hpp"
+#include "app/workers.hpp"
+
+namespace dg::app {
+
+// Where in a thread's history: an empty id means the newest.
+struct StateAddress {
+  std::string thread_id;
+  std::string ns;
+  std::string checkpoint_id;
+};
+
+struct StateUpdate {
+  std::string values = "null";  // object, array or null
+  std::optional<std::string> as_node;
+  std::string checkpoint_id;    // empty: the newest
+  std::string checkpoint_ns;
+  std::string checkpoint_map = "null";
+};
+
+struct HistoryQuery {
+  std::string thread_id;
+  std::string ns;
+  std::string checkpoint_id;  // empty: any
+  std::string before;         // a checkpoint id; empty: from the newest
+  std::string metadata = "{}";
+  std::int64_t limit = 10;
+};
+
+class Threads {
+ public:
+  Threads(Context& context, Workers& workers, Owners& owners);
+
+  // conflict when it exists and `keep_existing` is false.
+  Task<Result<store::ThreadRow>> create(std::optional<std::string> id, std::string metadata, bool keep_existing);
+  Task<Result<store::ThreadRow>> get(std::string id);
+  Task<Result<store::ThreadRow>> patch(std::string id, std::string metadata);
+  // Cancels and deletes its runs too.
+  Task<Status> remove(std::string id);
+  Task<Result<store::ThreadRow>> copy(std::string id);
+  Task<Result<store::Found<store::ThreadRow>>> search(store::ThreadFilter filter, store::Page page);
+
+  // Nothing when the thread has no such checkpoint (a thread without any has none).
+  Task<Result<std::optional<store::CheckpointState>>> state(StateAddress address);
+  // The state with those of its subgraphs, as JSON made by a worker.
+  Task<Result<std::string>> nested_state(StateAddress address, std::string checkpoint_map);
+  Task<Result<std::vector<store::CheckpointState>>> history(HistoryQuery query);
+  // A worker applies the update under a lease of the thread. Gives {"checkpoint": {…}}. Errors: busy,
+  // invalid_argument (no graph has run on the thread), unavailable (no worker).
+  Task<Result<std::string>> update_state(std::string thread_id, StateUpdate update);
+
+  // Takes the thread for an operation of a worker's own session. busy while it has another owner.
+  Task<Result<store::Lease>> begin(std::string thread_id, std::string session_id);
+  Task<Status> end(std::string operation);
+
+ private:
+  Task<void> expire(std::string operation);
+  Context& context_;
+  Workers& workers_;
+  Owners& owners_;
+};
+
+}  // namespace dg::app

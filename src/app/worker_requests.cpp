@@ -1,0 +1,113 @@
+// The questions that only a worker can answer, and what is known of graphs without one.
+#include <algorithm>
+
+#include "app/workers.hpp"
+#include "base/json.hpp"
+
+namespace dg::app {
+
+Task<Result<std::shared_ptr<WorkerSession>>> Workers::find(std::string graph_id, SteadyTime deadline) {
+  while (true) {
+    std::shared_ptr<WorkerSession> best;
+    std::string error = "null";
+    for (const auto& [id, session] : sessions_) {
+      const auto* graph = session->graph(graph_id);
+      if (graph == nullptr || !session->link) continue;
+      if (graph->error != "null") {
+        error = graph->error;
+      } else if (!best || (best->draining && !session->draining)) {
+        best = session;
+      }
+    }
+    if (best) co_return best;
+    if (error != "null") {
+      const json::View view(error);
+      co_return fail(Errc::unavailable, "the graph \"" + graph_id + "\" cannot be imported: " + view["error"].string() +
+                                            ": " + view["message"].string());
+    }
+    if (!known_.contains(graph_id)) co_return fail(Errc::not_found, "no graph is named \"" + graph_id + "\"");
+    if (!co_await changed_.wait_until(deadline))
+      co_return fail(Errc::unavailable, "no worker serves the graph \"" + graph_id +
+                                            "\"; start one with: duragraph worker DIR --server URL");
+  }
+}
+
+Task<Result<std::string>> Workers::request(std::string graph_id, std::string method, std::string params,
+                                           SteadyTime deadline, std::shared_ptr<WorkerSession> session) {
+  const bool fixed = session != nullptr;
+  while (true) {
+    if (!fixed) {
+      auto found = co_await find(graph_id, deadline);
+      if (!found) co_return fail(found.error());
+      session = std::move(*found);
+    }
+    const auto id = ++last_request_;
+    const auto pending = std::make_shared<PendingRequest>(context_.env.timers);
+    pending->session = session->id;
+    requests_[id] = pending;
+    send(session->id, WorkerRequest{id, method, params});
+    while (!pending->result && co_await pending->done.wait_until(deadline)) {
+    }
+    requests_.erase(id);
+    if (!pending->result) {
+      co_return fail(Errc::timeout, "the worker " + session->name + " did not answer " + method + " in time");
+    }
+    if (!pending->lost) co_return std::move(*pending->result);
+    // The connection went away. A read is asked again; a write may have happened.
+    if (fixed) co_return fail(Errc::unavailable, pending->result->error().message);
+  }
+}
+
+void Workers::replied(std::int64_t id, Result<std::string> result) {
+  const auto found = requests_.find(id);
+  if (found == requests_.end()) return;
+  found->second->result = std::move(result);
+  found->second->done.notify_all();
+}
+
+void Workers::fail_requests(const std::string& session, const std::string& reason) {
+  for (const auto& [id, pending] : requests_) {
+    if (pending->session != session || pending->result) continue;
+    pending->result = fail(Errc::unavailable, reason);
+    pending->lost = true;
+    pending->done.notify_all();
+  }
+}
+
+std::vector<Workers::KnownGraph> Workers::graphs() const {
+  std::vector<KnownGraph> out;
+  for (const auto& [id, row] : known_) out.push_back(*graph(id));
+  return out;
+}
+
+std::optional<Workers::KnownGraph> Workers::graph(std::string_view graph_id) const {
+  const auto row = known_.find(graph_id);
+  if (row == known_.end()) return std::nullopt;
+  KnownGraph out{row->second.graph_id, row->second.description, "null", false};
+  for (const auto& [id, session] : sessions_) {
+    const auto* registered = session->graph(graph_id);
+    if (registered == nullptr) continue;
+    if (registered->error == "null") {
+      out.served = out.served || session->link != nullptr;
+    } else {
+      out.error = registered->error;
+    }
+  }
+  if (out.served) out.error = "null";
+  return out;
+}
+
+Task<Status> Workers::declare_graph(std::string graph_id, std::string description) {
+  auto& known = known_[graph_id];
+  if (known.graph_id == graph_id && known.description == description) co_return Status{};
+  known.graph_id = graph_id;
+  known.description = std::move(description);
+  known.updated_at = context_.env.clock.now();
+  store::Commit commit;
+  commit.changes.emplace_back(store::PutGraph{known});
+  const auto done = co_await context_.store.commit(std::move(commit));
+  if (!done) co_return fail(done.error());
+  co_return Status{};
+}
+
+}  // namespace dg::app

@@ -1,0 +1,130 @@
+#include "base/env.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+
+#include <stdexcept>
+
+namespace dg {
+namespace {
+
+class SystemClock final : public Clock {
+ public:
+  WallTime now() const override {
+    return std::chrono::time_point_cast<std::chrono::microseconds>(std::chrono::system_clock::now());
+  }
+};
+
+class SystemRandom final : public Random {
+ public:
+  std::uint64_t next() override {
+    std::uint64_t value = 0;
+    if (RAND_bytes(reinterpret_cast<unsigned char*>(&value), sizeof value) != 1)
+      throw std::runtime_error("the system's random generator failed");
+    return value;
+  }
+};
+
+std::string format_uuid(const std::array<unsigned char, 16>& b) {
+  return fmt::format(
+      "{:02x}{:02x}{:02x}{:02x}-{:02x}{:02x}-{:02x}{:02x}-{:02x}{:02x}-{:02x}{:02x}{:02x}{:02x}{:02x}{:02x}", b[0],
+      b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+}
+
+int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+}  // namespace
+
+std::unique_ptr<Clock> make_system_clock() { return std::make_unique<SystemClock>(); }
+std::unique_ptr<Random> make_system_random() { return std::make_unique<SystemRandom>(); }
+
+std::string make_uuid7(const Env& env) {
+  // RFC 9562, 6.2, method 3: the 12 bits of rand_a hold the fraction of the millisecond, and a
+  // reading that does not advance counts up instead, so ids of one thread stay in order.
+  thread_local std::uint64_t last = 0;
+  const auto micros = static_cast<std::uint64_t>(to_micros(env.clock.now()));
+  std::uint64_t stamp = (micros / 1000) << 12 | (micros % 1000) * 4096 / 1000;
+  if (stamp <= last) stamp = last + 1;
+  last = stamp;
+  const std::uint64_t ms = stamp >> 12;
+  const std::uint64_t tail = env.random.next();
+  std::array<unsigned char, 16> b{};
+  for (int i = 0; i < 6; ++i) b[static_cast<std::size_t>(i)] = static_cast<unsigned char>(ms >> (40 - 8 * i));
+  b[6] = static_cast<unsigned char>(0x70 | ((stamp >> 8) & 0x0f));
+  b[7] = static_cast<unsigned char>(stamp);
+  for (std::size_t i = 0; i < 8; ++i) b[8 + i] = static_cast<unsigned char>(tail >> (8 * i));
+  b[8] = static_cast<unsigned char>((b[8] & 0x3f) | 0x80);
+  return format_uuid(b);
+}
+
+std::string make_uuid5(std::string_view ns, std::string_view name) {
+  std::string input;
+  int high = -1;
+  for (const char c : ns) {
+    const int value = hex_value(c);
+    if (value < 0) continue;
+    if (high < 0) {
+      high = value;
+    } else {
+      input.push_back(static_cast<char>(high << 4 | value));
+      high = -1;
+    }
+  }
+  input.append(name);
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned length = 0;
+  EVP_Digest(input.data(), input.size(), digest.data(), &length, EVP_sha1(), nullptr);
+  std::array<unsigned char, 16> b{};
+  for (std::size_t i = 0; i < 16; ++i) b[i] = digest[i];
+  b[6] = static_cast<unsigned char>((b[6] & 0x0f) | 0x50);
+  b[8] = static_cast<unsigned char>((b[8] & 0x3f) | 0x80);
+  return format_uuid(b);
+}
+
+bool is_uuid(std::string_view text) {
+  if (text.size() != 36) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+    if (dash ? text[i] != '-' : hex_value(text[i]) < 0) return false;
+  }
+  return true;
+}
+
+std::string make_secret(Random& random, std::size_t bytes) {
+  std::string out;
+  for (std::size_t i = 0; i < bytes; ++i) out += fmt::format("{:02x}", random.next() & 0xff);
+  return out;
+}
+
+std::string to_rfc3339(WallTime time) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
+  const auto micros = (time - seconds).count();
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:06}+00:00", fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)),
+                     micros);
+}
+
+std::int64_t to_micros(WallTime time) { return time.time_since_epoch().count(); }
+WallTime from_micros(std::int64_t micros) { return WallTime(std::chrono::microseconds(micros)); }
+
+bool equal_secrets(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+std::string sha256_hex(std::string_view text) {
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  unsigned length = 0;
+  EVP_Digest(text.data(), text.size(), digest.data(), &length, EVP_sha256(), nullptr);
+  std::string out;
+  for (unsigned i = 0; i < length; ++i) out += fmt::format("{:02x}", digest[i]);
+  return out;
+}
+
+}  // namespace dg

@@ -1,0 +1,149 @@
+// The commands about runs that exist: watch, wait, cancel, list and get.
+#include "cli/client/run_commands.hpp"
+
+#include <fmt/format.h>
+
+#include "cli/client/client.hpp"
+#include "cli/client/run_follow.hpp"
+
+namespace dg::cli {
+namespace {
+
+Result<ExitCode> cancel(Session& session, const std::string& run_id, bool rollback, bool wait) {
+  const auto run = session.api.run(run_id);
+  if (!run) return fail(run.error());
+  const auto path = fmt::format("/threads/{}/runs/{}/cancel?wait={}&action={}",
+                                percent_encode(json::View(*run)["thread_id"].string()), percent_encode(run_id),
+                                wait ? 1 : 0, rollback ? "rollback" : "interrupt");
+  if (auto answer = session.api.post(path, ""); !answer) return fail(answer.error());
+  std::string status = wait ? "gone" : "cancelling";
+  if (wait) {
+    const auto after = session.api.run(run_id);
+    if (!after && after.error().code != Errc::not_found) return fail(after.error());
+    if (after) status = json::View(*after)["status"].string();
+  }
+  if (session.out.json()) {
+    session.out.line(
+        json::Writer().begin_object().key("run_id").string(run_id).key("status").string(status).end_object().text());
+  } else {
+    session.out.data(format_table({{"run", run_id}, {"status", status}}));
+  }
+  return ExitCode::ok;
+}
+
+Result<ExitCode> list(Session& session, const std::string& thread, const std::string& status, int limit) {
+  auto path = fmt::format("?limit={}", limit);
+  if (!status.empty()) path += "&status=" + percent_encode(status);
+  path = (thread.empty() ? "/api/v1/runs" : "/threads/" + percent_encode(thread) + "/runs") + path;
+  const auto answer = session.api.get(path);
+  if (!answer) return fail(answer.error());
+  const json::View body(*answer);
+  const json::View runs = body.is_object() ? body["runs"] : body;
+  if (session.out.json()) {
+    session.out.line(runs.raw());
+    return ExitCode::ok;
+  }
+  std::vector<std::vector<std::string>> rows{{"RUN", "THREAD", "STATUS", "ASSISTANT", "CREATED"}};
+  for (const auto& run : runs.elements()) {
+    rows.push_back({run["run_id"].string(), run["thread_id"].string(), run["status"].string(),
+                    run["assistant_id"].string(), run["created_at"].string()});
+  }
+  session.out.data(format_table(rows));
+  return ExitCode::ok;
+}
+
+Result<ExitCode> get(Session& session, const std::string& run_id) {
+  const auto run = session.api.run(run_id);
+  if (!run) return fail(run.error());
+  const auto why = session.api.why(run_id);
+  if (!why) return fail(why.error());
+  const json::View view(*run);
+  const auto reason = json::View(*why)["reason"];
+  if (session.out.json()) {
+    const auto extra = json::Writer().begin_object().key("why").raw(reason.raw()).end_object().take();
+    session.out.line(json::merge(view, json::View(extra)));
+    return ExitCode::ok;
+  }
+  std::vector<std::vector<std::string>> rows{{"run", run_id},
+                                             {"thread", view["thread_id"].string()},
+                                             {"assistant", view["assistant_id"].string()},
+                                             {"status", view["status"].string()},
+                                             {"why", fmt::format("{}: {}", reason["code"].string(), reason["message"].string())},
+                                             {"created", view["created_at"].string()},
+                                             {"updated", view["updated_at"].string()}};
+  for (const auto& detail : reason.members()) {
+    if (detail.key == "code" || detail.key == "message" || detail.value.is_null()) continue;
+    rows.push_back({detail.key, detail.value.is_string() ? detail.value.string() : std::string(detail.value.raw())});
+  }
+  session.out.data(session.out.printable(format_table(rows)));
+  return ExitCode::ok;
+}
+
+void add_watch(CLI::App& run, int& exit_code) {
+  auto id = std::make_shared<std::string>();
+  auto& command = *run.add_subcommand("watch", "Show a run from its beginning until it ends");
+  command.add_option("run", *id, "The run")->required();
+  set_action(command, exit_code, [id](Session& session) { return watch_run(session, *id); });
+}
+
+void add_wait(CLI::App& run, int& exit_code) {
+  struct Options {
+    std::string id;
+    double timeout = 0;
+  };
+  auto o = std::make_shared<Options>();
+  auto& command = *run.add_subcommand("wait", "Wait for a run's end and print its result");
+  command.add_option("run", o->id, "The run")->required();
+  command.add_option("--timeout", o->timeout, "Seconds to wait at most")->check(CLI::NonNegativeNumber);
+  set_action(command, exit_code, [o](Session& session) {
+    return wait_run(session, o->id, std::chrono::milliseconds(static_cast<std::int64_t>(o->timeout * 1000)));
+  });
+}
+
+void add_cancel(CLI::App& run, int& exit_code) {
+  struct Options {
+    std::string id;
+    bool rollback = false, no_wait = false;
+  };
+  auto o = std::make_shared<Options>();
+  auto& command = *run.add_subcommand("cancel", "Stop a run");
+  command.add_option("run", o->id, "The run")->required();
+  command.add_flag("--rollback", o->rollback, "Delete the run and its checkpoints too");
+  command.add_flag("--no-wait", o->no_wait, "Do not wait until it has stopped");
+  set_action(command, exit_code, [o](Session& session) { return cancel(session, o->id, o->rollback, !o->no_wait); });
+}
+
+void add_list(CLI::App& run, int& exit_code) {
+  struct Options {
+    std::string thread, status;
+    int limit = 20;
+  };
+  auto o = std::make_shared<Options>();
+  auto& command = *run.add_subcommand("list", "List runs, newest first");
+  command.add_option("--thread", o->thread, "Only those of this thread");
+  command.add_option("--status", o->status, "Only those with this status")
+      ->check(CLI::IsMember({"pending", "running", "error", "success", "timeout", "interrupted"}));
+  command.add_option("--limit", o->limit, "How many at most")->check(CLI::Range(1, 1000))->capture_default_str();
+  set_action(command, exit_code, [o](Session& session) { return list(session, o->thread, o->status, o->limit); });
+}
+
+void add_get(CLI::App& run, int& exit_code) {
+  auto id = std::make_shared<std::string>();
+  auto& command = *run.add_subcommand("get", "Show a run's status and what it waits for");
+  command.add_option("run", *id, "The run")->required();
+  set_action(command, exit_code, [id](Session& session) { return get(session, *id); });
+}
+
+}  // namespace
+
+void add_run_commands(CLI::App& app, int& exit_code) {
+  auto& run = group(app, "run", "Start, watch and manage runs");
+  add_run_start_commands(run, exit_code);
+  add_watch(run, exit_code);
+  add_wait(run, exit_code);
+  add_cancel(run, exit_code);
+  add_list(run, exit_code);
+  add_get(run, exit_code);
+}
+
+}  // namespace dg::cli

@@ -1,0 +1,25 @@
+// Following a run to its end, and saying how it ended.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "cli/client/run_request.hpp"
+#include "cli/client/session.hpp"
+
+namespace dg::cli {
+
+// Creates the run and prints its ids, or with `watch` shows it until it ends.
+Result<ExitCode> start_run(Session& session, const std::string& thread_id, const RunBody& body, bool watch);
+
+// Shows a run from its first frame until it ends.
+Result<ExitCode> watch_run(Session& session, const std::string& run_id);
+
+// Waits for a run's end and prints its result. timeout after `limit`; zero for no limit.
+Result<ExitCode> wait_run(Session& session, const std::string& run_id, std::chrono::milliseconds limit);
+
+// The exit code of a run as it stands now: ok, failed, timeout, awaiting_human. Says in words how it
+// ended, and what to do next where it waits for a person.
+Result<ExitCode> report_end(Session& session, const std::string& run_id);
+
+}  // namespace dg::cli

@@ -1,0 +1,16 @@
+# Writes OUTPUT, a C++ source that defines dg::cli::host_files: the Python files under HOST_DIR with
+# their paths, in the order of the paths.
+file(GLOB_RECURSE paths RELATIVE "${HOST_DIR}" "${HOST_DIR}/*.py" "${HOST_DIR}/py.typed")
+list(SORT paths)
+set(text "#include \"cli/embed/host.hpp\"\n\nnamespace dg::cli {\n\nconst std::vector<HostFile>& host_files() {\n")
+string(APPEND text "  static const std::vector<HostFile> files{\n")
+foreach(path IN LISTS paths)
+  file(READ "${HOST_DIR}/${path}" content)
+  string(FIND "${content}" ")__host__\"" clash)
+  if(NOT clash EQUAL -1)
+    message(FATAL_ERROR "${path} contains the text that ends an embedded file")
+  endif()
+  string(APPEND text "      {\"${path}\", R\"__host__(${content})__host__\"},\n")
+endforeach()
+string(APPEND text "  };\n  return files;\n}\n\n}  // namespace dg::cli\n")
+file(WRITE "${OUTPUT}" "${text}")

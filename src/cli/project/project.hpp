@@ -1,0 +1,37 @@
+// A LangGraph project: what its langgraph.json says.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "cli/project/dotenv.hpp"
+
+namespace dg::cli {
+
+struct ProjectGraph {
+  std::string id;
+  std::string description;
+  std::string config = "{}";   // of its default assistant, from LANGGRAPH_CONFIG
+  std::string context = "{}";
+};
+
+struct Project {
+  std::filesystem::path config;  // of langgraph.json, absolute
+  std::filesystem::path dir;     // that it is in
+  std::vector<ProjectGraph> graphs;
+  Environment environment;           // of `env`, for the worker alone
+  std::vector<std::string> warnings; // keys that are known and not used here, or not known
+};
+
+// Reads `config`. not_found when there is no such file, invalid_argument with the place of each
+// mistake.
+Result<Project> read_project(const std::filesystem::path& config);
+
+// The Python that the project uses: VIRTUAL_ENV, then .venv or venv in the project, then python3 on
+// the PATH. not_found says how to make one.
+Result<std::filesystem::path> find_python(const std::filesystem::path& dir);
+
+}  // namespace dg::cli

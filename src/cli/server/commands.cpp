@@ -1,0 +1,64 @@
+#include "cli/server/commands.hpp"
+
+#include <array>
+#include <memory>
+
+#include "cli/client/client.hpp"
+#include "cli/server/options.hpp"
+
+namespace dg::cli {
+namespace {
+
+// Flags of `langgraph dev` that are taken and do nothing here.
+constexpr std::array flags_without_value{"--allow-blocking", "--wait-for-client", "--tunnel"};
+constexpr std::array flags_with_value{"--debug-port", "--studio-url", "--server-log-level", "--ssl-certfile", "--ssl-keyfile"};
+
+void add_dev(CLI::App& app, int& exit_code) {
+  auto* const dev = app.add_subcommand("dev", "Serve a LangGraph project durably, with its worker");
+  const auto options = std::make_shared<DevOptions>();
+  dev->add_option("dir", options->dir, "The project's folder")->capture_default_str();
+  dev->add_option("--config", options->config, "Its langgraph.json, when it is elsewhere");
+  dev->add_option("--host", options->host, "The address to listen on")->capture_default_str();
+  dev->add_option("--port", options->port, "The port; 0 lets the system choose")->capture_default_str();
+  dev->add_option("--cors-origin", options->origins, "A web origin that may use the server; repeat for more");
+  dev->add_option("--n-jobs-per-worker", options->slots, "Runs that one process takes at a time")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  dev->add_option("--processes", options->processes, "Graph processes")->check(CLI::PositiveNumber)->capture_default_str();
+  dev->add_flag_callback("--no-reload", [options] { options->reload = false; }, "Do not load changed code");
+  dev->add_flag_callback("--no-worker", [options] { options->worker = false; }, "Serve without a worker");
+  dev->add_flag_callback("--no-browser", [] {}, "No browser is opened anyway");
+  for (const auto* const flag : flags_without_value)
+    dev->add_flag_callback(flag, [options, flag] { options->ignored.emplace_back(flag); })->group("");
+  for (const auto* const flag : flags_with_value)
+    dev->add_option_function<std::string>(flag, [options, flag](const std::string&) { options->ignored.emplace_back(flag); })
+        ->group("");
+  dev->callback([options, &exit_code] { exit_code = run_dev(*options); });
+}
+
+void add_worker(CLI::App& app, int& exit_code) {
+  auto& worker = group(app, "worker", "Execute a project's graphs for a server, or list workers");
+  worker.require_subcommand(0, 1);
+  const auto options = std::make_shared<WorkerOptions>();
+  worker.add_option("dir", options->dir, "The project's folder")->capture_default_str();
+  worker.add_option("--config", options->config, "Its langgraph.json, when it is elsewhere");
+  worker.add_option("--server", options->server, "The server's URL");
+  worker.add_option("--revision", options->revision, "The code's revision");
+  worker.add_option("--n-jobs-per-worker", options->slots, "Runs that one process takes at a time")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  worker.add_option("--processes", options->processes, "Graph processes")->check(CLI::PositiveNumber)->capture_default_str();
+  worker.add_flag("--reload", options->reload, "Load changed code");
+  worker.callback([options, &worker, &exit_code] {
+    if (worker.get_subcommands().empty()) exit_code = run_worker(*options);
+  });
+}
+
+}  // namespace
+
+void add_server_commands(CLI::App& app, int& exit_code) {
+  add_dev(app, exit_code);
+  add_worker(app, exit_code);
+}
+
+}  // namespace dg::cli

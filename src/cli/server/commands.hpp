@@ -1,0 +1,10 @@
+// The commands that serve: dev and worker.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+namespace dg::cli {
+
+void add_server_commands(CLI::App& app, int& exit_code);
+
+}  // namespace dg::cli

@@ -1,0 +1,92 @@
+#include "cli/server/instance.hpp"
+
+#include <fmt/format.h>
+
+#include "api/worker/endpoint.hpp"
+#include "base/metrics.hpp"
+#include "cli/client/client.hpp"
+#include "cli/server/port_holder.hpp"
+#include "store/sqlite/sqlite_store.hpp"
+
+namespace dg::cli {
+namespace {
+
+bool is_loopback(const std::string& host) {
+  return host == "localhost" || host == "::1" || host.starts_with("127.");
+}
+
+std::string reachable_host(const std::string& host) {
+  if (host == "0.0.0.0") return "127.0.0.1";
+  if (host == "::") return "[::1]";
+  return host.find(':') == std::string::npos ? host : "[" + host + "]";
+}
+
+}  // namespace
+
+// In the order of their making; what uses something is destroyed before it.
+struct Instance::Parts {
+  explicit Parts(boost::asio::io_context& io_context)
+      : io(io_context),
+        clock(make_system_clock()),
+        random(make_system_random()),
+        timers(make_system_timers(io)),
+        env{*clock, *random, *timers} {}
+
+  boost::asio::io_context& io;
+  InstanceOptions options;
+  std::unique_ptr<Clock> clock;
+  std::unique_ptr<Random> random;
+  std::unique_ptr<Timers> timers;
+  Env env;
+  Metrics metrics;
+  std::unique_ptr<bus::Bus> bus = bus::make_local_bus();
+  std::unique_ptr<store::Store> store;
+  std::unique_ptr<app::App> app;
+  std::unique_ptr<api::Api> api;
+  std::unique_ptr<net::Server> server;
+};
+
+Instance::Instance(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Instance::~Instance() = default;
+
+Result<std::unique_ptr<Instance>> Instance::open(boost::asio::io_context& io, InstanceOptions options) {
+  auto parts = std::make_unique<Parts>(io);
+  parts->options = std::move(options);
+  const auto& chosen = parts->options;
+  store::SqliteOptions sqlite;
+  sqlite.path = chosen.database.string();
+  auto store = store::open_sqlite(parts->env, sqlite);
+  if (!store) return fail(store.error());
+  parts->store = std::move(*store);
+
+  parts->app = std::make_unique<app::App>(
+      app::Context{parts->env, *parts->store, *parts->bus, {}, make_uuid7(parts->env), program_version()},
+      parts->metrics);
+  api::ApiSettings settings;
+  settings.access.loopback_only = is_loopback(chosen.host);
+  settings.access.origins = chosen.origins;
+  parts->api = std::make_unique<api::Api>(*parts->app, std::move(settings));
+  api::worker::add_worker_endpoint(parts->api->router(), *parts->app, chosen.worker_token);
+
+  auto* const api = parts->api.get();
+  auto server = net::listen(io, parts->env, chosen.host, chosen.port, api->router(), api->middleware(),
+                            [api](const net::Request& request, Error error) { return api->refusal(request, std::move(error)); });
+  if (!server && server.error().code == Errc::conflict)
+    return fail(Errc::conflict, fmt::format("port {} is taken by {}; choose another with --port, or let the system choose with --port 0",
+                                            chosen.port, port_holder(chosen.port)));
+  if (!server) return fail(server.error());
+  parts->server = std::move(*server);
+  return std::unique_ptr<Instance>(new Instance(std::move(parts)));
+}
+
+Task<Status> Instance::start() { co_return co_await parts_->app->start(); }
+
+app::App& Instance::app() { return *parts_->app; }
+
+std::string Instance::url() const {
+  return fmt::format("http://{}:{}", reachable_host(parts_->options.host), parts_->server->port());
+}
+
+Task<void> Instance::drain(SteadyTime deadline) { co_await parts_->server->drain(deadline); }
+
+}  // namespace dg::cli

@@ -1,0 +1,44 @@
+// One server: its store, its use cases and its listening socket, on one event loop.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "api/api.hpp"
+#include "app/app.hpp"
+#include "base/result.hpp"
+#include "net/server.hpp"
+
+namespace dg::cli {
+
+struct InstanceOptions {
+  std::filesystem::path database;
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 2024;
+  std::vector<std::string> origins;  // beside the loopback ones and Studio's
+  std::string worker_token;
+};
+
+class Instance {
+ public:
+  // Opens the database and listens; serving begins with start(). conflict: the port is taken.
+  static Result<std::unique_ptr<Instance>> open(boost::asio::io_context& io, InstanceOptions options);
+  ~Instance();
+
+  // Reads what survived a restart and starts the loops of the use cases.
+  Task<Status> start();
+  app::App& app();
+  // http://HOST:PORT as a client on this machine reaches it.
+  std::string url() const;
+  // Ends open requests by `deadline` and takes no new ones.
+  Task<void> drain(SteadyTime deadline);
+
+ private:
+  struct Parts;
+  explicit Instance(std::unique_ptr<Parts> parts);
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace dg::cli

@@ -1,0 +1,45 @@
+// A supervisor's connection to the server: it speaks for the life of its workers.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/env.hpp"
+#include "net/http.hpp"
+
+namespace dg::cli {
+
+class SupervisorLink {
+ public:
+  // `alive` names the sessions whose process exists and is not stopped.
+  SupervisorLink(boost::asio::io_context& io, const Env& env, std::string url, std::string token,
+                 std::function<std::vector<std::string>()> alive);
+
+  // Connects, beats every two seconds, and connects again when the connection is lost, for ever.
+  Task<void> run();
+  // Tells the server at once, or as soon as it can be told, that a session's process has ended.
+  void ended(const std::string& session, int code, int signal);
+
+ private:
+  struct Ended {
+    std::string session;
+    int code;
+    int signal;
+  };
+  Task<void> beat_while_connected();
+  Task<void> watch_connection(std::shared_ptr<net::WebSocket> socket);
+  void flush();
+
+  boost::asio::io_context& io_;
+  Env env_;
+  std::string url_;
+  std::string token_;
+  std::function<std::vector<std::string>()> alive_;
+  std::vector<Ended> unsaid_;
+  std::shared_ptr<net::WebSocket> socket_;
+  Signal changed_;
+};
+
+}  // namespace dg::cli

@@ -1,0 +1,177 @@
+#include "cli/supervisor/supervisor.hpp"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "base/json.hpp"
+#include "base/log.hpp"
+
+namespace dg::cli {
+namespace {
+
+constexpr int exit_broken = 3;  // of a reloaded worker whose graphs cannot be imported
+
+Environment own_environment() {
+  Environment out;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view text(*entry);
+    const auto equals = text.find('=');
+    if (equals != std::string_view::npos) out.emplace(text.substr(0, equals), text.substr(equals + 1));
+  }
+  return out;
+}
+
+void print_line(const std::string& line) { fmt::print(stderr, "{}\n", line); }
+
+}  // namespace
+
+Supervisor::Supervisor(boost::asio::io_context& io, const Env& env, SupervisorOptions options)
+    : io_(io),
+      env_(env),
+      options_(std::move(options)),
+      link_(io, env, options_.url, options_.token, [this] { return alive(); }),
+      changed_(env.timers) {}
+
+void Supervisor::start() {
+  spawn(io_.get_executor(), "supervisor", link_.run());
+  generation_ = 1;
+  for (int i = 0; i < options_.processes; ++i) launch(generation_, false);
+}
+
+std::vector<std::string> Supervisor::alive() const {
+  std::vector<std::string> out;
+  for (const auto& worker : workers_)
+    if (worker->child->is_going()) out.push_back(worker->session);
+  return out;
+}
+
+ChildOptions Supervisor::child_options(const Worker& worker, bool is_reload) const {
+  ChildOptions child;
+  child.command = {options_.python.string(), "-m", "duragraph_host"};
+  child.directory = options_.config.parent_path().string();
+  child.environment = own_environment();
+  for (auto& [name, value] : options_.environment()) child.environment[name] = value;
+  auto& variables = child.environment;
+  const auto path = variables.find("PYTHONPATH");
+  variables["PYTHONPATH"] =
+      options_.host.string() + (path == variables.end() || path->second.empty() ? "" : ":" + path->second);
+  variables["PYTHONUNBUFFERED"] = "1";
+  variables["DURAGRAPH_URL"] = options_.url;
+  variables["DURAGRAPH_WORKER_TOKEN"] = options_.token;
+  variables["DURAGRAPH_SESSION"] = worker.session;
+  variables["DURAGRAPH_SESSION_SECRET"] = worker.secret;
+  variables["DURAGRAPH_CONFIG"] = options_.config.string();
+  variables["DURAGRAPH_SLOTS"] = std::to_string(options_.slots);
+  variables["DURAGRAPH_RELOAD"] = is_reload ? "1" : "0";
+  if (!options_.revision.empty()) variables["DURAGRAPH_REVISION"] = options_.revision;
+  return child;
+}
+
+void Supervisor::launch(int generation, bool is_reload) {
+  auto worker = std::make_shared<Worker>();
+  worker->session = make_uuid7(env_);
+  worker->secret = make_secret(env_.random, 32);
+  worker->generation = generation;
+  auto child = Child::start(io_, child_options(*worker, is_reload));
+  if (!child) {
+    log::error("the worker cannot be started: {}", child.error().message);
+    spawn(io_.get_executor(), "relaunch", relaunch(generation, std::chrono::seconds(5)));
+    return;
+  }
+  worker->child = std::move(*child);
+  workers_.push_back(worker);
+  spawn(io_.get_executor(), "worker", run(worker));
+}
+
+Task<void> Supervisor::relaunch(int generation, Duration pause) {
+  co_await sleep_for(env_.timers, pause);
+  if (!stopping_ && generation == generation_) launch(generation, serving_ != 0 && serving_ != generation);
+}
+
+Task<void> Supervisor::run(WorkerPtr worker) {
+  const auto end = co_await worker->child->run(
+      worker->child, print_line, [this, worker](const std::string& line) { heard(worker, line); });
+  std::erase(workers_, worker);
+  link_.ended(worker->session, end.code, end.signal);
+  changed_.notify_all();
+  if (stopping_ || worker->leaving) co_return;
+  const bool newest = worker->generation == generation_;
+  if (!worker->ready && end.code == exit_broken && serving_ != 0) {
+    log::error("the change cannot be loaded; the last good code goes on serving");
+    if (newest) generation_ = serving_;
+    co_return;
+  }
+  if (worker->generation != generation_ && worker->generation != serving_) co_return;
+  failures_ = worker->ready ? 0 : failures_ + 1;
+  const auto pause = worker->ready ? Duration{} : std::min<Duration>(std::chrono::milliseconds(100 << std::min(failures_, 6)), std::chrono::seconds(5));
+  log::warn("the worker (process {}) ended by {}; starting another", worker->child->pid(),
+            end.signal != 0 ? fmt::format("signal {}", end.signal) : fmt::format("exit code {}", end.code));
+  if (pause == Duration{}) {
+    launch(worker->generation, false);
+  } else {
+    spawn(io_.get_executor(), "relaunch", relaunch(worker->generation, pause));
+  }
+}
+
+void Supervisor::heard(const WorkerPtr& worker, const std::string& line) {
+  if (!json::validate(line, json::worker_rules)) return;
+  const json::View event(line);
+  const auto kind = event["event"].string();
+  if (kind == "broken") {
+    const auto file = event["file"].string();
+    print_line(event["traceback"].string());
+    log::error("the graph \"{}\" cannot be imported: {}: {}{}", event["graph_id"].string(), event["error"].string(),
+               event["message"].string(),
+               file.empty() ? "" : fmt::format(" ({}, line {})", file, event["line"].integer().value_or(0)));
+  } else if (kind == "ready") {
+    worker->ready = true;
+    failures_ = 0;
+    const bool all = std::ranges::all_of(
+        workers_, [&](const WorkerPtr& other) { return other->generation != worker->generation || other->ready; });
+    if (all && worker->generation > serving_) {
+      serving_ = worker->generation;
+      retire_older_than(serving_);
+    }
+    changed_.notify_all();
+  }
+}
+
+void Supervisor::retire_older_than(int generation) {
+  for (const auto& worker : workers_) {
+    if (worker->generation >= generation || worker->leaving) continue;
+    worker->leaving = true;
+    worker->child->tell(R"({"cmd":"drain"})");
+  }
+}
+
+void Supervisor::reload() {
+  if (stopping_) return;
+  log::info("the code changed; loading it");
+  // A generation that never served is not waited for.
+  for (const auto& worker : workers_) {
+    if (worker->generation <= serving_ || worker->ready) continue;
+    worker->leaving = true;
+    worker->child->kill(SIGKILL);
+  }
+  ++generation_;
+  for (int i = 0; i < options_.processes; ++i) launch(generation_, serving_ != 0);
+}
+
+Task<void> Supervisor::stop(SteadyTime deadline) {
+  stopping_ = true;
+  for (const auto& worker : workers_) worker->child->tell(R"({"cmd":"drain"})");
+  while (!workers_.empty() && co_await changed_.wait_until(deadline)) {
+  }
+  for (const int signal : {SIGTERM, SIGKILL}) {
+    for (const auto& worker : workers_) worker->child->kill(signal);
+    const auto limit = env_.timers.now() + std::chrono::seconds(2);
+    while (!workers_.empty() && co_await changed_.wait_until(limit)) {
+    }
+  }
+}
+
+}  // namespace dg::cli

@@ -1,0 +1,104 @@
+#include "domain/assistant.hpp"
+
+#include <algorithm>
+
+#include "base/json.hpp"
+
+namespace dg::domain {
+namespace {
+
+using json::View;
+using json::Writer;
+
+struct Evolve {
+  Assistant& assistant;
+  WallTime at;
+
+  void operator()(const AssistantCreated& e) const {
+    assistant.content = e.content;
+    assistant.number = assistant.newest_number = 1;
+    assistant.created_at = at;
+  }
+  void operator()(const AssistantUpdated& e) const {
+    assistant.content = e.content;
+    assistant.number = e.number;
+    assistant.newest_number = std::max(assistant.newest_number, e.number);
+  }
+  void operator()(const AssistantVersionChosen& e) const {
+    assistant.content = e.content;
+    assistant.number = e.number;
+  }
+  void operator()(const AssistantDeleted&) const {}
+};
+
+void write_content(Writer& out, const AssistantContent& content) {
+  out.key("graph_id").string(content.graph_id).key("name").string(content.name);
+  out.key("description").optional_string(content.description).key("config").raw(content.config);
+  out.key("context").raw(content.context).key("metadata").raw(content.metadata);
+}
+
+AssistantContent content_of(View in) {
+  AssistantContent out;
+  out.graph_id = in["graph_id"].string();
+  out.name = in["name"].string();
+  if (in["description"].is_string()) out.description = in["description"].string();
+  out.config = in["config"].raw();
+  out.context = in["context"].raw();
+  out.metadata = in["metadata"].raw();
+  return out;
+}
+
+struct Payload {
+  Writer& out;
+
+  void operator()(const AssistantCreated& e) const { write_content(out, e.content); }
+  void operator()(const AssistantUpdated& e) const {
+    write_content(out, e.content);
+    out.key("number").integer(e.number);
+  }
+  void operator()(const AssistantVersionChosen& e) const {
+    write_content(out, e.content);
+    out.key("number").integer(e.number);
+  }
+  void operator()(const AssistantDeleted&) const {}
+};
+
+struct TypeName {
+  std::string_view operator()(const AssistantCreated&) const { return "AssistantCreated"; }
+  std::string_view operator()(const AssistantUpdated&) const { return "AssistantUpdated"; }
+  std::string_view operator()(const AssistantVersionChosen&) const { return "AssistantVersionChosen"; }
+  std::string_view operator()(const AssistantDeleted&) const { return "AssistantDeleted"; }
+};
+
+}  // namespace
+
+std::string_view type_of(const AssistantEvent& event) {
+  return std::visit(TypeName{}, event);
+}
+
+std::string payload_of(const AssistantEvent& event) {
+  Writer out;
+  out.begin_object();
+  std::visit(Payload{out}, event);
+  out.end_object();
+  return out.take();
+}
+
+Result<AssistantEvent> assistant_event_from(std::string_view type, std::string_view payload) {
+  const View in(payload);
+  const auto number = in["number"].integer().value_or(0);
+  if (type == "AssistantCreated") return AssistantCreated{content_of(in)};
+  if (type == "AssistantUpdated") return AssistantUpdated{content_of(in), number};
+  if (type == "AssistantVersionChosen") return AssistantVersionChosen{content_of(in), number};
+  if (type == "AssistantDeleted") return AssistantDeleted{};
+  return fail(Errc::internal, "no event of an assistant is named " + std::string(type));
+}
+
+Assistant evolve(Assistant assistant, const AssistantEvent& event, WallTime at) {
+  std::visit(Evolve{assistant, at}, event);
+  ++assistant.version;
+  assistant.updated_at = at;
+  return assistant;
+}
+
+}  // namespace dg::domain

@@ -1,0 +1,58 @@
+// The thread: a conversation, the unit of order. Its state lives in checkpoints; the aggregate holds
+// what people set on it.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "base/env.hpp"
+#include "base/result.hpp"
+
+namespace dg::domain {
+
+enum class ThreadStatus { idle, busy, interrupted, error };
+std::string_view to_string(ThreadStatus status);
+std::optional<ThreadStatus> thread_status_from(std::string_view text);
+
+struct Thread {
+  std::string id;
+  std::string metadata = "{}";
+  std::string config = "{}";  // of the assistant it last ran with
+  WallTime created_at{};
+  WallTime updated_at{};
+  std::int64_t version = 0;
+};
+
+struct ThreadCreated {
+  std::string metadata = "{}";
+};
+struct ThreadPatched {
+  std::string metadata = "{}";  // merged member by member
+};
+// A run was created on it: clients list threads by these.
+struct ThreadBound {
+  std::string graph_id;
+  std::string assistant_id;
+  std::string config = "{}";
+};
+// Somebody other than a run wrote a checkpoint.
+struct ThreadStateUpdated {
+  std::string checkpoint_id;
+};
+struct ThreadCopied {
+  std::string source;
+  std::string metadata = "{}";
+  std::string config = "{}";
+};
+struct ThreadDeleted {};
+
+using ThreadEvent =
+    std::variant<ThreadCreated, ThreadPatched, ThreadBound, ThreadStateUpdated, ThreadCopied, ThreadDeleted>;
+
+std::string_view type_of(const ThreadEvent& event);
+std::string payload_of(const ThreadEvent& event);
+Result<ThreadEvent> thread_event_from(std::string_view type, std::string_view payload);
+Thread evolve(Thread thread, const ThreadEvent& event, WallTime at);
+
+}  // namespace dg::domain

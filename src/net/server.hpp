@@ -1,0 +1,68 @@
+// The HTTP/1.1 and WebSocket server.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/async.hpp"
+#include "base/env.hpp"
+#include "base/result.hpp"
+#include "net/http.hpp"
+#include "net/router.hpp"
+
+namespace dg::net {
+
+struct ServerLimits {
+  std::size_t body_bytes = 32u << 20;
+  std::size_t header_bytes = 64u << 10;
+  std::size_t ws_message_bytes = 64u << 20;
+  std::size_t ws_queued_bytes = 256u << 20;
+  Duration header_timeout =
+      std::chrono::seconds(30);  // from the first byte of a request to the end of its head
+  Duration body_timeout = std::chrono::minutes(5);
+  Duration idle_timeout = std::chrono::minutes(2);   // between requests of one connection
+  Duration write_timeout = std::chrono::minutes(5);  // for a client that does not read
+  std::size_t max_connections = 16384;
+};
+
+// What wraps every request: called with the matched handler, answers in its place. Used for CORS,
+// host checks and the error body. Runs also for paths that no route has.
+using Middleware = std::function<Task<Response>(Request&, const Router::Match&)>;
+
+// One server on one event loop. Destroying it closes every connection at once.
+class Server {
+ public:
+  virtual ~Server() = default;
+  // The port it listens on, which the system chose when 0 was asked for.
+  virtual std::uint16_t port() const = 0;
+  // Accepts nothing more, closes idle connections, gives running requests until `deadline`, then
+  // closes what is left: a WebSocket with code 1001, a stream by ending it.
+  virtual Task<void> drain(SteadyTime deadline) = 0;
+};
+
+// Makes the response to a request that broke HTTP or a limit. The server sets the status itself: 400
+// for bad_request, 408 for timeout, 413 or, for headers, 431 for too_large, 503 for unavailable. The
+// request is given as far as it was read.
+using OnRefusal = std::function<Response(const Request&, Error)>;
+
+// Binds and listens at once, on address `host` (an IP literal or "localhost"), then serves on the
+// loop. Errors: conflict when the port is taken, invalid_argument for the address, unavailable where
+// the system refuses. `router` must outlive the server and every request that still runs: drain
+// before destroying. An upgrade to a WebSocket asks its route's gate and not `middleware`.
+Result<std::unique_ptr<Server>> listen(boost::asio::io_context& io, const Env& env, const std::string& host,
+                                       std::uint16_t port, const Router& router, Middleware middleware,
+                                       OnRefusal on_refusal, const ServerLimits& limits = {});
+
+// Connects a WebSocket as a client to `url` (ws:// or http://, the same). `headers` are sent along;
+// a sub-protocol is offered there too. `timeout` holds for everything up to the open WebSocket.
+// Destroying the WebSocket cuts it off. Errors: invalid_argument for a URL it cannot use, TLS among
+// them; unavailable when nobody answers; unauthorized for 401, forbidden for 403, not_found for 404;
+// timeout.
+Task<Result<std::unique_ptr<WebSocket>>> ws_connect(boost::asio::io_context& io, const Env& env,
+                                                    std::string url, Headers headers, Duration timeout,
+                                                    const ServerLimits& limits = {});
+
+}  // namespace dg::net

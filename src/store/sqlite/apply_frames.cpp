@@ -1,0 +1,115 @@
+#include <vector>
+
+#include "store/sqlite/apply.hpp"
+#include "store/sqlite/frame_codec.hpp"
+
+namespace dg::store::sqlite {
+namespace {
+
+constexpr std::string_view select_last =
+    "SELECT first_no + count, pending FROM segments WHERE run_id = ? ORDER BY first_no DESC LIMIT 1";
+constexpr std::string_view insert_segment =
+    "INSERT INTO segments (run_id, first_no, count, first_seq, pending, data) VALUES (?, ?, ?, ?, ?, ?)";
+constexpr std::string_view set_has_frames =
+    "UPDATE runs SET has_frames = ?2 WHERE id = ?1 AND has_frames <> ?2";
+constexpr std::string_view delete_all = "DELETE FROM segments WHERE run_id = ?";
+constexpr std::string_view select_sizes =
+    "SELECT first_no, count, length(data) FROM segments WHERE run_id = ? AND first_no >= ? ORDER BY first_no";
+constexpr std::string_view select_first_pending =
+    "SELECT first_no FROM segments WHERE run_id = ? ORDER BY first_no DESC LIMIT 1 OFFSET ?";
+constexpr std::string_view select_range =
+    "SELECT first_seq, data FROM segments WHERE run_id = ? AND first_no BETWEEN ? AND ? ORDER BY first_no";
+constexpr std::string_view delete_range =
+    "DELETE FROM segments WHERE run_id = ? AND first_no BETWEEN ? AND ?";
+
+constexpr std::string_view settle =
+    "UPDATE segments SET pending = 0 WHERE run_id = ? AND first_no >= ? AND pending <> 0";
+
+constexpr std::int64_t merge_every = 64;
+constexpr std::int64_t max_merged_bytes = std::int64_t{1} << 20;
+
+// Adjacent segments that become one.
+struct Group {
+  std::int64_t first_no = 0;
+  std::int64_t last_first_no = 0;
+  std::int64_t count = 0;
+  std::int64_t bytes = 0;
+  std::int64_t members = 0;
+};
+
+// Groups the run's segments from `from` on so that each group stays below the bound.
+std::vector<Group> plan_groups(Database& db, std::string_view run_id, std::int64_t from) {
+  std::vector<Group> groups;
+  for (Query query(db, select_sizes, run_id, from); query.next();) {
+    const std::int64_t first_no = query.integer();
+    const std::int64_t count = query.integer();
+    const std::int64_t bytes = query.integer();
+    if (groups.empty() || groups.back().bytes + bytes > max_merged_bytes)
+      groups.push_back({.first_no = first_no});
+    Group& group = groups.back();
+    group.last_first_no = first_no;
+    group.count += count;
+    group.bytes += bytes;
+    ++group.members;
+  }
+  return groups;
+}
+
+void merge_group(Database& db, std::string_view run_id, const Group& group) {
+  std::string data;
+  std::int64_t first_seq = -1;
+  for (Query query(db, select_range, run_id, group.first_no, group.last_first_no); query.next();) {
+    const std::int64_t base = query.integer();
+    if (first_seq < 0) first_seq = base;
+    FrameReader reader(query.view());
+    for (FrameView view; reader.next(view);) encode_frame(data, view.frame(), base + view.offset - first_seq);
+  }
+  execute(db, delete_range, run_id, group.first_no, group.last_first_no);
+  execute(db, insert_segment, run_id, group.first_no, group.count, first_seq, 0, Blob{data});
+}
+
+void merge_from(Database& db, std::string_view run_id, std::int64_t from) {
+  for (const auto& group : plan_groups(db, run_id, from))
+    if (group.members > 1) merge_group(db, run_id, group);
+  execute(db, settle, run_id, from);
+}
+
+}  // namespace
+
+void apply(WriteContext& context, const AppendFrames& change) {
+  std::int64_t first_no = 0;
+  std::int64_t pending = 0;
+  if (Query query(context.db, select_last, change.run_id); query.next()) {
+    first_no = query.integer();
+    pending = query.integer();
+  }
+  context.result.first_frames.push_back(first_no);
+  if (change.frames.empty()) return;
+
+  const auto count = static_cast<std::int64_t>(change.frames.size());
+  const std::int64_t first_seq =
+      change.thread_id.empty() ? 0 : take_places(context.db, change.thread_id, count, 0);
+  std::string data;
+  std::int64_t offset = 0;
+  for (const auto& frame : change.frames) encode_frame(data, frame, offset++);
+  ++pending;
+  execute(context.db, insert_segment, change.run_id, first_no, count, first_seq, pending, Blob{data});
+  if (first_no == 0) execute(context.db, set_has_frames, change.run_id, true);
+  if (pending < merge_every) return;
+
+  std::int64_t from = 0;
+  if (Query query(context.db, select_first_pending, change.run_id, pending - 1); query.next())
+    from = query.integer();
+  merge_from(context.db, change.run_id, from);
+}
+
+void apply(WriteContext& context, const EraseFrames& change) {
+  execute(context.db, delete_all, change.run_id);
+  execute(context.db, set_has_frames, change.run_id, false);
+}
+
+void merge_segments(Database& db, std::string_view run_id) {
+  merge_from(db, run_id, 0);
+}
+
+}  // namespace dg::store::sqlite

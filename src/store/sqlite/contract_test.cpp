@@ -1,0 +1,36 @@
+#include "store/contract/suite.hpp"
+#include "store/sqlite/sqlite_store.hpp"
+#include "store/sqlite/test_directory.hpp"
+
+namespace dg::store::contract {
+namespace {
+
+class SqliteFile final : public Backend {
+ public:
+  explicit SqliteFile(bool inline_mode) : inline_mode_(inline_mode) {}
+  Result<std::unique_ptr<Store>> open(Env env) override {
+    return open_sqlite(env, {.path = directory_.file("store.db"), .inline_mode = inline_mode_});
+  }
+
+ private:
+  sqlite::TestDirectory directory_;
+  bool inline_mode_;
+};
+
+class SqliteMemory final : public Backend {
+ public:
+  Result<std::unique_ptr<Store>> open(Env env) override {
+    return open_sqlite(env, {.path = ":memory:", .inline_mode = true});
+  }
+  bool outlives_store() const override { return false; }
+};
+
+INSTANTIATE_TEST_SUITE_P(
+    Sqlite, StoreContract,
+    testing::Values(Adapter{"file", [] { return std::make_unique<SqliteFile>(false); }},
+                    Adapter{"inline_file", [] { return std::make_unique<SqliteFile>(true); }},
+                    Adapter{"inline_memory", [] { return std::make_unique<SqliteMemory>(); }}),
+    [](const auto& param) { return param.param.name; });
+
+}  // namespace
+}  // namespace dg::store::contract

@@ -1,0 +1,95 @@
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "store/sqlite/apply.hpp"
+#include "store/sqlite/rows.hpp"
+
+namespace dg::store::sqlite {
+namespace {
+
+constexpr std::string_view delete_of_thread[] = {
+    "DELETE FROM checkpoints WHERE thread_id = ?",
+    "DELETE FROM checkpoint_values WHERE thread_id = ?",
+    "DELETE FROM checkpoint_writes WHERE thread_id = ?",
+    "DELETE FROM checkpoint_tasks WHERE thread_id = ?",
+};
+constexpr std::string_view delete_of_checkpoint[] = {
+    "DELETE FROM checkpoints WHERE thread_id = ? AND ns = ? AND checkpoint_id = ?",
+    "DELETE FROM checkpoint_writes WHERE thread_id = ? AND ns = ? AND checkpoint_id = ?",
+    "DELETE FROM checkpoint_tasks WHERE thread_id = ? AND ns = ? AND checkpoint_id = ?",
+};
+constexpr std::string_view select_older =
+    "SELECT thread_id, ns, checkpoint_id FROM checkpoints AS c WHERE thread_id = ? AND checkpoint_id < "
+    "(SELECT max(checkpoint_id) FROM checkpoints AS n WHERE n.thread_id = c.thread_id AND n.ns = c.ns)";
+constexpr std::string_view select_of_writer =
+    "SELECT thread_id, ns, checkpoint_id FROM checkpoints WHERE run_id = ?1 AND run_id <> ''";
+constexpr std::string_view select_of_run =
+    "SELECT thread_id, ns, checkpoint_id FROM checkpoints WHERE run_id = ?1 AND run_id <> '' "
+    "UNION SELECT thread_id, ns, checkpoint_id FROM checkpoints WHERE metadata_run_id = ?1 AND "
+    "metadata_run_id <> ''";
+constexpr std::string_view select_versions =
+    "SELECT channel_versions FROM checkpoints WHERE thread_id = ? AND ns = ?";
+constexpr std::string_view select_values =
+    "SELECT channel, version FROM checkpoint_values WHERE thread_id = ? AND ns = ?";
+constexpr std::string_view delete_value =
+    "DELETE FROM checkpoint_values WHERE thread_id = ? AND ns = ? AND channel = ? AND version = ?";
+
+using ChannelVersion = std::pair<std::string, std::string>;
+
+// Removes the values that no checkpoint of the namespace names any more.
+void erase_unused_values(Database& db, const std::string& thread_id, const std::string& ns) {
+  std::set<ChannelVersion> used;
+  for (Query query(db, select_versions, thread_id, ns); query.next();)
+    for (auto& entry : channel_versions(query.view())) used.insert(std::move(entry));
+  std::vector<ChannelVersion> unused;
+  for (Query query(db, select_values, thread_id, ns); query.next();) {
+    ChannelVersion entry;
+    entry.first = query.text();
+    entry.second = query.text();
+    if (!used.contains(entry)) unused.push_back(std::move(entry));
+  }
+  for (const auto& [channel, version] : unused) execute(db, delete_value, thread_id, ns, channel, version);
+}
+
+// Removes the checkpoints that the statement finds for `id`, with what only they need.
+void erase_selected(WriteContext& context, std::string_view select, const std::string& id) {
+  std::vector<CheckpointKey> keys;
+  for (Query query(context.db, select, id); query.next();) {
+    auto& key = keys.emplace_back();
+    key.thread_id = query.text();
+    key.ns = query.text();
+    key.checkpoint_id = query.text();
+  }
+  std::set<std::pair<std::string, std::string>> namespaces;
+  for (const auto& key : keys) {
+    for (const auto statement : delete_of_checkpoint)
+      execute(context.db, statement, key.thread_id, key.ns, key.checkpoint_id);
+    namespaces.emplace(key.thread_id, key.ns);
+  }
+  for (const auto& [thread_id, ns] : namespaces) {
+    erase_unused_values(context.db, thread_id, ns);
+    context.touch(thread_id);
+  }
+}
+
+}  // namespace
+
+void apply(WriteContext& context, const EraseCheckpoints& change) {
+  if (change.keep_latest) {
+    erase_selected(context, select_older, change.thread_id);
+  } else {
+    for (const auto statement : delete_of_thread) execute(context.db, statement, change.thread_id);
+  }
+  context.touch(change.thread_id);
+}
+
+void apply(WriteContext& context, const EraseCheckpointsOfRun& change) {
+  erase_selected(context, select_of_run, change.run_id);
+}
+
+void erase_checkpoints_of_writer(WriteContext& context, const std::string& run_id) {
+  erase_selected(context, select_of_writer, run_id);
+}
+
+}  // namespace dg::store::sqlite

@@ -1,0 +1,37 @@
+// How frames are kept in a segment: one record after the other, each with its lengths in front.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "store/records.hpp"
+
+namespace dg::store::sqlite {
+
+// Appends a record. `offset` is the frame's place in the thread's log counted from the segment's
+// first one, since a merged segment has gaps where others wrote in between.
+void encode_frame(std::string& out, const Frame& frame, std::int64_t offset);
+
+// A record of a segment; it points into the segment's bytes.
+struct FrameView {
+  std::string_view event;
+  std::string_view data;
+  std::int64_t offset = 0;
+
+  Frame frame() const { return {std::string(event), std::string(data)}; }
+};
+
+// Goes through the records of a segment in order.
+class FrameReader {
+ public:
+  explicit FrameReader(std::string_view bytes) : rest_(bytes) {}
+  // False at the end, and at bytes that are no whole record.
+  bool next(FrameView& out);
+
+ private:
+  bool take_number(std::uint64_t& out);
+  bool take_bytes(std::uint64_t size, std::string_view& out);
+  std::string_view rest_;
+};
+
+}  // namespace dg::store::sqlite

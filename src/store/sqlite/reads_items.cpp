@@ -1,0 +1,179 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "store/sqlite/reads.hpp"
+#include "store/sqlite/rows.hpp"
+
+namespace dg::store::sqlite {
+namespace {
+
+constexpr std::string_view select_one =
+    "SELECT ns, key, value, created_at, updated_at FROM items WHERE project = 'default' AND ns_key = ? AND "
+    "key = ?";
+// ?1 the prefix's own key, ?2 and ?3 the bounds of what lies below it
+constexpr std::string_view select_below =
+    "SELECT ns, key, value, created_at, updated_at FROM items WHERE project = 'default' "
+    "AND ns_key >= ?1 AND ns_key < ?3 AND (ns_key = ?1 OR ns_key >= ?2) ORDER BY updated_at DESC, key, "
+    "ns_key";
+constexpr std::string_view select_all =
+    "SELECT ns, key, value, created_at, updated_at FROM items WHERE project = 'default' "
+    "ORDER BY updated_at DESC, key, ns_key";
+constexpr std::string_view select_namespaces =
+    "SELECT DISTINCT ns_key, ns FROM items WHERE project = 'default' ORDER BY ns_key";
+
+constexpr std::string_view select_sessions =
+    "SELECT id, secret_hash, worker, revision, slots, supervised, graphs, connected_at FROM sessions "
+    "ORDER BY connected_at, id";
+constexpr std::string_view select_graphs =
+    "SELECT graph_id, description, error, updated_at FROM graphs ORDER BY graph_id";
+const std::string select_leases = fmt::format("SELECT {} FROM leases ORDER BY owner", lease_columns);
+const std::string select_lease = fmt::format("SELECT {} FROM leases WHERE owner = ?", lease_columns);
+
+Item read_row(Query& row) {
+  Item item;
+  item.ns = list_from(row.view());
+  item.key = row.text();
+  item.value = row.text();
+  item.created_at = row.time();
+  item.updated_at = row.time();
+  return item;
+}
+
+// What cannot be compared satisfies no order.
+bool satisfies(json::View value, std::string_view op, json::View operand) {
+  if (op == "$eq") return json::equal(value, operand);
+  if (op == "$ne") return !json::equal(value, operand);
+  const auto order = json::compare(value, operand);
+  if (!order) return false;
+  if (op == "$gt") return *order > 0;
+  if (op == "$gte") return *order >= 0;
+  if (op == "$lt") return *order < 0;
+  return op == "$lte" && *order <= 0;
+}
+
+// `wanted` is a value, an object of operators, or an object or list of such.
+bool matches(json::View value, json::View wanted) {
+  if (wanted.is_object()) {
+    const auto members = wanted.members();
+    const bool operators = std::ranges::any_of(members, [](const auto& m) { return m.key.starts_with('$'); });
+    if (operators)
+      return std::ranges::all_of(members, [&](const auto& m) { return satisfies(value, m.key, m.value); });
+    return value.is_object() &&
+           std::ranges::all_of(members, [&](const auto& m) { return matches(value[m.key], m.value); });
+  }
+  if (!wanted.is_array()) return json::equal(value, wanted);
+  return value.is_array() && std::ranges::equal(value.elements(), wanted.elements(), matches);
+}
+
+bool item_matches(std::string_view value, std::string_view filter) {
+  const json::View whole(value);
+  return std::ranges::all_of(json::View(filter).members(),
+                             [&](const auto& m) { return matches(whole[m.key], m.value); });
+}
+
+std::vector<Item> filter_rows(Query& query, const ItemSearch& search) {
+  std::vector<Item> out;
+  std::int64_t place = 0;
+  while (std::ssize(out) < search.limit && query.next()) {
+    auto item = read_row(query);
+    if (item_matches(item.value, search.filter) && place++ >= search.offset) out.push_back(std::move(item));
+  }
+  return out;
+}
+
+bool label_matches(const std::string& label, const std::string& pattern) {
+  return pattern == "*" || label == pattern;
+}
+
+bool has_prefix(const std::vector<std::string>& ns, const std::vector<std::string>& prefix) {
+  return ns.size() >= prefix.size() &&
+         std::equal(prefix.begin(), prefix.end(), ns.begin(),
+                    [](const auto& p, const auto& l) { return label_matches(l, p); });
+}
+
+bool has_suffix(const std::vector<std::string>& ns, const std::vector<std::string>& suffix) {
+  return ns.size() >= suffix.size() &&
+         std::equal(suffix.rbegin(), suffix.rend(), ns.rbegin(),
+                    [](const auto& p, const auto& l) { return label_matches(l, p); });
+}
+
+}  // namespace
+
+std::optional<Item> read_item(Database& db, const std::vector<std::string>& ns, const std::string& key) {
+  Query query(db, select_one, namespace_key(ns), key);
+  if (!query.next()) return std::nullopt;
+  return read_row(query);
+}
+
+std::vector<Item> read_items(Database& db, const ItemSearch& search) {
+  if (search.prefix.empty()) {
+    Query query(db, select_all);
+    return filter_rows(query, search);
+  }
+  const auto key = namespace_key(search.prefix);
+  const auto first = key + namespace_separator;
+  const auto last = key + static_cast<char>(namespace_separator + 1);
+  Query query(db, select_below, key, first, last);
+  return filter_rows(query, search);
+}
+
+std::vector<std::vector<std::string>> read_namespaces(Database& db, const NamespaceSearch& search) {
+  std::set<std::vector<std::string>> found;
+  for (Query query(db, select_namespaces); query.next();) {
+    query.skip();
+    auto ns = list_from(query.view());
+    if (!has_prefix(ns, search.prefix) || !has_suffix(ns, search.suffix)) continue;
+    if (search.max_depth > 0 && std::ssize(ns) > search.max_depth)
+      ns.resize(static_cast<std::size_t>(search.max_depth));
+    found.insert(std::move(ns));
+  }
+  std::vector<std::vector<std::string>> out;
+  std::int64_t place = 0;
+  for (const auto& ns : found)
+    if (place++ >= search.offset && std::ssize(out) < search.limit) out.push_back(ns);
+  return out;
+}
+
+std::vector<Session> read_sessions(Database& db) {
+  std::vector<Session> out;
+  for (Query query(db, select_sessions); query.next();) {
+    auto& session = out.emplace_back();
+    session.id = query.text();
+    session.secret_hash = query.text();
+    session.worker = query.text();
+    session.revision = query.text();
+    session.slots = query.integer();
+    session.supervised = query.flag();
+    session.graphs = query.text();
+    session.connected_at = query.time();
+  }
+  return out;
+}
+
+std::vector<Lease> read_leases(Database& db) {
+  std::vector<Lease> out;
+  for (Query query(db, select_leases); query.next();) out.push_back(read_lease(query));
+  return out;
+}
+
+std::optional<Lease> read_lease_of(Database& db, const std::string& owner) {
+  Query query(db, select_lease, owner);
+  if (!query.next()) return std::nullopt;
+  return read_lease(query);
+}
+
+std::vector<GraphRow> read_graphs(Database& db) {
+  std::vector<GraphRow> out;
+  for (Query query(db, select_graphs); query.next();) {
+    auto& graph = out.emplace_back();
+    graph.graph_id = query.text();
+    graph.description = query.text();
+    graph.error = query.text();
+    graph.updated_at = query.time();
+  }
+  return out;
+}
+
+}  // namespace dg::store::sqlite

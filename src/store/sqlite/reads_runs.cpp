@@ -1,0 +1,148 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "store/sqlite/reads.hpp"
+#include "store/sqlite/rows.hpp"
+
+namespace dg::store::sqlite {
+namespace {
+
+// The aggregate's version is that of its head: facts may have been appended since the row was put.
+constexpr std::string_view columns =
+    "id, thread_id, assistant_id, graph_id, state, request, metadata, created_at, updated_at, not_before, "
+    "epoch, "
+    "attempt, session_id, revision, cancel, has_checkpoint, error, error_message, resumed_by, "
+    "coalesce((SELECT version FROM heads WHERE aggregate_id = r.id AND type = 'run'), 0)";
+const std::string select_one = fmt::format("SELECT {} FROM runs AS r WHERE id = ?", columns);
+// ?1 states and ?2 ids as JSON lists, ?3 and ?4 the page, ?5 the thread
+constexpr std::string_view any_state_and_id =
+    "(?1 = '[]' OR state IN (SELECT value FROM json_each(?1))) AND "
+    "(?2 = '[]' OR id IN (SELECT value FROM json_each(?2)))";
+const std::string select_all = fmt::format(
+    "SELECT {} FROM runs AS r WHERE {} ORDER BY id DESC LIMIT ?3 OFFSET ?4", columns, any_state_and_id);
+const std::string select_of_thread =
+    fmt::format("SELECT {} FROM runs AS r WHERE thread_id = ?5 AND {} ORDER BY id DESC LIMIT ?3 OFFSET ?4",
+                columns, any_state_and_id);
+const std::string select_open = fmt::format(
+    "SELECT {} FROM runs AS r WHERE thread_id = ? AND "
+    "state IN ('queued', 'in_progress', 'requires_action') ORDER BY id",
+    columns);
+// Repeated conditions let the partial indexes answer; the plus keeps the walk in the order of ids.
+const std::string select_claimable = fmt::format(
+    "SELECT {} FROM runs AS r WHERE state = 'queued' AND +not_before <= ?1 "
+    "AND graph_id IN (SELECT value FROM json_each(?2)) "
+    "AND NOT EXISTS (SELECT 1 FROM leases AS l WHERE l.thread_id = r.thread_id) "
+    "AND NOT EXISTS (SELECT 1 FROM runs AS o WHERE o.thread_id = r.thread_id "
+    "AND o.state = 'in_progress' AND o.thread_id <> '') "
+    "AND NOT EXISTS (SELECT 1 FROM runs AS o WHERE o.thread_id = r.thread_id AND o.id < r.id "
+    "AND o.state IN ('queued', 'in_progress', 'requires_action') AND o.state = 'queued' AND o.not_before <= "
+    "?1) "
+    "ORDER BY r.id LIMIT ?3",
+    columns);
+constexpr std::string_view select_next_due =
+    "SELECT not_before FROM runs WHERE state = 'queued' AND not_before > ? ORDER BY not_before LIMIT 1";
+constexpr std::string_view select_with_frames =
+    "SELECT id FROM runs WHERE has_frames = 1 AND state IN ('completed', 'failed', 'cancelled', 'timed_out') "
+    "AND resumable = ? AND updated_at < ? ORDER BY updated_at LIMIT ?";
+constexpr std::string_view select_events =
+    "SELECT id, aggregate, aggregate_id, version, type, payload, metadata, thread_id, seq, at FROM events "
+    "WHERE aggregate_id = ? ORDER BY position";
+
+domain::Run read_row(Query& row) {
+  domain::Run run;
+  run.id = row.text();
+  run.thread_id = row.text();
+  run.assistant_id = row.text();
+  run.graph_id = row.text();
+  run.state = domain::run_state_from(row.view()).value_or(domain::RunState::failed);
+  run.request = domain::RunRequest::from_json(row.view());
+  run.metadata = row.text();
+  run.created_at = row.time();
+  run.updated_at = row.time();
+  run.not_before = row.time();
+  run.epoch = row.integer();
+  run.attempt = row.integer();
+  run.session_id = row.text();
+  run.revision = row.text();
+  run.cancel = cancel_from(row.view());
+  run.has_checkpoint = row.flag();
+  auto failure = row.optional_text();
+  auto message = row.optional_text();
+  if (failure) run.error = domain::RunError{std::move(*failure), std::move(message).value_or("")};
+  run.resumed_by = row.text();
+  run.version = row.integer();
+  return run;
+}
+
+std::vector<domain::Run> read_rows(Query& query) {
+  std::vector<domain::Run> out;
+  while (query.next()) out.push_back(read_row(query));
+  return out;
+}
+
+}  // namespace
+
+std::optional<domain::Run> read_run(Database& db, const std::string& id) {
+  Query query(db, select_one, id);
+  if (!query.next()) return std::nullopt;
+  return read_row(query);
+}
+
+std::vector<domain::Run> read_runs(Database& db, const RunFilter& filter, Page page) {
+  std::vector<std::string> states;
+  for (const auto state : filter.states) states.emplace_back(to_string(state));
+  const auto limit = std::max<std::int64_t>(page.limit, 0);
+  if (filter.thread_id.empty()) {
+    Query query(db, select_all, json_list(states), json_list(filter.ids), limit, page.offset);
+    return read_rows(query);
+  }
+  Query query(db, select_of_thread, json_list(states), json_list(filter.ids), limit, page.offset,
+              filter.thread_id);
+  return read_rows(query);
+}
+
+std::vector<domain::Run> read_open_runs(Database& db, const std::string& thread_id) {
+  Query query(db, select_open, thread_id);
+  return read_rows(query);
+}
+
+std::vector<domain::Run> read_claimable_runs(Database& db, const std::vector<std::string>& graph_ids,
+                                             WallTime now, std::int64_t limit) {
+  Query query(db, select_claimable, now, json_list(graph_ids), std::max<std::int64_t>(limit, 0));
+  return read_rows(query);
+}
+
+std::optional<WallTime> read_next_due(Database& db, WallTime now) {
+  Query query(db, select_next_due, now);
+  if (!query.next()) return std::nullopt;
+  return query.time();
+}
+
+std::vector<std::string> read_runs_with_frames(Database& db, WallTime ended, bool resumable,
+                                               std::int64_t limit) {
+  std::vector<std::string> out;
+  for (Query query(db, select_with_frames, resumable, ended, std::max<std::int64_t>(limit, 0)); query.next();)
+    out.push_back(query.text());
+  return out;
+}
+
+std::vector<domain::EventRecord> read_events(Database& db, const std::string& aggregate_id) {
+  std::vector<domain::EventRecord> out;
+  for (Query query(db, select_events, aggregate_id); query.next();) {
+    auto& event = out.emplace_back();
+    event.id = query.text();
+    event.aggregate = aggregate_from(query.view());
+    event.aggregate_id = query.text();
+    event.version = query.integer();
+    event.type = query.text();
+    event.payload = query.text();
+    event.metadata = query.text();
+    event.thread_id = query.text();
+    event.seq = query.integer();
+    event.at = query.time();
+  }
+  return out;
+}
+
+}  // namespace dg::store::sqlite

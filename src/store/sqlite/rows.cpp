@@ -1,0 +1,96 @@
+#include "store/sqlite/rows.hpp"
+
+namespace dg::store::sqlite {
+
+domain::AggregateType aggregate_from(std::string_view text) {
+  using enum domain::AggregateType;
+  return enum_from(text, {run, thread, assistant});
+}
+
+// The domain writes a cancel's action but has no reason to read it.
+domain::CancelAction cancel_from(std::string_view text) {
+  using enum domain::CancelAction;
+  return enum_from(text, {none, interrupt, rollback});
+}
+
+std::string_view to_text(LeaseKind kind) {
+  return kind == LeaseKind::run ? "run" : "operation";
+}
+
+std::string json_list(const std::vector<std::string>& labels) {
+  json::Writer out;
+  out.begin_array();
+  for (const auto& label : labels) out.string(label);
+  out.end_array();
+  return out.take();
+}
+
+std::vector<std::string> list_from(std::string_view json) {
+  std::vector<std::string> out;
+  for (const auto element : json::View(json).elements()) out.push_back(element.string());
+  return out;
+}
+
+std::string namespace_key(const std::vector<std::string>& labels) {
+  constexpr char escape = '\x1e';
+  std::string out;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (i > 0) out.push_back(namespace_separator);
+    for (const char c : labels[i]) {
+      if (c == escape) {
+        out +=
+            "\x1e"
+            "1";
+      } else if (c == namespace_separator) {
+        out +=
+            "\x1e"
+            "2";
+      } else {
+        out.push_back(c);
+      }
+    }
+  }
+  return out;
+}
+
+std::vector<std::pair<std::string, std::string>> channel_versions(std::string_view json) {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (auto& [channel, version] : json::View(json).members())
+    out.emplace_back(std::move(channel), version.is_string() ? version.string() : std::string(version.raw()));
+  return out;
+}
+
+domain::AssistantContent read_assistant_content(Query& row) {
+  domain::AssistantContent content;
+  content.graph_id = row.text();
+  content.name = row.text();
+  content.description = row.optional_text();
+  content.config = row.text();
+  content.context = row.text();
+  content.metadata = row.text();
+  return content;
+}
+
+Lease read_lease(Query& row) {
+  Lease lease;
+  lease.owner = row.text();
+  lease.kind = row.view() == to_text(LeaseKind::run) ? LeaseKind::run : LeaseKind::operation;
+  lease.thread_id = row.text();
+  lease.epoch = row.integer();
+  lease.session_id = row.text();
+  lease.applied_n = row.integer();
+  return lease;
+}
+
+StoredWrite read_write(Query& row) {
+  StoredWrite stored;
+  stored.task_id = row.text();
+  stored.task_path = row.text();
+  stored.write.idx = row.integer();
+  stored.write.channel = row.text();
+  stored.write.value.type = row.text();
+  stored.write.value.data = row.text();
+  return stored;
+}
+
+}  // namespace dg::store::sqlite

@@ -1,0 +1,180 @@
+// What is SQLite's own: the file, its schema, the queues and what remains in tables.
+#include "store/sqlite/sqlite_store.hpp"
+
+#include <fmt/format.h>
+
+#include "store/contract/contract.hpp"
+#include "store/sqlite/database.hpp"
+#include "store/sqlite/migrations.hpp"
+#include "store/sqlite/test_directory.hpp"
+
+namespace dg::store::sqlite {
+namespace {
+
+constexpr const char* all_tables[] = {
+    "heads",  "events",      "assistants", "assistant_versions", "threads",           "runs",
+    "leases", "checkpoints", "segments",   "checkpoint_values",  "checkpoint_writes", "checkpoint_tasks",
+    "items",  "sessions",    "graphs"};
+
+class File final : public contract::Backend {
+ public:
+  Result<std::unique_ptr<Store>> open(Env env) override { return open_sqlite(env, options_); }
+  std::unique_ptr<Database> database() const { return *Database::open({.path = options_.path}); }
+  SqliteOptions& options() { return options_; }
+
+ private:
+  TestDirectory directory_;
+  SqliteOptions options_{.path = directory_.file("store.db")};
+};
+
+class SqliteStoreTest : public contract::StoreContract {
+ protected:
+  void SetUp() override {
+    auto file = std::make_unique<File>();
+    file_ = file.get();
+    backend_ = std::move(file);
+  }
+
+  std::int64_t count(std::string_view table) {
+    const auto db = file_->database();
+    Query query(*db, fmt::format("SELECT count(*) FROM {}", table));
+    return query.next() ? query.integer() : -1;
+  }
+
+  std::string refusal_to_open() {
+    auto opened = open_sqlite(env_, file_->options());
+    return opened ? std::string() : opened.error().message;
+  }
+
+  File* file_ = nullptr;
+};
+
+TEST_F(SqliteStoreTest, ErasingLeavesNoRows) {
+  open();
+  const auto thread = add_thread();
+  auto run = add_run(thread, domain::RunState::in_progress);
+  auto writes = make_writes(thread, "1", "task", {{0, "x", {"t", "w"}}});
+  writes.task_patch = R"({"a":1})";
+  auto c = make_checkpoint(thread, "1", "", "one");
+  c.run_id = run.id;
+  const auto fill = [&] {
+    apply(PutLease{{run.id, LeaseKind::run, thread, 1, "s", 0}}, PutCheckpoint{c}, PutWrites{writes},
+          AppendFrames{run.id, thread, make_frames(0, 3)});
+  };
+  fill();
+  apply(EraseRun{run.id});
+  for (const char* table : {"runs", "leases", "checkpoints", "checkpoint_values", "checkpoint_writes",
+                            "checkpoint_tasks", "segments"})
+    EXPECT_EQ(count(table), 0) << table;
+  apply(PutRun{run});
+  fill();
+  apply(EraseThread{thread});
+  for (const char* table : all_tables)
+    if (std::string_view(table) != "heads" && std::string_view(table) != "events")
+      EXPECT_EQ(count(table), 0) << table;
+}
+
+TEST_F(SqliteStoreTest, SegmentsAreMerged) {
+  open();
+  const auto thread = add_thread();
+  auto run = add_run(thread, domain::RunState::in_progress);
+  for (int i = 0; i < 130; ++i) apply(AppendFrames{run.id, thread, make_frames(i, 1)});
+  EXPECT_EQ(count("segments"), 4);  // twice 64, and two that wait
+  run.state = domain::RunState::completed;
+  apply(PutRun{run});
+  EXPECT_EQ(count("segments"), 1);
+
+  auto large = add_run(thread, domain::RunState::in_progress);
+  for (int i = 0; i < 5; ++i) apply(AppendFrames{large.id, thread, {{"e", std::string(400000, 'x')}}});
+  large.state = domain::RunState::completed;
+  apply(PutRun{large});
+  EXPECT_EQ(count("segments"), 1 + 3);
+  EXPECT_EQ(get(store().frames(large.id, 0, 1U << 30)).frames.size(), 5U);
+}
+
+TEST_F(SqliteStoreTest, DatabaseErrorHitsItsCommitAlone) {
+  open();
+  const auto thread = add_thread();
+  std::vector<Commit> commits;
+  for (int i = 0; i < 20; ++i) {
+    Commit c;
+    // Two runs in progress on a thread are refused by the schema's last guard.
+    c.changes.emplace_back(
+        PutRun{make_run(i == 3 || i == 7 ? thread : add_thread(), domain::RunState::in_progress)});
+    c.changes.emplace_back(PutItem{{"n"}, std::to_string(i), "1"});
+    commits.push_back(std::move(c));
+  }
+  const auto results = commit_together(std::move(commits));
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    if (i == 7) {
+      EXPECT_EQ(refusal(results[i]), Errc::internal);
+    } else {
+      EXPECT_TRUE(results[i]) << i;
+    }
+  }
+  EXPECT_FALSE(get(store().item({"n"}, "7")));
+  EXPECT_TRUE(get(store().item({"n"}, "19")));
+}
+
+TEST_F(SqliteStoreTest, FullQueueIsUnavailable) {
+  file_->options().max_queued_commits = 0;
+  file_->options().max_queued_reads = 0;
+  open();
+  EXPECT_EQ(refusal(commit({})), Errc::unavailable);
+  const auto read = wait(store().ping());
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().code, Errc::unavailable);
+}
+
+TEST_F(SqliteStoreTest, LargeCommitFitsAnEmptyQueue) {
+  file_->options().max_queued_bytes = 1000;
+  open();
+  apply(PutItem{{"n"}, "k", '"' + std::string(100000, 'x') + '"'});
+  EXPECT_TRUE(get(store().item({"n"}, "k")));
+}
+
+TEST_F(SqliteStoreTest, SlowReadIsATimeout) {
+  file_->options().read_deadline = std::chrono::milliseconds(-1);
+  open();
+  std::vector<Commit> commits(1);
+  for (int i = 0; i < 5000; ++i) commits[0].changes.emplace_back(PutItem{{"n"}, std::to_string(i), "1"});
+  ASSERT_TRUE(commit_together(std::move(commits))[0]);
+  const auto read = wait(store().items({{}, R"({"n":2})", 10, 0}));
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().code, Errc::timeout);
+  EXPECT_TRUE(wait(store().ping()));
+}
+
+TEST_F(SqliteStoreTest, NewerSchemaIsRefused) {
+  open();
+  store_.reset();
+  file_->database()->run_script("INSERT INTO schema_migrations VALUES (99, 'x', 0)");
+  EXPECT_NE(refusal_to_open().find("schema version 99"), std::string::npos);
+}
+
+TEST_F(SqliteStoreTest, AnotherTextOfTheSchemaIsRefused) {
+  open();
+  store_.reset();
+  file_->database()->run_script("UPDATE schema_migrations SET checksum = 'x'");
+  EXPECT_NE(refusal_to_open().find("001_init.sql"), std::string::npos);
+}
+
+TEST_F(SqliteStoreTest, BadOptionsAndFilesAreRefused) {
+  file_->options().path = ":memory:";
+  EXPECT_NE(refusal_to_open(), "");
+  file_->options().path = "/nowhere/at/all/store.db";
+  EXPECT_NE(refusal_to_open().find("/nowhere"), std::string::npos);
+}
+
+TEST_F(SqliteStoreTest, FileIsSound) {
+  open();
+  for (int i = 0; i < 50; ++i) add_run(add_thread());
+  store_.reset();
+  const auto db = file_->database();
+  Query query(*db, "PRAGMA integrity_check");
+  ASSERT_TRUE(query.next());
+  EXPECT_EQ(query.text(), "ok");
+}
+
+}  // namespace
+}  // namespace dg::store::sqlite

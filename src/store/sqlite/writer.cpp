@@ -1,0 +1,91 @@
+#include "store/sqlite/writer.hpp"
+
+#include <boost/asio/post.hpp>
+
+#include "store/sqlite/batch.hpp"
+
+namespace dg::store::sqlite {
+namespace {
+
+constexpr std::size_t max_batch_commits = 256;
+constexpr std::size_t max_batch_bytes = std::size_t{8} << 20;
+// Under load without a pause the log never ends by itself: above this the writer makes it end.
+constexpr std::int64_t truncate_bytes = std::int64_t{64} << 20;
+constexpr std::int64_t truncate_retry_bytes = std::int64_t{16} << 20;
+
+}  // namespace
+
+Writer::Writer(std::unique_ptr<Database> db, std::unique_ptr<WalKeeper> keeper, Env env, Limits limits)
+    : db_(std::move(db)),
+      keeper_(std::move(keeper)),
+      env_(env),
+      executor_(env.timers.executor()),
+      limits_(limits),
+      truncate_at_(truncate_bytes),
+      thread_([this] { run(); }) {}
+
+Writer::~Writer() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
+bool Writer::submit(Commit commit, Done& done) {
+  const std::size_t bytes = size_of(commit);
+  {
+    const std::lock_guard lock(mutex_);
+    const bool full =
+        queue_.size() >= limits_.commits || (!queue_.empty() && queued_bytes_ + bytes > limits_.bytes);
+    if (full) return false;
+    queued_bytes_ += bytes;
+    queue_.push_back({std::move(commit), bytes, std::move(done), boost::asio::make_work_guard(executor_)});
+  }
+  wake_.notify_one();
+  return true;
+}
+
+Writer::Batch Writer::take_batch() {
+  std::unique_lock lock(mutex_);
+  wake_.wait(lock, [this] { return !queue_.empty() || stopping_; });
+  Batch batch;
+  std::size_t bytes = 0;
+  while (!queue_.empty() && batch.size() < max_batch_commits) {
+    bytes += queue_.front().bytes;
+    if (!batch.empty() && bytes > max_batch_bytes) break;
+    queued_bytes_ -= queue_.front().bytes;
+    batch.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+  return batch;
+}
+
+void Writer::run() {
+  while (true) {
+    auto batch = take_batch();
+    if (batch.empty()) return;
+    write(std::move(batch));
+    tend_log();
+  }
+}
+
+void Writer::write(Batch batch) {
+  std::vector<const Commit*> commits;
+  for (const auto& job : batch) commits.push_back(&job.commit);
+  auto answers = commit_batch(*db_, env_, commits);
+  boost::asio::post(executor_, [jobs = std::move(batch), results = std::move(answers)]() mutable {
+    for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i].done(std::move(results[i]));
+  });
+}
+
+void Writer::tend_log() {
+  const std::int64_t bytes = db_->wal_bytes();
+  keeper_->grew_to(bytes);
+  if (bytes < truncate_bytes) truncate_at_ = truncate_bytes;
+  if (bytes < truncate_at_) return;
+  if (!db_->checkpoint_truncate()) truncate_at_ = bytes + truncate_retry_bytes;
+}
+
+}  // namespace dg::store::sqlite

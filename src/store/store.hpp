@@ -1,0 +1,162 @@
+// The port of everything durable. One commit changes aggregates, read tables and all that hangs on
+// them at once or not at all; adapters gather the commits that wait and write them together.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/async.hpp"
+#include "base/result.hpp"
+#include "store/queries.hpp"
+#include "store/records.hpp"
+
+namespace dg::store {
+
+struct NewEvent {
+  std::string type;
+  std::string payload;
+};
+
+// Events for one aggregate. `expected_version` is its version before them (0: it must not exist,
+// or have been erased; an id that is created again goes on where its versions ended);
+// without one the events go on top of whatever is there, for facts that need no decision.
+struct Append {
+  domain::AggregateType aggregate = domain::AggregateType::run;
+  std::string id;
+  std::optional<std::int64_t> expected_version;
+  std::string thread_id;  // the thread whose log they enter; its turn grows when a run's events do
+  std::vector<NewEvent> events;
+};
+
+// --- conditions: all are checked before anything is written -----------------------------------
+// The thread's runs have not changed since `turn` was read. Else Errc::conflict.
+struct ThreadUnchanged {
+  std::string thread_id;
+  std::int64_t turn = 0;
+};
+// The owner still has that epoch, and `first_n` is the next number due. Else Errc::superseded; but
+// where all numbers were applied before, Errc::conflict with the message "already applied", so that
+// a repeated message can be acknowledged.
+// Moves the lease's applied_n to `last_n`. Without numbers (both 0) only the epoch is checked.
+struct Fence {
+  std::string owner;
+  std::int64_t epoch = 0;
+  std::int64_t first_n = 0;
+  std::int64_t last_n = 0;
+};
+using Condition = std::variant<ThreadUnchanged, Fence>;
+
+// --- changes ----------------------------------------------------------------------------------
+struct PutAssistant {
+  domain::Assistant assistant;
+  bool new_version = false;  // also adds its content as version `number`
+};
+struct EraseAssistant {
+  std::string id;
+};
+struct PutThread {
+  domain::Thread thread;
+};
+// The thread with its runs, frames, checkpoints, writes and lease. Its events stay.
+struct EraseThread {
+  std::string id;
+};
+// A run that has a checkpoint keeps that mark. A run that is put as over has its frames packed.
+struct PutRun {
+  domain::Run run;
+};
+struct MarkRunCheckpoint {
+  std::string run_id;
+};
+// The run with its frames, its lease, the checkpoints that it wrote with their writes, and the
+// values that no other checkpoint needs. Its events stay.
+struct EraseRun {
+  std::string id;
+};
+// Takes or renews a lease with applied_n 0. Errc::busy when another owner holds the thread.
+struct PutLease {
+  Lease lease;
+};
+struct DropLease {
+  std::string owner;
+};
+struct PutCheckpoint {
+  NewCheckpoint checkpoint;
+};
+struct PutWrites {
+  NewWrites writes;
+};
+// Copies every checkpoint, value and write; `thread_id` inside metadata follows. The copies have no
+// writer: erasing a run of the source leaves them.
+struct CopyCheckpoints {
+  std::string source;
+  std::string target;
+};
+// Values go when no checkpoint of their namespace names them any more.
+struct EraseCheckpoints {
+  std::string thread_id;
+  bool keep_latest = false;  // of each namespace
+};
+struct EraseCheckpointsOfRun {
+  std::string run_id;  // in the checkpoint's metadata or as its writer, on any thread
+};
+struct AppendFrames {
+  std::string run_id;
+  std::string thread_id;
+  std::vector<Frame> frames;
+};
+struct EraseFrames {
+  std::string run_id;
+};
+struct PutItem {
+  std::vector<std::string> ns;
+  std::string key;
+  std::string value;
+};
+struct EraseItem {
+  std::vector<std::string> ns;
+  std::string key;
+};
+struct PutSession {
+  Session session;
+};
+struct EraseSession {
+  std::string id;
+};
+struct PutGraph {
+  GraphRow graph;
+};
+
+using Change = std::variant<PutAssistant, EraseAssistant, PutThread, EraseThread, PutRun, MarkRunCheckpoint,
+                            EraseRun, PutLease, DropLease, PutCheckpoint, PutWrites, CopyCheckpoints,
+                            EraseCheckpoints, EraseCheckpointsOfRun, AppendFrames, EraseFrames, PutItem,
+                            EraseItem, PutSession, EraseSession, PutGraph>;
+
+struct Commit {
+  std::vector<Condition> conditions;
+  std::vector<Append> appends;
+  std::vector<Change> changes;  // applied in order, after the appends
+  std::string event_metadata = "{}";
+};
+
+struct Committed {
+  // For each AppendFrames in order: the number of its first frame among the run's.
+  std::vector<std::int64_t> first_frames;
+};
+
+// One store serves one event loop; answers arrive on it. Every call ends within its adapter's
+// deadline. Errors of reads: internal (the database failed). "Nothing there" is an empty optional.
+class Store : public Queries {
+ public:
+  // Returns when the commit is durable. conflict: a version or turn moved on; superseded, busy: see
+  // the conditions; internal: the database failed, nothing was written.
+  // Every commit that touches a thread's runs, leases or checkpoints also brings the thread's row
+  // up to date: busy while a run is active or an operation holds it; else error when the newest run
+  // failed or timed out; else interrupted while the newest root checkpoint has unvisited nodes;
+  // else idle.
+  virtual Task<Result<Committed>> commit(Commit commit) = 0;
+};
+
+}  // namespace dg::store

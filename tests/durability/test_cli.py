@@ -1,0 +1,240 @@
+"""The client commands: what they print as JSON and as text, and their exit codes."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import uuid
+from typing import Any, NamedTuple
+
+import pytest
+
+from processes import DevServer, MakeProject, binary, free_port, until
+
+FAILED, USAGE, NOT_FOUND, CONFLICT, TIMEOUT, AWAITING_HUMAN, UNREACHABLE = 1, 2, 3, 5, 6, 7, 69
+INTERRUPTED = 130
+
+
+class Answer(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def lines(self) -> list[Any]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+class Cli:
+    def __init__(self, server: DevServer) -> None:
+        self.server = server
+        self.environment = server.project.environment(DURAGRAPH_URL=server.url, DURAGRAPH_API_KEY="any")
+
+    def __call__(self, *arguments: str, code: int = 0, url: str | None = None) -> Answer:
+        environment = self.environment | ({"DURAGRAPH_URL": url} if url else {})
+        done = subprocess.run(
+            [str(binary()), *arguments], env=environment, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return Answer(done.returncode, done.stdout, done.stderr)
+
+    def create(self, graph: str, input: Any, *arguments: str) -> dict[str, Any]:
+        """Starts a run in the background; the run."""
+        return dict(self("run", "create", graph, "--input", json.dumps(input), "--json", *arguments).json)
+
+
+@pytest.fixture(scope="module")
+def cli(make_project: MakeProject) -> Cli:
+    server = DevServer(make_project())
+    server.wait_workers()
+    return Cli(server)
+
+
+def test_create_wait_get_and_list(cli: Cli) -> None:
+    run = cli.create("three_nodes", {"steps": []}, "--metadata", '{"from": "a test"}')
+    run_id, thread_id = run["run_id"], run["thread_id"]
+    waited = cli("run", "wait", run_id, "--json")
+    assert waited.json["steps"] == ["a", "b", "c"]
+    got = cli("run", "get", run_id, "--json").json
+    assert got["status"] == "success" and got["why"]["code"] == "finished" and got["metadata"]["from"] == "a test"
+    text = cli("run", "get", run_id).out
+    assert run_id in text and thread_id in text and "success" in text and "why" in text
+    assert [r["run_id"] for r in cli("run", "list", "--thread", thread_id, "--json").json] == [run_id]
+    listed = cli("run", "list", "--status", "success", "--limit", "1000", "--json").json
+    assert run_id in [r["run_id"] for r in listed] and {r["status"] for r in listed} == {"success"}
+    assert run_id in cli("run", "list", "--limit", "1000").out
+    again = cli.create("three_nodes", {"steps": []}, "--thread", thread_id)
+    assert cli("run", "wait", again["run_id"], "--json").json["steps"] == ["a", "b", "c"] * 2
+
+
+def test_watch_prints_every_frame_as_a_line(cli: Cli) -> None:
+    watched = cli("run", "create", "slow", "--input", "{}", "--watch", "--json").lines
+    assert [line["id"] for line in watched] == [str(n) for n in range(len(watched))]
+    assert watched[0]["event"] == "metadata"
+    run_id = watched[0]["data"]["run_id"]
+    assert watched[-1]["data"].get("steps") == ["first", "second", "third"] or any(
+        line["event"] == "values" and line["data"].get("steps") == ["first", "second", "third"] for line in watched
+    )
+    assert cli("run", "watch", run_id, "--json").lines == watched
+    assert "first" in cli("run", "watch", run_id).out
+
+
+def test_a_question_is_asked_and_answered(cli: Cli) -> None:
+    asked = cli("run", "create", "human", "--input", '{"topic": "tea"}', "--watch", "--json", code=AWAITING_HUMAN)
+    run_id = asked.lines[0]["data"]["run_id"]
+    assert cli("run", "wait", run_id, "--json", code=AWAITING_HUMAN).json["__interrupt__"]
+    assert cli("run", "get", run_id, "--json").json["why"]["code"] == "person"
+    thread_id = cli("run", "get", run_id, "--json").json["thread_id"]
+    assert "Is this plan good?" in cli("thread", "get", thread_id).out
+    answered = cli("run", "resume", thread_id, "--value", '{"ok": 1}', "--watch", "--json").lines
+    assert answered[-1]["event"] in ("values", "updates")
+    assert cli("thread", "get", thread_id, "--json").json["values"]["result"] == "a plan for tea: {'ok': 1}"
+    cli("run", "resume", thread_id, "--value", "yes", code=CONFLICT)
+    by_run = cli.create("human", {"topic": "milk"})["run_id"]
+    cli("run", "wait", by_run, code=AWAITING_HUMAN)
+    resumed = cli("run", "resume", by_run, "--value", "plain text", "--json").json
+    assert cli("run", "wait", resumed["run_id"], "--json").json["answer"] == "plain text"
+
+
+def test_retry_is_a_new_run_of_the_same_request(cli: Cli) -> None:
+    gate = cli.server.project.gate()
+    run = cli.create("raises", {"unless": str(gate)})
+    failed = cli("run", "wait", run["run_id"], "--json", code=FAILED)
+    assert failed.json["__error__"] == {"error": "CustomError", "message": "Boo!"}
+    assert "retry" in failed.err
+    cli("run", "watch", run["run_id"], code=FAILED)
+    gate.touch()
+    retried = cli("run", "retry", run["run_id"], "--json").json
+    assert retried["run_id"] != run["run_id"] and retried["thread_id"] == run["thread_id"]
+    assert cli("run", "wait", retried["run_id"], "--json").json["result"] == "fine"
+    assert cli("run", "get", run["run_id"], "--json").json["status"] == "error"
+
+
+def test_fork_goes_on_from_a_checkpoint(cli: Cli) -> None:
+    run = cli.create("three_nodes", {"steps": []})
+    cli("run", "wait", run["run_id"])
+    history = cli("thread", "history", run["thread_id"], "--json").json
+    (origin,) = [state for state in history if state["next"] == ["b"]]
+    checkpoint = origin["checkpoint"]["checkpoint_id"]
+    assert checkpoint in cli("thread", "history", run["thread_id"]).out
+    forked = cli("run", "fork", run["run_id"], "--checkpoint", checkpoint, "--json").json
+    assert cli("run", "wait", forked["run_id"], "--json").json["steps"] == ["a", "b", "c"]
+    assert cli.server.project.journal.nodes(forked["run_id"]) == ["b", "c"]
+    by_thread = cli("run", "fork", run["thread_id"], "--checkpoint", checkpoint, "--json").json
+    cli("run", "wait", by_thread["run_id"])
+
+
+def test_cancel(cli: Cli) -> None:
+    gate = cli.server.project.gate()
+    run = cli.create("slow", {"gate": str(gate)})
+    cli.server.project.journal.wait(run["run_id"], "second")
+    cli("run", "create", "slow", "--thread", run["thread_id"], "--multitask", "reject", code=CONFLICT)
+    timed_out = cli("run", "wait", run["run_id"], "--timeout", "0.2", code=TIMEOUT)
+    assert "goes on" in timed_out.err
+    assert cli("run", "cancel", run["run_id"], "--json").json == {"run_id": run["run_id"], "status": "interrupted"}
+    cli("run", "wait", run["run_id"], code=FAILED)
+    rolled = cli.create("slow", {"gate": str(gate)})
+    cli.server.project.journal.wait(rolled["run_id"], "second")
+    assert cli("run", "cancel", rolled["run_id"], "--rollback", "--json").json["status"] == "gone"
+    cli("run", "get", rolled["run_id"], code=NOT_FOUND)
+    delayed = cli.create("slow", {}, "--after", "3600")
+    assert cli("run", "get", delayed["run_id"], "--json").json["why"]["code"] == "delay"
+    cli("run", "cancel", delayed["run_id"])
+
+
+def test_an_interrupted_watch_leaves_the_run_alone(cli: Cli) -> None:
+    gate = cli.server.project.gate()
+    run = cli.create("slow", {"gate": str(gate)})
+    watch = subprocess.Popen(
+        [str(binary()), "run", "watch", run["run_id"], "--json"],
+        env=cli.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert watch.stdout is not None
+    assert json.loads(watch.stdout.readline())["event"] == "metadata"
+    watch.send_signal(signal.SIGINT)
+    _, err = watch.communicate(timeout=30)
+    assert watch.returncode == INTERRUPTED and run["run_id"] in err
+    gate.touch()
+    assert cli("run", "wait", run["run_id"], "--json").json["steps"] == ["first", "second", "third"]
+
+
+def test_threads_assistants_workers_and_versions(cli: Cli) -> None:
+    run = cli.create("three_nodes", {"steps": []})
+    cli("run", "wait", run["run_id"])
+    thread_id = run["thread_id"]
+    threads = cli("thread", "list", "--status", "idle", "--limit", "1000", "--json").json
+    assert thread_id in [thread["thread_id"] for thread in threads]
+    assert thread_id in cli("thread", "list", "--limit", "1000").out
+    thread = cli("thread", "get", thread_id, "--json").json
+    assert thread["status"] == "idle" and thread["values"]["steps"] == ["a", "b", "c"]
+    assert [state["next"] for state in cli("thread", "history", thread_id, "--json").json] == [
+        [],
+        ["c"],
+        ["b"],
+        ["a"],
+        ["__start__"],
+    ]
+    assistants = cli("assistant", "list", "--json").json
+    assert {"agent", "slow", "three_nodes"} <= {assistant["graph_id"] for assistant in assistants}
+    assert "three_nodes" in cli("assistant", "list").out
+    (worker,) = cli("worker", "list", "--json").json
+    assert worker["pid"] == cli.server.project.journal.pids(run["run_id"], "a")[0]
+    assert worker["revision"] in cli("worker", "list").out
+    versions = cli("version", "--json").json
+    assert versions["version"] and versions["server"] == versions["version"]
+    assert versions["version"] in cli("version").out
+
+
+def test_exit_codes_of_what_cannot_be_done(cli: Cli) -> None:
+    unknown = str(uuid.uuid4())
+    for command in ("get", "wait", "watch", "cancel", "retry"):
+        cli("run", command, unknown, code=NOT_FOUND)
+    cli("run", "resume", unknown, "--value", "1", code=NOT_FOUND)
+    cli("run", "fork", unknown, "--checkpoint", unknown, code=NOT_FOUND)
+    cli("thread", "get", unknown, code=NOT_FOUND)
+    refused = cli("run", "create", "no_such_graph", "--input", "{}", code=NOT_FOUND)
+    assert "three_nodes" in refused.err, "the error says which graphs exist"
+    cli(code=USAGE)
+    cli("run", code=USAGE)
+    cli("run", "create", code=USAGE)
+    cli("run", "create", "three_nodes", "--input", "{not json", code=USAGE)
+    cli("run", "get", "not-an-id", code=USAGE)
+    cli("run", "list", "--status", "odd", code=USAGE)
+    cli("run", "create", "three_nodes", "--no-such-flag", code=USAGE)
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    lost = cli("run", "list", url=nowhere, code=UNREACHABLE)
+    assert nowhere.removeprefix("http://") in lost.err
+    assert cli("version", "--json", url=nowhere).json["server"] is None
+
+
+def test_a_watch_survives_the_servers_death(cli: Cli) -> None:
+    """Last in this module: it replaces the server."""
+    server, gate = cli.server, cli.server.project.gate()
+    run = cli.create("slow", {"gate": str(gate)})
+    server.project.journal.wait(run["run_id"], "second")
+    watch = subprocess.Popen(
+        [str(binary()), "run", "watch", run["run_id"], "--json"],
+        env=cli.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert watch.stdout is not None
+    lines = [watch.stdout.readline()]
+    server.kill()
+    cli.server = DevServer(server.project, port=server.port)
+    gate.touch()
+    rest, err = watch.communicate(timeout=60)
+    assert watch.returncode == 0, err
+    frames = [json.loads(line) for line in lines + rest.splitlines()]
+    assert [frame["id"] for frame in frames] == [str(n) for n in range(len(frames))]
+    assert cli("run", "watch", run["run_id"], "--json").lines == frames
+    until(lambda: cli.server.project.journal.nodes(run["run_id"]).count("first") == 1, "the first node, once")

@@ -1,0 +1,231 @@
+"""`duragraph dev` as a program: starting, reloading, ending, and whom it refuses."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import stat
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+
+import httpx
+import pytest
+
+from processes import DevServer, MakeProject, Program, Project, WorkerProgram, binary, free_port, is_alive, until
+
+CONNECT = "/api/v1/workers/connect"
+UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Protocol": "duragraph.worker.v1",
+}
+ENVIRONMENT_GRAPH = """
+import os
+from langgraph.graph import START, StateGraph
+from typing_extensions import TypedDict
+
+
+class State(TypedDict, total=False):
+    names: list
+    found: dict
+
+
+def read(state: State):
+    return {"found": {name: os.environ.get(name) for name in state["names"]}}
+
+
+builder = StateGraph(State)
+builder.add_node(read)
+builder.add_edge(START, "read")
+graph = builder.compile()
+"""
+
+
+@pytest.fixture(scope="module")
+def dev(make_project: MakeProject) -> Iterator[DevServer]:
+    """A server whose project has an environment of its own that would break it."""
+    project = make_project()
+    (project.path / ".env").write_text(
+        'PORT=1\nHOST=192.0.2.1\nDATABASE_URL="postgres://nobody@192.0.2.1/nothing"\nDURAGRAPH_URL=http://192.0.2.1\n'
+    )
+    (project.path / "environment.py").write_text(ENVIRONMENT_GRAPH)
+    config = json.loads((project.path / "langgraph.json").read_text())
+    config["env"] = ".env"
+    config["graphs"]["environment"] = "./environment.py:graph"
+    (project.path / "langgraph.json").write_text(json.dumps(config))
+    server = DevServer(project)
+    server.wait_workers()
+    yield server
+    server.stop()
+
+
+def run(server: DevServer, graph: str, input: object) -> dict[str, object]:
+    thread_id = server.api.thread()
+    return dict(server.api.post(f"/threads/{thread_id}/runs/wait", {"assistant_id": graph, "input": input}))
+
+
+def test_it_listens_at_once(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    """Meant are 100 ms from exec to the first answer; the guard is for machines under load."""
+    took = []
+    for _ in range(3):
+        port = free_port()
+        began = time.monotonic()
+        process = subprocess.Popen(
+            [str(binary()), "dev", str(project.path), "--port", str(port), "--no-worker", "--no-browser"],
+            env=project.environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            while True:
+                assert time.monotonic() - began < 30 and process.poll() is None
+                with suppress(ConnectionError), socket.create_connection(("127.0.0.1", port), 10) as connection:
+                    connection.sendall(b"GET /ok HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+                    if connection.recv(100).startswith(b"HTTP/1.1 200"):
+                        break
+            took.append(time.monotonic() - began)
+        finally:
+            process.terminate()
+            assert process.wait(10) in (0, 130)
+    with capsys.disabled():
+        print(f"\n  first answer {', '.join(f'{1000 * t:.0f}' for t in took)} ms after exec")
+    assert min(took) < 1
+
+
+def test_the_projects_environment_reaches_the_worker_only(dev: DevServer) -> None:
+    found = run(dev, "environment", {"names": ["PORT", "DATABASE_URL", "DURAGRAPH_WORKER_TOKEN"]})["found"]
+    assert found == {
+        "PORT": "1",
+        "DATABASE_URL": "postgres://nobody@192.0.2.1/nothing",
+        "DURAGRAPH_WORKER_TOKEN": None,
+    }
+    # The server answers on the port of its own command line, from its own database.
+    assert dev.api.get("/ok") == {"ok": True}
+    assert list((dev.project.path / ".duragraph").glob("*.db")) or list((dev.project.path / ".duragraph").glob("*.sqlite*"))
+
+
+def test_the_data_folder_is_private(dev: DevServer) -> None:
+    folder = dev.project.path / ".duragraph"
+    assert (folder / ".gitignore").read_text() == "*\n"
+    assert stat.S_IMODE((folder / "worker-token").stat().st_mode) == 0o600
+    announced = json.loads((folder / "server.json").read_text())
+    assert announced["pid"] == dev.pid and announced["url"].endswith(f":{dev.port}")
+
+
+def test_the_worker_endpoint_asks_for_its_token(dev: DevServer) -> None:
+    token = {"Authorization": f"Bearer {dev.project.token()}"}
+
+    def status(**headers: str) -> int:
+        return dev.api.http.get(CONNECT, headers={**UPGRADE, **headers}).status_code
+
+    assert status() == 401
+    assert status(Authorization="Bearer wrong") == 401
+    assert status(**token, Origin="http://localhost") == 403
+    assert status(Origin="http://localhost") in (401, 403)
+    with dev.api.http.stream("GET", CONNECT, headers={**UPGRADE, **token}) as accepted:
+        assert accepted.status_code == 101
+
+
+def test_it_answers_loopback_names_only(dev: DevServer) -> None:
+    assert dev.api.http.get("/ok", headers={"Host": f"localhost:{dev.port}"}).status_code == 200
+    assert dev.api.http.get("/ok", headers={"Host": "evil.example"}).status_code in (403, 421)
+    assert dev.api.http.get("/threads", headers={"Host": "evil.example"}).status_code in (403, 421)
+
+
+def test_a_second_one_on_the_same_folder_is_refused(dev: DevServer) -> None:
+    second = Program(dev.project, "dev", str(dev.project.path), "--port", "0", "--no-browser")
+    assert second.wait() not in (0, 130)
+    until(lambda: str(dev.pid) in second.output, lambda: f"who holds the folder: {second.output}")
+    assert "Traceback" not in second.output
+    assert dev.api.get("/ok") == {"ok": True}
+
+
+def test_a_taken_port_is_named_with_its_holder(dev: DevServer, project: Project) -> None:
+    second = Program(project, "dev", str(project.path), "--port", str(dev.port), "--no-browser")
+    assert second.wait() not in (0, 130)
+    until(lambda: "--port 0" in second.output, lambda: f"how to choose another port: {second.output}")
+    assert str(dev.port) in second.output and str(dev.pid) in second.output and "duragraph" in second.output
+
+
+def test_an_edit_reloads_the_worker_and_a_broken_one_does_not(dev: DevServer) -> None:
+    project, api = dev.project, dev.api
+    source = project.path / "three_nodes.py"
+    original = source.read_text()
+    (worker,) = dev.wait_workers()
+    thread_id, gate = api.thread(), project.gate()
+    in_flight = api.start(thread_id, "slow", {"gate": str(gate)})
+    project.journal.wait(in_flight, "second")
+
+    source.write_text(original.replace('{"steps": ["c"]}', '{"steps": ["changed"]}'))
+    until(lambda: run(dev, "three_nodes", {"steps": []})["steps"] == ["a", "b", "changed"], lambda: dev.output)
+    gate.touch()
+    assert api.join(thread_id, in_flight)["steps"] == ["first", "second", "third"]
+    assert project.journal.nodes(in_flight).count("first") == 1
+    (reloaded,) = dev.wait_workers()
+    assert reloaded["pid"] != worker["pid"] and reloaded["revision"] != worker["revision"]
+    until(lambda: not is_alive(worker["pid"]), "the end of the old worker")
+    assert dev.process.poll() is None and api.state(thread_id)["values"]["steps"] == ["first", "second", "third"]
+
+    since = len(dev.output)
+    broken = original + "\n\ndef broken(:\n    pass\n"
+    line = broken[: broken.index("def broken")].count("\n") + 1
+    source.write_text(broken)
+    dev.wait_output(lambda text: "three_nodes.py" in text and "SyntaxError" in text, since=since)
+    dev.wait_output(lambda text: f"three_nodes.py:{line}" in text or f"line {line}" in text, since=since)
+    (kept,) = dev.wait_workers()
+    assert kept["pid"] == reloaded["pid"]
+    assert run(dev, "three_nodes", {"steps": []})["steps"] == ["a", "b", "changed"]
+
+    source.write_text(original)
+    until(lambda: run(dev, "three_nodes", {"steps": []})["steps"] == ["a", "b", "c"], lambda: dev.output)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_drains(project: Project, number: signal.Signals) -> None:
+    server = DevServer(project)
+    (worker,) = server.wait_workers()
+    api, gate = server.api, project.gate()
+    thread_id = api.thread()
+    run_id = api.start(thread_id, "slow", {"gate": str(gate)})
+    project.journal.wait(run_id, "second")
+    server.signal(number)
+    gate.touch()
+    assert server.wait() in (0, 130), server.output
+    until(lambda: not is_alive(worker["pid"]), "the end of the worker")
+    assert not (project.path / ".duragraph" / "server.json").exists()
+    if number == signal.SIGINT:
+        return
+    server = DevServer(project, port=server.port)
+    assert server.api.join(thread_id, run_id)["steps"] == ["first", "second", "third"]
+    assert project.journal.nodes(run_id).count("first") == 1
+
+
+def test_an_orphaned_worker_ends(project: Project) -> None:
+    server = DevServer(project)
+    by_hand = WorkerProgram(project, server.url)
+    orphans = {worker["pid"] for worker in server.wait_workers(2)}
+    server.kill()
+    by_hand.kill()
+    until(lambda: not any(is_alive(pid) for pid in orphans), "the end of the orphans")
+
+
+def test_runs_wait_for_a_worker_that_comes_later(project: Project) -> None:
+    server = DevServer(project, "--no-worker")
+    api = server.api
+    thread_id = api.thread()
+    run_id = api.start(thread_id, "three_nodes", {"steps": []})
+    assert api.run(run_id)["status"] == "pending"
+    worker = WorkerProgram(project, server.url, "--processes", "2")
+    assert api.join(thread_id, run_id)["steps"] == ["a", "b", "c"]
+    assert len({each["pid"] for each in server.wait_workers(2)}) == 2
+    worker.signal(signal.SIGTERM)
+    assert worker.wait() in (0, 130), worker.output
+    until(lambda: api.workers() == [], lambda: f"the workers' sessions: {api.workers()}")
+    with pytest.raises(httpx.HTTPError):
+        server.stop()
+        api.http.get("/ok")

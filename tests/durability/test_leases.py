@@ -1,0 +1,92 @@
+"""Workers that live but do not answer: one that is stopped loses its runs, one that is only busy keeps them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import NamedTuple
+
+import pytest
+
+from processes import DevServer, MakeProject, WorkerProgram, until
+
+BLOCK_SECONDS = 18
+LEASE = 10.0
+
+
+class Blocked(NamedTuple):
+    server: DevServer
+    thread_id: str
+    run_id: str
+
+
+@pytest.fixture(scope="module")
+def blocked(make_project: MakeProject) -> Blocked:
+    """A run that holds its worker's interpreter, on a server of its own, beside the first test."""
+    server = DevServer(make_project())
+    server.wait_workers()
+    thread_id = server.api.thread()
+    run_id = server.api.start(thread_id, "blocker", {"seconds": BLOCK_SECONDS})
+    server.project.journal.wait(run_id, "block")
+    return Blocked(server, thread_id, run_id)
+
+
+def test_a_paused_worker_is_superseded(blocked: Blocked, make_project: MakeProject) -> None:
+    project = make_project()
+    journal = project.journal
+    server = DevServer(project, "--no-worker")
+    api = server.api
+    supervisor = WorkerProgram(project, server.url)
+    server.wait_workers(1)
+    gate = project.gate()
+    slow_thread, sync_thread = api.thread(), api.thread()
+    slow = api.start(slow_thread, "slow", {"gate": str(gate)})
+    sync = api.start(sync_thread, "sync_sleeper", {"gate": str(gate)})
+    paused = journal.wait(slow, "second")
+    assert journal.wait(sync, "sleep") == paused
+    WorkerProgram(project, server.url)
+    server.wait_workers(2)
+
+    began = time.monotonic()
+    os.kill(paused, signal.SIGSTOP)
+    other = journal.wait(slow, "second", times=2)
+    took = time.monotonic() - began
+    print(f"taken over {took:.3f} s after the stop")
+    assert other != paused and 7.9 < took < 20
+    journal.wait(sync, "sleep", times=2)
+    gate.touch()
+    assert api.join(slow_thread, slow)["steps"] == ["first", "second", "third"]
+    assert api.join(sync_thread, sync)["woke"] is True
+
+    def everything() -> list[object]:
+        runs = [api.run(slow), api.run(sync)]
+        threads = [api.history(slow_thread), api.history(sync_thread)]
+        frames = [api.frames(slow_thread, slow), api.frames(sync_thread, sync)]
+        item = api.get("/store/items", params={"namespace": "late", "key": sync_thread})
+        return [runs, threads, frames, item]
+
+    before = everything()
+    assert [run["attempt"] for run in before[0]] == [2, 2]  # type: ignore[attr-defined]
+    os.kill(paused, signal.SIGCONT)
+    # It goes on where it stood until it reads that its runs are another's, and is refused whatever it tries.
+    until(
+        lambda: paused in journal.pids(sync, "late.refused"),
+        lambda: f"the refusal; {journal.entries(sync)}\n{supervisor.output}",
+    )
+    assert journal.pids(sync, "late.stored") == [other]
+    supervisor.wait_output(lambda text: "the session has expired" in text)
+    # It serves again, in a session of its own, and what it did for those runs counts for nothing.
+    assert {worker["pid"] for worker in server.wait_workers(2)} == {paused, other}
+    assert everything() == before
+    assert journal.pids(slow, "first") == [paused]
+
+
+def test_a_blocked_interpreter_keeps_its_lease(blocked: Blocked) -> None:
+    server, thread_id, run_id = blocked
+    result = server.api.join(thread_id, run_id)
+    print(f"the interpreter was held for {result['held']:.1f} s")
+    assert result["held"] > LEASE + 0.5, "the machine was too quick for this test"
+    run = server.api.run(run_id)
+    assert run["status"] == "success" and run["attempt"] == 1 and run["epoch"] == 1
+    assert server.project.journal.nodes(run_id) == ["block", "block.end"]
