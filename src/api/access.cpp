@@ -1,9 +1,17 @@
 #include "api/access.hpp"
 
 #include <algorithm>
+#include <string>
 
 namespace dg::api {
 namespace {
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (auto& c : out)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return out;
+}
 
 std::string_view without_port(std::string_view host) {
   if (host.starts_with('[')) return host.substr(0, host.find(']') + 1);
@@ -20,7 +28,8 @@ bool is_studio(std::string_view origin) {
 }  // namespace
 
 bool is_loopback_host(std::string_view host) {
-  const auto name = without_port(host);
+  const auto plain = lower(host);
+  const auto name = without_port(plain);
   if (name == "localhost" || name.ends_with(".localhost") || name == "[::1]") return true;
   constexpr std::string_view digits = "0123456789.";
   return name.starts_with("127.") && name.find_first_not_of(digits) == std::string_view::npos;

@@ -134,6 +134,7 @@ std::vector<std::string> query_list(const net::Request& request, std::string_vie
   std::vector<std::string> out;
   for (const auto& [key, value] : request.query) {
     if (key != name && key != std::string(name) + "[]") continue;
+    if (value.empty()) continue;  // how the Python client says "none"
     if (value.starts_with('[') && json::validate(value, json::client_rules)) {
       for (const auto element : json::View(value).elements()) out.push_back(element.string());
     } else if (value.starts_with('"') && json::validate(value, json::client_rules)) {

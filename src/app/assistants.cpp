@@ -50,6 +50,8 @@ Task<Status> Assistants::ensure_default(std::string graph_id, std::string config
   draft.graph_id = draft.name = graph_id;
   draft.config = std::move(config);
   draft.context = std::move(context);
+  if (const auto graph = workers_.graph(graph_id); graph && !graph->description.empty())
+    draft.description = graph->description;
   draft.metadata = R"({"created_by":"system"})";
   draft.keep_existing = true;
   const auto existing = co_await context_.store.assistant(*draft.id);

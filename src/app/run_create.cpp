@@ -85,6 +85,14 @@ Task<Result<domain::Run>> Runs::try_create(RunOrder order, domain::Assistant ass
   const auto plan = domain::plan_multitask(order.request.multitask, *others, operation);
   if (!plan) co_return fail(plan.error());
 
+  const json::View fork(order.checkpoint);
+  if (fork["checkpoint_id"].is_string()) {
+    const auto id = fork["checkpoint_id"].string();
+    const auto state = co_await context_.store.state(thread_id, fork["checkpoint_ns"].string(), id);
+    if (!state) co_return fail(state.error());
+    if (!*state) co_return fail(Errc::not_found, "the thread has no checkpoint " + id);
+  }
+
   store::Commit commit;
   commit.conditions.emplace_back(store::ThreadUnchanged{thread_id, head->turn});
   domain::Thread thread = *row ? (*row)->thread : domain::Thread{};

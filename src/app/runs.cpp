@@ -85,20 +85,22 @@ Task<Result<domain::Run>> Runs::try_cancel(std::string run_id, domain::CancelAct
 }
 
 Task<Result<std::int64_t>> Runs::cancel_many(CancelFilter filter, domain::CancelAction action) {
-  std::int64_t count = 0;
-  // Pages stay at the front: what was cancelled no longer matches.
-  for (store::Page page{1000, 0};;) {
+  // All are found before the first is cancelled: a cancelled run no longer matches, and would shift the pages.
+  std::vector<std::string> ids;
+  for (store::Page page{1000, 0};; page.offset += page.limit) {
     const auto runs = co_await list({filter.thread_id.value_or(""), filter.states, filter.run_ids}, page);
     if (!runs) co_return fail(runs.error());
-    for (const auto& run : *runs) {
-      if (!domain::is_active(run.state)) continue;
-      const auto done = co_await cancel(run.id, action);
-      if (!done && done.error().code != Errc::not_found) co_return fail(done.error());
-      ++count;
-    }
-    if (runs->size() < static_cast<std::size_t>(page.limit)) co_return count;
-    page.offset += page.limit;
+    for (const auto& run : *runs)
+      if (domain::is_active(run.state)) ids.push_back(run.id);
+    if (runs->size() < static_cast<std::size_t>(page.limit)) break;
   }
+  std::int64_t count = 0;
+  for (const auto& id : ids) {
+    const auto done = co_await cancel(id, action);
+    if (!done && done.error().code != Errc::not_found) co_return fail(done.error());
+    ++count;
+  }
+  co_return count;
 }
 
 Task<Status> Runs::remove(std::string run_id) {

@@ -104,6 +104,8 @@ Task<Result<std::string>> Threads::update_state(std::string thread_id, StateUpda
   if (!row) co_return fail(row.error());
   const auto graph = graph_of(*row);
   if (!graph) co_return fail(graph.error());
+  const auto base = co_await state({thread_id, update.checkpoint_ns, update.checkpoint_id});
+  if (!base) co_return fail(base.error());
   const auto deadline = context_.env.timers.now() + context_.settings.worker_wait;
   const auto session = co_await workers_.find(*graph, deadline);
   if (!session) co_return fail(session.error());

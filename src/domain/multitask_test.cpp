@@ -9,7 +9,7 @@ using enum RunState;
 using Ids = std::vector<std::string>;
 
 Run run_in(std::string id, RunState state) {
-  Run run;
+  domain::Run run;
   run.id = std::move(id);
   run.state = state;
   return run;

@@ -131,32 +131,79 @@ std::string payload_of(const RunEvent& event) {
   return out.take();
 }
 
-Result<RunEvent> run_event_from(std::string_view type, std::string_view payload) {
-  const View in(payload);
-  const auto text = [&](std::string_view key) { return in[key].string(); };
-  const auto number = [&](std::string_view key) { return in[key].integer().value_or(0); };
+namespace {
+
+// Reads the members of a payload and remembers the first that is not what was written.
+class Fields {
+ public:
+  explicit Fields(View in) : in_(in) {}
+
+  std::string text(std::string_view name) { return checked(name, json::Kind::string).string(); }
+  std::int64_t number(std::string_view name) {
+    const auto value = checked(name, json::Kind::number).integer();
+    if (!value) note(name);
+    return value.value_or(0);
+  }
+  WallTime time(std::string_view name) { return from_micros(number(name)); }
+  std::string object(std::string_view name) { return std::string(checked(name, json::Kind::object).raw()); }
+  RunRequest request(std::string_view name) {
+    const auto value = checked(name, json::Kind::object);
+    return value.is_object() ? RunRequest::from_json(value.raw()) : RunRequest{};
+  }
+  CancelAction action(std::string_view name) {
+    const auto value = cancel_action_from(text(name));
+    if (!value) note(name);
+    return value.value_or(CancelAction::interrupt);
+  }
+  const std::string& wrong() const { return wrong_; }
+
+ private:
+  View checked(std::string_view name, json::Kind kind) {
+    const auto value = in_[name];
+    if (value.kind() != kind) note(name);
+    return value;
+  }
+  void note(std::string_view name) {
+    if (wrong_.empty()) wrong_ = name;
+  }
+
+  View in_;
+  std::string wrong_;
+};
+
+std::optional<RunEvent> read_event(std::string_view type, Fields& in, View payload) {
+  // A braced initialiser reads its members from left to right.
   if (type == "RunCreated")
-    return RunCreated{text("thread_id"),
-                      text("assistant_id"),
-                      text("graph_id"),
-                      RunRequest::from_json(in["request"].raw()),
-                      raw_or(in, "metadata", "{}"),
-                      time_of(in, "not_before")};
+    return RunCreated{in.text("thread_id"),   in.text("assistant_id"), in.text("graph_id"),
+                      in.request("request"),  in.object("metadata"),   in.time("not_before")};
   if (type == "RunStarted")
-    return RunStarted{text("session_id"), text("worker"), text("revision"), number("epoch"),
-                      number("attempt")};
-  if (type == "CheckpointSaved") return CheckpointSaved{text("checkpoint_id"), text("ns"), text("revision")};
+    return RunStarted{in.text("session_id"), in.text("worker"), in.text("revision"), in.number("epoch"),
+                      in.number("attempt")};
+  if (type == "CheckpointSaved") return CheckpointSaved{in.text("checkpoint_id"), in.text("ns"), in.text("revision")};
   if (type == "RunRequiresAction") return RunRequiresAction{};
-  if (type == "RunCancelRequested")
-    return RunCancelRequested{cancel_action_from(text("action")).value_or(CancelAction::interrupt)};
-  if (type == "RunCompleted") return RunCompleted{text("resumed_by")};
-  if (type == "RunFailed") return RunFailed{error_of(in)};
+  if (type == "RunCancelRequested") return RunCancelRequested{in.action("action")};
+  if (type == "RunCompleted") return RunCompleted{payload["resumed_by"].string()};
+  if (type == "RunFailed") return RunFailed{{in.text("error"), in.text("message")}};
   if (type == "RunCancelled") return RunCancelled{};
-  if (type == "RunTimedOut") return RunTimedOut{text("message")};
+  if (type == "RunTimedOut") return RunTimedOut{in.text("message")};
   if (type == "LeaseExpired")
-    return LeaseExpired{text("session_id"), text("reason"), number("epoch"), time_of(in, "not_before")};
-  if (type == "RunDeleted") return RunDeleted{text("reason")};
-  return fail(Errc::internal, "no event of a run is named " + std::string(type));
+    return LeaseExpired{in.text("session_id"), in.text("reason"), in.number("epoch"), in.time("not_before")};
+  if (type == "RunDeleted") return RunDeleted{in.text("reason")};
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<RunEvent> run_event_from(std::string_view type, std::string_view payload) {
+  const bool valid = json::validate(payload, {json::client_rules.max_depth + 2, false, false}).has_value();
+  if (!valid || !View(payload).is_object())
+    return fail(Errc::internal, "the payload of an event " + std::string(type) + " is no JSON object");
+  Fields fields{View(payload)};
+  auto event = read_event(type, fields, View(payload));
+  if (!event) return fail(Errc::internal, "no event of a run is named " + std::string(type));
+  if (!fields.wrong().empty())
+    return fail(Errc::internal, "the payload of an event " + std::string(type) + " has no valid " + fields.wrong());
+  return std::move(*event);
 }
 
 }  // namespace dg::domain

@@ -51,7 +51,7 @@ TEST(RunStates, ArePartedIntoActivePausedAndTerminal) {
 }
 
 TEST(RunEvolve, CreatedSetsEverything) {
-  Run run;
+  domain::Run run;
   run.id = "r1";
   run = evolve(run, RunCreated{"t", "a", "g", testing::full_request(), R"({"k":1})", from_micros(77)},
                from_micros(42));

@@ -26,8 +26,8 @@ auto fields_of(const ThreadStateUpdated& e) {
   return std::tuple(checkpoint);
 }
 auto fields_of(const ThreadCopied& e) {
-  const auto& [source, metadata] = e;
-  return std::tuple(source, metadata);
+  const auto& [source, metadata, config] = e;
+  return std::tuple(source, metadata, config);
 }
 auto fields_of(const ThreadDeleted&) {
   return std::tuple();
@@ -53,7 +53,7 @@ TEST(ThreadCodec, EveryEventComesBack) {
   expect_round_trip("ThreadPatched", ThreadPatched{R"({"a":null})"});
   expect_round_trip("ThreadBound", ThreadBound{"g", "a", R"({"tags":["x"]})"});
   expect_round_trip("ThreadStateUpdated", ThreadStateUpdated{"c1"});
-  expect_round_trip("ThreadCopied", ThreadCopied{"t0", R"({"k":"v"})"});
+  expect_round_trip("ThreadCopied", ThreadCopied{"t0", R"({"k":"v"})", R"({"c":1})"});
   expect_round_trip("ThreadDeleted", ThreadDeleted{});
 }
 
@@ -101,7 +101,7 @@ TEST(ThreadEvolve, OtherFactsKeepWhatPeopleSet) {
 TEST(ThreadEvolve, ACopyBeginsItsOwnLife) {
   Thread thread;
   thread.id = "t2";
-  thread = evolve(thread, ThreadCopied{"t1", R"({"thread_id":"t2"})"}, from_micros(50));
+  thread = evolve(thread, ThreadCopied{"t1", R"({"thread_id":"t2"})", "{}"}, from_micros(50));
   EXPECT_EQ(thread.metadata, R"({"thread_id":"t2"})");
   EXPECT_EQ(thread.created_at, from_micros(50));
   EXPECT_EQ(thread.version, 1);

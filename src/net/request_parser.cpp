@@ -39,7 +39,7 @@ Method to_method(http::verb verb) {
 }  // namespace
 
 struct RequestParser::Impl final : http::basic_parser<true> {
-  explicit Impl(std::size_t limit) : head_left(limit) {}
+  Impl(std::size_t limit, std::size_t body_most) : head_left(limit), body_limit_bytes(body_most) {}
 
   void on_request_impl(http::verb verb, View, View target, int version, error_code&) override {
     request.method = to_method(verb);
@@ -109,7 +109,7 @@ struct RequestParser::Impl final : http::basic_parser<true> {
       head_too_large = true;
       error = Error{Errc::too_large, "the request's headers are too large", {}};
     } else if (ec == http::error::body_limit) {
-      error = Error{Errc::too_large, "the request's body is too large", {}};
+      error = Error{Errc::too_large, "the request's body is over the limit of " + std::to_string(body_limit_bytes) + " bytes", {}};
     } else {
       error = Error{Errc::bad_request, "the request is not valid HTTP/1.1: " + ec.message(), {}};
     }
@@ -125,6 +125,7 @@ struct RequestParser::Impl final : http::basic_parser<true> {
   Request request;
   std::optional<Error> error;
   std::size_t head_left;
+  const std::size_t body_limit_bytes;
   int host = 0;
   int content_length = 0;
   bool http10 = false;
@@ -134,7 +135,7 @@ struct RequestParser::Impl final : http::basic_parser<true> {
 };
 
 RequestParser::RequestParser(std::size_t header_limit, std::size_t body_limit)
-    : impl_(std::make_unique<Impl>(header_limit + 1)) {
+    : impl_(std::make_unique<Impl>(header_limit + 1, body_limit)) {
   constexpr std::size_t largest = std::numeric_limits<std::uint32_t>::max() - 1;
   impl_->header_limit(static_cast<std::uint32_t>(std::min(header_limit, largest) + 1));
   impl_->body_limit(body_limit);

@@ -15,7 +15,9 @@ namespace websocket = beast::websocket;
 
 constexpr Duration tick = std::chrono::seconds(5);
 constexpr Duration ping_after = std::chrono::seconds(20);  // of silence
-constexpr Duration dead_after = std::chrono::seconds(60);  // of silence, pings unanswered
+// Of silence, pings unanswered. Long: user code may hold a worker's interpreter, and with it the pongs, for
+// minutes; whether a worker lives is judged by its heartbeats.
+constexpr Duration dead_after = std::chrono::minutes(15);
 constexpr Duration close_time = std::chrono::seconds(1);
 constexpr std::size_t first_read = 4u << 10;  // most messages are small, and most sockets idle
 constexpr std::size_t next_read = 64u << 10;
@@ -186,7 +188,8 @@ void Connected::close(std::uint16_t code, std::string_view reason) {
   if (!open()) return;
   closing_ = true;
   closing_with_.code = code;
-  closing_with_.reason = beast::string_view(reason.data(), std::min(reason.size(), max_close_reason));
+  const std::string_view kept = reason.substr(0, max_close_reason);
+  closing_with_.reason.assign(kept.begin(), kept.end());
   env_.timers.call_at(env_.timers.now() + close_time, [weak = weak_from_this()] {
     if (const auto self = weak.lock()) self->end();
   });

@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from processes import MakeProject, Project  # noqa: E402
 
+
 @pytest.fixture(scope="module")
 def make_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeProject]:
     """Makes projects whose processes are killed at the end of the module."""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from processes import DevServer, MakeProject, binary, free_port, until
+from processes import DevServer, MakeProject, Program, binary, free_port, until
 
 FAILED, USAGE, NOT_FOUND, CONFLICT, TIMEOUT, AWAITING_HUMAN, UNREACHABLE = 1, 2, 3, 5, 6, 7, 69
 INTERRUPTED = 130
@@ -42,6 +42,10 @@ class Cli:
         )
         assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return Answer(done.returncode, done.stdout, done.stderr)
+
+    def watch(self, run_id: str) -> Program:
+        """Watches a run in the background."""
+        return Program(self.server.project, "run", "watch", run_id, "--json", DURAGRAPH_URL=self.server.url)
 
     def create(self, graph: str, input: Any, *arguments: str) -> dict[str, Any]:
         """Starts a run in the background; the run."""
@@ -150,18 +154,11 @@ def test_cancel(cli: Cli) -> None:
 def test_an_interrupted_watch_leaves_the_run_alone(cli: Cli) -> None:
     gate = cli.server.project.gate()
     run = cli.create("slow", {"gate": str(gate)})
-    watch = subprocess.Popen(
-        [str(binary()), "run", "watch", run["run_id"], "--json"],
-        env=cli.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert watch.stdout is not None
-    assert json.loads(watch.stdout.readline())["event"] == "metadata"
-    watch.send_signal(signal.SIGINT)
-    _, err = watch.communicate(timeout=30)
-    assert watch.returncode == INTERRUPTED and run["run_id"] in err
+    watch = cli.watch(run["run_id"])
+    watch.wait_output(lambda text: '"metadata"' in text)
+    watch.signal(signal.SIGINT)
+    assert watch.wait() == INTERRUPTED
+    watch.wait_output(lambda text: "the run goes on" in text and text.count(run["run_id"]) >= 2)
     gate.touch()
     assert cli("run", "wait", run["run_id"], "--json").json["steps"] == ["first", "second", "third"]
 
@@ -220,21 +217,14 @@ def test_a_watch_survives_the_servers_death(cli: Cli) -> None:
     server, gate = cli.server, cli.server.project.gate()
     run = cli.create("slow", {"gate": str(gate)})
     server.project.journal.wait(run["run_id"], "second")
-    watch = subprocess.Popen(
-        [str(binary()), "run", "watch", run["run_id"], "--json"],
-        env=cli.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert watch.stdout is not None
-    lines = [watch.stdout.readline()]
+    watch = cli.watch(run["run_id"])
+    watch.wait_output(lambda text: '"second"' in text)
     server.kill()
     cli.server = DevServer(server.project, port=server.port)
     gate.touch()
-    rest, err = watch.communicate(timeout=60)
-    assert watch.returncode == 0, err
-    frames = [json.loads(line) for line in lines + rest.splitlines()]
+    assert watch.wait() == 0, watch.output
+    watch.wait_output(lambda text: "succeeded" in text)
+    frames = [json.loads(line) for line in watch.output.splitlines() if line.startswith("{")]
     assert [frame["id"] for frame in frames] == [str(n) for n in range(len(frames))]
     assert cli("run", "watch", run["run_id"], "--json").lines == frames
     until(lambda: cli.server.project.journal.nodes(run["run_id"]).count("first") == 1, "the first node, once")

@@ -7,6 +7,7 @@ import sys
 import threading
 import uuid
 from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from langgraph.checkpoint.conformance.capabilities import Capability
 from langgraph.store.base import GetOp, PutOp, SearchOp
 
 from duragraph_host.connection import Connection
-from duragraph_host.errors import RunDead
+from duragraph_host.errors import RequestError, RunDead
 from duragraph_host.owner import Owner
 from duragraph_host.saver import ServerSaver
 from duragraph_host.session import Options
@@ -54,8 +55,8 @@ class _Serving(Recorder):
         return {**super().hello(), "graphs": [{"graph_id": "three_nodes"}]}
 
 
-@pytest.fixture
-def serving(server: processes.DevServer) -> Iterator[tuple[Connection, _Serving]]:
+@contextmanager
+def serves(server: processes.DevServer) -> Iterator[tuple[Connection, _Serving]]:
     recorder = _Serving()
     options = Options(server.url, server.project.token(), str(uuid.uuid4()), uuid.uuid4().hex * 2, False)
     connection = Connection(options, recorder)
@@ -66,6 +67,12 @@ def serving(server: processes.DevServer) -> Iterator[tuple[Connection, _Serving]
         yield connection, recorder
     finally:
         connection.stop()
+
+
+@pytest.fixture
+def serving(server: processes.DevServer) -> Iterator[tuple[Connection, _Serving]]:
+    with serves(server) as pair:
+        yield pair
 
 
 def lease(server: processes.DevServer, recorder: Recorder) -> Owner:
@@ -185,6 +192,38 @@ def test_a_run_sees_its_own_thread_only(server: processes.DevServer, serving: tu
         raise PermissionError
     owner.complete("success")
     server.api.wait_status(owner.owner, "success")
+
+
+def test_an_owner_that_was_superseded_changes_nothing(server: processes.DevServer) -> None:
+    with serves(server) as (_, recorder):
+        first = lease(server, recorder)
+        first.send_frame("custom", b'"first"')
+        first.flush()
+    run_id, thread_id = first.owner, first.thread_id
+    with serves(server) as (connection, recorder):
+        recorder.wait(lambda: recorder.owners)
+        second = recorder.owners[0]
+        assert second.owner == run_id and second.epoch > first.epoch == 1
+        for say in (
+            lambda stale: stale.send_frame("custom", b'"stale"'),
+            lambda stale: write_and_read(ServerSaver(connection, owner=stale), thread_id, "stale"),
+            lambda stale: ServerStore(connection, owner=stale).put(("stale",), "k", {"v": 1}),
+            lambda stale: stale.complete("success"),
+        ):
+            stale = connection.adopt(run_id, 1, thread_id)
+            try:
+                say(stale)
+            except (RunDead, RequestError):
+                pass
+            recorder.wait(lambda: stale.superseded)  # noqa: B023 - waited for at once
+        assert server.api.run(run_id)["status"] == "running"
+        second.send_frame("custom", b'"second"')
+        second.complete("success")
+        server.api.wait_status(run_id, "success")
+        assert list(ServerSaver(connection).list({"configurable": {"thread_id": thread_id}})) == []
+        assert ServerStore(connection).get(("stale",), "k") is None
+    custom = [data for _, event, data in server.api.frames(thread_id, run_id) if event == "custom"]
+    assert custom == ["first", "second"]
 
 
 def test_delta_history_takes_one_round_trip(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> None:

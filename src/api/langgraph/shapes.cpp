@@ -23,14 +23,30 @@ void write_checkpoint(Writer& out, const store::CheckpointKey& key, const std::s
   out.key("checkpoint_id").string(checkpoint_id).end_object();
 }
 
-// task id -> its interrupts, for the tasks that have some.
+// A task that has a result has its answer too: what it asked is then history.
+bool is_finished(View task) { return !task["result"].is_null(); }
+bool is_asking(View task) { return !is_finished(task) && !task["interrupts"].elements().empty(); }
+
+// The projection of a newest checkpoint as graph libraries tell it: `next` and interrupts are those of
+// the tasks that are still to be done.
+std::string projection_now(View projection) {
+  Writer out;
+  out.begin_object().key("next").begin_array();
+  for (const auto task : projection["tasks"].elements())
+    if (!is_finished(task)) out.raw(task["name"].raw());
+  out.end_array().key("tasks").begin_array();
+  for (const auto task : projection["tasks"].elements())
+    out.raw(is_finished(task) ? json::merge(task, View(R"({"interrupts":[]})")) : std::string(task.raw()));
+  out.end_array().end_object();
+  return json::merge(projection, View(out.text()));
+}
+
+// task id -> its interrupts, for the tasks that wait for an answer.
 void write_interrupt_map(Writer& out, const std::optional<store::CheckpointState>& head) {
   out.begin_object();
   if (head) {
-    for (const auto task : View(head->projection)["tasks"].elements()) {
-      const auto interrupts = task["interrupts"];
-      if (!interrupts.elements().empty()) out.key(task["id"].string()).raw(interrupts.raw());
-    }
+    for (const auto task : View(head->projection)["tasks"].elements())
+      if (is_asking(task)) out.key(task["id"].string()).raw(task["interrupts"].raw());
   }
   out.end_object();
 }
@@ -133,6 +149,15 @@ void write_state(Writer& out, const store::CheckpointState& state) {
   for (const auto task : projection["tasks"].elements())
     for (const auto interrupt : task["interrupts"].elements()) out.raw(interrupt.raw());
   out.end_array().end_object();
+}
+
+void write_newest_state(Writer& out, const store::CheckpointState& state) {
+  const View projection(state.projection);
+  const auto tasks = projection["tasks"].elements();
+  if (std::ranges::none_of(tasks, is_finished)) return write_state(out, state);
+  auto now = state;
+  now.projection = projection_now(projection);
+  write_state(out, now);
 }
 
 void write_empty_state(Writer& out, const std::string& thread_id) {

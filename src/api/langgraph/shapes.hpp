@@ -22,6 +22,9 @@ void write_thread(json::Writer& out, const store::ThreadRow& row);
 void write_run(json::Writer& out, const domain::Run& run);
 // A ThreadState of a checkpoint.
 void write_state(json::Writer& out, const store::CheckpointState& state);
+// The same of a thread's newest checkpoint, as it stands: without what its finished tasks asked, and
+// with only the others in `next`.
+void write_newest_state(json::Writer& out, const store::CheckpointState& state);
 // The state of a thread that has no checkpoint.
 void write_empty_state(json::Writer& out, const std::string& thread_id);
 void write_item(json::Writer& out, const store::Item& item);

@@ -27,7 +27,11 @@ Answer answer_state(app::App& app, StateQuestion question) {
     if (!nested) co_return fail(nested.error());
     co_return json_response(std::move(*nested));
   }
-  write_state(out, **state);
+  if (question.address.checkpoint_id.empty()) {
+    write_newest_state(out, **state);
+  } else {
+    write_state(out, **state);
+  }
   co_return json_response(out.take());
 }
 

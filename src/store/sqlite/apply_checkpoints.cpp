@@ -46,9 +46,9 @@ constexpr std::string_view copy_checkpoint =
     "metadata, channel_versions, type, data, projection) "
     "SELECT ?2, ns, checkpoint_id, parent_id, '', metadata_run_id, has_next, ?5, channel_versions, type, "
     "data, "
-    "projection FROM checkpoints WHERE thread_id = ?1 AND ns = ?3 AND checkpoint_id = ?4";
-constexpr std::string_view select_metadata =
-    "SELECT ns, checkpoint_id, metadata FROM checkpoints WHERE thread_id = ? ORDER BY ns, checkpoint_id";
+    "?6 FROM checkpoints WHERE thread_id = ?1 AND ns = ?3 AND checkpoint_id = ?4";
+constexpr std::string_view select_documents =
+    "SELECT ns, checkpoint_id, metadata, projection FROM checkpoints WHERE thread_id = ? ORDER BY ns, checkpoint_id";
 
 bool has_next(const std::string& projection) {
   return !json::View(projection)["next"].elements().empty();
@@ -59,6 +59,28 @@ std::string metadata_for(std::string metadata, const std::string& thread_id) {
   json::Writer patch;
   patch.begin_object().key("thread_id").string(thread_id).end_object();
   return json::merge(json::View(metadata), json::View(patch.text()));
+}
+
+// The projection with the addresses of its tasks' subgraphs in another thread.
+std::string projection_for(std::string projection, const std::string& thread_id) {
+  json::Writer place;
+  place.begin_object().key("thread_id").string(thread_id).end_object();
+  json::Writer tasks;
+  tasks.begin_object().key("tasks").begin_array();
+  bool changed = false;
+  for (const auto task : json::View(projection)["tasks"].elements()) {
+    const auto checkpoint = task["checkpoint"];
+    if (!checkpoint.is_object()) {
+      tasks.raw(task.raw());
+      continue;
+    }
+    json::Writer patch;
+    patch.begin_object().key("checkpoint").raw(json::merge(checkpoint, json::View(place.text()))).end_object();
+    tasks.raw(json::merge(task, json::View(patch.text())));
+    changed = true;
+  }
+  tasks.end_array().end_object();
+  return changed ? json::merge(json::View(projection), json::View(tasks.text())) : projection;
 }
 
 void put_patch(Database& db, const NewWrites& w) {
@@ -98,11 +120,12 @@ void apply(WriteContext& context, const PutWrites& change) {
 
 void apply(WriteContext& context, const CopyCheckpoints& change) {
   for (const auto statement : copy_parts) execute(context.db, statement, change.source, change.target);
-  for (Query query(context.db, select_metadata, change.source); query.next();) {
+  for (Query query(context.db, select_documents, change.source); query.next();) {
     const auto ns = query.text();
     const auto checkpoint_id = query.text();
-    execute(context.db, copy_checkpoint, change.source, change.target, ns, checkpoint_id,
-            metadata_for(query.text(), change.target));
+    const auto metadata = metadata_for(query.text(), change.target);
+    execute(context.db, copy_checkpoint, change.source, change.target, ns, checkpoint_id, metadata,
+            projection_for(query.text(), change.target));
   }
   context.touch(change.target);
   context.threads[change.target].state = true;

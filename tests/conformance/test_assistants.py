@@ -1,0 +1,95 @@
+"""Assistants by the Python client."""
+
+from __future__ import annotations
+
+import uuid
+
+import httpx
+import pytest
+from langgraph_sdk.client import SyncLangGraphClient
+
+from answers import refused
+
+NAMESPACE = uuid.UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8")
+
+
+@pytest.mark.oldest
+def test_every_graph_has_an_assistant(client: SyncLangGraphClient) -> None:
+    found = client.assistants.search(metadata={"created_by": "system"}, graph_id="agent")
+    assert [a["assistant_id"] for a in found] == [str(uuid.uuid5(NAMESPACE, "agent"))]
+    assert found[0]["name"] == "agent"
+    assert found[0]["version"] == 1
+    assert client.assistants.get("agent") == found[0]
+
+
+def test_create_and_if_exists(client: SyncLangGraphClient) -> None:
+    made_id = str(uuid.uuid4())
+    made = client.assistants.create(
+        "agent", assistant_id=made_id, name="Mine", metadata={"k": 1}, config={"configurable": {"x": "y"}}
+    )
+    assert (made["assistant_id"], made["name"], made["version"]) == (made_id, "Mine", 1)
+    assert client.assistants.create("agent", assistant_id=made_id, if_exists="do_nothing") == made
+    with refused(409):
+        client.assistants.create("agent", assistant_id=made_id)
+    with refused(404):
+        client.assistants.create("no_such_graph")
+
+
+def test_versions_are_never_used_twice(client: SyncLangGraphClient) -> None:
+    made = client.assistants.create("agent", name="one", metadata={"a": 1})
+    key = made["assistant_id"]
+    second = client.assistants.update(key, name="two", metadata={"b": 2})
+    assert (second["version"], second["metadata"]) == (2, {"a": 1, "b": 2})
+    assert client.assistants.set_latest(key, 1)["name"] == "one"
+    assert client.assistants.get(key)["version"] == 1
+    assert client.assistants.update(key, name="three")["version"] == 3
+    assert [v["version"] for v in client.assistants.get_versions(key)] == [3, 2, 1]
+    with refused(404):
+        client.assistants.set_latest(key, 9)
+
+
+def test_search_pages_and_counts(client: SyncLangGraphClient, http: httpx.Client) -> None:
+    tag = uuid.uuid4().hex
+    made = [client.assistants.create("agent", name=f"Pager {n}", metadata={"tag": tag}) for n in range(3)]
+    assert client.assistants.count(metadata={"tag": tag}) == 3
+    page = http.post("/assistants/search", json={"metadata": {"tag": tag}, "limit": 2})
+    assert page.headers["x-pagination-total"] == "3"
+    assert page.headers["x-pagination-next"] == "2"
+    assert [a["assistant_id"] for a in page.json()] == [a["assistant_id"] for a in reversed(made[1:])]
+    rest = http.post("/assistants/search", json={"metadata": {"tag": tag}, "limit": 2, "offset": 2})
+    assert len(rest.json()) == 1 and "x-pagination-next" not in rest.headers
+    by_name = client.assistants.search(metadata={"tag": tag}, name="pager 1", select=["name"])
+    assert by_name == [{"name": "Pager 1"}]
+    client.assistants.delete(made[0]["assistant_id"])
+    assert client.assistants.count(metadata={"tag": tag}) == 2
+    with refused(404):
+        client.assistants.get(made[0]["assistant_id"])
+
+
+@pytest.mark.oldest
+def test_graph_and_schemas(client: SyncLangGraphClient) -> None:
+    graph = client.assistants.get_graph("three_nodes")
+    ids = [node["id"] for node in graph["nodes"]]
+    assert ids[0] == "__start__" and ids[-1] == "__end__" and len(ids) == 5
+    assert {"source", "target"} <= set(graph["edges"][0])
+    schemas = client.assistants.get_schemas("three_nodes")
+    assert schemas["graph_id"] == "three_nodes"
+    assert schemas["input_schema"]["type"] == "object"
+    assert set(schemas) >= {"input_schema", "output_schema", "state_schema", "config_schema", "context_schema"}
+
+
+def test_subgraphs(client: SyncLangGraphClient) -> None:
+    found = client.assistants.get_subgraphs("subgraph")
+    assert len(found) == 1
+    (schemas,) = found.values()
+    assert {"input_schema", "input"} <= set(schemas)
+    shallow = {node["id"] for node in client.assistants.get_graph("subgraph")["nodes"]}
+    deep = {node["id"] for node in client.assistants.get_graph("subgraph", xray=True)["nodes"]}
+    assert len(deep) > len(shallow)
+
+
+def test_unknown_graph_names_those_that_exist(http: httpx.Client) -> None:
+    answer = http.post("/runs/wait", json={"assistant_id": "nope", "input": {}})
+    assert answer.status_code == 404
+    assert 'No assistant found for "nope"' in answer.json()["detail"]
+    assert "three_nodes" in answer.json()["detail"]
