@@ -44,14 +44,14 @@ std::string assistant_id_of(std::string_view reference) {
 
 Assistants::Assistants(Context& context, Workers& workers) : context_(context), workers_(workers) {}
 
-Task<Status> Assistants::ensure_default(std::string graph_id, std::string config, std::string context) {
+Task<Status> Assistants::ensure_default(std::string graph_id, std::string description, std::string config,
+                                        std::string context) {
   AssistantDraft draft;
   draft.id = default_assistant_id(graph_id);
   draft.graph_id = draft.name = graph_id;
   draft.config = std::move(config);
   draft.context = std::move(context);
-  if (const auto graph = workers_.graph(graph_id); graph && !graph->description.empty())
-    draft.description = graph->description;
+  if (!description.empty()) draft.description = std::move(description);
   draft.metadata = R"({"created_by":"system"})";
   draft.keep_existing = true;
   const auto existing = co_await context_.store.assistant(*draft.id);

@@ -36,8 +36,8 @@ class Assistants {
   Assistants(Context& context, Workers& workers);
 
   // The assistant that every graph has by itself; `config` and `context` are what LANGGRAPH_CONFIG
-  // gives it. Nothing happens when it exists.
-  Task<Status> ensure_default(std::string graph_id, std::string config, std::string context);
+  // gives it, an empty `description` is none. Nothing happens when it exists.
+  Task<Status> ensure_default(std::string graph_id, std::string description, std::string config, std::string context);
 
   // not_found: unknown graph, the message lists those that exist. conflict: the id exists.
   Task<Result<domain::Assistant>> create(AssistantDraft draft);

@@ -24,8 +24,9 @@ struct Rules {
 
 // What clients may send.
 constexpr Rules client_rules{512, true, true};
-// What workers may send: models and documents do produce NULs and huge numbers.
-constexpr Rules worker_rules{512, false, false};
+// What workers may send: models and documents do produce NULs and huge numbers, and what a client sent
+// comes back inside other documents.
+constexpr Rules worker_rules{1024, false, false};
 
 // Says whether `text` is one JSON document in UTF-8. Not JSON or too deep is bad_request; what a
 // rule refuses is invalid_argument.

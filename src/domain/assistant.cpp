@@ -3,11 +3,11 @@
 #include <algorithm>
 
 #include "base/json.hpp"
+#include "domain/fields.hpp"
 
 namespace dg::domain {
 namespace {
 
-using json::View;
 using json::Writer;
 
 struct Evolve {
@@ -37,15 +37,10 @@ void write_content(Writer& out, const AssistantContent& content) {
   out.key("context").raw(content.context).key("metadata").raw(content.metadata);
 }
 
-AssistantContent content_of(View in) {
-  AssistantContent out;
-  out.graph_id = in["graph_id"].string();
-  out.name = in["name"].string();
-  if (in["description"].is_string()) out.description = in["description"].string();
-  out.config = in["config"].raw();
-  out.context = in["context"].raw();
-  out.metadata = in["metadata"].raw();
-  return out;
+AssistantContent read_content(Fields& in) {
+  // A braced initialiser reads its members from left to right.
+  return {in.text("graph_id"), in.text("name"),      in.optional_text("description"),
+          in.object("config"), in.object("context"), in.object("metadata")};
 }
 
 struct Payload {
@@ -84,14 +79,20 @@ std::string payload_of(const AssistantEvent& event) {
   return out.take();
 }
 
-Result<AssistantEvent> assistant_event_from(std::string_view type, std::string_view payload) {
-  const View in(payload);
-  const auto number = in["number"].integer().value_or(0);
-  if (type == "AssistantCreated") return AssistantCreated{content_of(in)};
-  if (type == "AssistantUpdated") return AssistantUpdated{content_of(in), number};
-  if (type == "AssistantVersionChosen") return AssistantVersionChosen{content_of(in), number};
+namespace {
+
+std::optional<AssistantEvent> read_event(std::string_view type, Fields& in) {
+  if (type == "AssistantCreated") return AssistantCreated{read_content(in)};
+  if (type == "AssistantUpdated") return AssistantUpdated{read_content(in), in.number("number")};
+  if (type == "AssistantVersionChosen") return AssistantVersionChosen{read_content(in), in.number("number")};
   if (type == "AssistantDeleted") return AssistantDeleted{};
-  return fail(Errc::internal, "no event of an assistant is named " + std::string(type));
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<AssistantEvent> assistant_event_from(std::string_view type, std::string_view payload) {
+  return read_payload<AssistantEvent>(type, payload, read_event);
 }
 
 Assistant evolve(Assistant assistant, const AssistantEvent& event, WallTime at) {

@@ -1,5 +1,6 @@
 // Events and requests of runs as JSON.
 #include "base/json.hpp"
+#include "domain/fields.hpp"
 #include "domain/run.hpp"
 
 namespace dg::domain {
@@ -13,16 +14,8 @@ std::string raw_or(View object, std::string_view key, std::string_view otherwise
   return std::string(found ? found->raw() : otherwise);
 }
 
-WallTime time_of(View object, std::string_view key) {
-  return from_micros(object[key].integer().value_or(0));
-}
-
 void write_error(Writer& out, const RunError& error) {
   out.key("error").string(error.error).key("message").string(error.message);
-}
-
-RunError error_of(View object) {
-  return {object["error"].string(), object["message"].string()};
 }
 
 // One overload for each event writes the members of its payload.
@@ -108,7 +101,7 @@ RunRequest RunRequest::from_json(std::string_view text) {
   out.context = raw_or(in, "context", "null");
   out.interrupt_before = raw_or(in, "interrupt_before", "null");
   out.interrupt_after = raw_or(in, "interrupt_after", "null");
-  out.stream_modes.clear();
+  if (in["stream_modes"].is_array()) out.stream_modes.clear();
   for (const auto mode : in["stream_modes"].elements()) out.stream_modes.push_back(mode.string());
   out.stream_subgraphs = in["stream_subgraphs"].boolean().value_or(false);
   out.stream_resumable = in["stream_resumable"].boolean().value_or(false);
@@ -133,56 +126,26 @@ std::string payload_of(const RunEvent& event) {
 
 namespace {
 
-// Reads the members of a payload and remembers the first that is not what was written.
-class Fields {
- public:
-  explicit Fields(View in) : in_(in) {}
+RunRequest read_request(Fields& in) { return RunRequest::from_json(in.object("request")); }
 
-  std::string text(std::string_view name) { return checked(name, json::Kind::string).string(); }
-  std::int64_t number(std::string_view name) {
-    const auto value = checked(name, json::Kind::number).integer();
-    if (!value) note(name);
-    return value.value_or(0);
-  }
-  WallTime time(std::string_view name) { return from_micros(number(name)); }
-  std::string object(std::string_view name) { return std::string(checked(name, json::Kind::object).raw()); }
-  RunRequest request(std::string_view name) {
-    const auto value = checked(name, json::Kind::object);
-    return value.is_object() ? RunRequest::from_json(value.raw()) : RunRequest{};
-  }
-  CancelAction action(std::string_view name) {
-    const auto value = cancel_action_from(text(name));
-    if (!value) note(name);
-    return value.value_or(CancelAction::interrupt);
-  }
-  const std::string& wrong() const { return wrong_; }
+CancelAction read_action(Fields& in) {
+  const auto action = cancel_action_from(in.text("action"));
+  if (!action) in.note("action");
+  return action.value_or(CancelAction::interrupt);
+}
 
- private:
-  View checked(std::string_view name, json::Kind kind) {
-    const auto value = in_[name];
-    if (value.kind() != kind) note(name);
-    return value;
-  }
-  void note(std::string_view name) {
-    if (wrong_.empty()) wrong_ = name;
-  }
-
-  View in_;
-  std::string wrong_;
-};
-
-std::optional<RunEvent> read_event(std::string_view type, Fields& in, View payload) {
+std::optional<RunEvent> read_event(std::string_view type, Fields& in) {
   // A braced initialiser reads its members from left to right.
   if (type == "RunCreated")
     return RunCreated{in.text("thread_id"),   in.text("assistant_id"), in.text("graph_id"),
-                      in.request("request"),  in.object("metadata"),   in.time("not_before")};
+                      read_request(in),  in.object("metadata"),   in.time("not_before")};
   if (type == "RunStarted")
     return RunStarted{in.text("session_id"), in.text("worker"), in.text("revision"), in.number("epoch"),
                       in.number("attempt")};
   if (type == "CheckpointSaved") return CheckpointSaved{in.text("checkpoint_id"), in.text("ns"), in.text("revision")};
   if (type == "RunRequiresAction") return RunRequiresAction{};
-  if (type == "RunCancelRequested") return RunCancelRequested{in.action("action")};
-  if (type == "RunCompleted") return RunCompleted{payload["resumed_by"].string()};
+  if (type == "RunCancelRequested") return RunCancelRequested{read_action(in)};
+  if (type == "RunCompleted") return RunCompleted{in.optional_text("resumed_by").value_or("")};
   if (type == "RunFailed") return RunFailed{{in.text("error"), in.text("message")}};
   if (type == "RunCancelled") return RunCancelled{};
   if (type == "RunTimedOut") return RunTimedOut{in.text("message")};
@@ -195,15 +158,7 @@ std::optional<RunEvent> read_event(std::string_view type, Fields& in, View paylo
 }  // namespace
 
 Result<RunEvent> run_event_from(std::string_view type, std::string_view payload) {
-  const bool valid = json::validate(payload, {json::client_rules.max_depth + 2, false, false}).has_value();
-  if (!valid || !View(payload).is_object())
-    return fail(Errc::internal, "the payload of an event " + std::string(type) + " is no JSON object");
-  Fields fields{View(payload)};
-  auto event = read_event(type, fields, View(payload));
-  if (!event) return fail(Errc::internal, "no event of a run is named " + std::string(type));
-  if (!fields.wrong().empty())
-    return fail(Errc::internal, "the payload of an event " + std::string(type) + " has no valid " + fields.wrong());
-  return std::move(*event);
+  return read_payload<RunEvent>(type, payload, read_event);
 }
 
 }  // namespace dg::domain

@@ -49,6 +49,8 @@ RunEvents decide_complete(const Run& run, std::int64_t epoch) {
 
 RunEvents decide_pause(const Run& run, std::int64_t epoch) {
   if (auto status = check_owner(run, epoch); !status) return fail(status.error());
+  // A pause would outlive the cancel that was asked for.
+  if (run.cancel != CancelAction::none) return std::vector<RunEvent>{RunRequiresAction{}, RunCancelled{}};
   return one(RunRequiresAction{});
 }
 
@@ -58,30 +60,34 @@ RunEvents decide_fail(const Run& run, std::int64_t epoch, RunError error) {
 }
 
 RunEvents decide_cancelled(const Run& run) {
-  if (is_terminal(run.state)) return std::vector<RunEvent>{};
+  if (auto status = check_owner(run, run.epoch); !status) return fail(status.error());
+  if (run.cancel == CancelAction::none) return fail(Errc::conflict, "nobody asked to cancel the run");
   return one(RunCancelled{});
 }
 
 RunEvents decide_cancel(const Run& run, CancelAction action) {
-  if (is_terminal(run.state) || action == CancelAction::none) return std::vector<RunEvent>{};
+  if (action == CancelAction::none) return fail(Errc::invalid_argument, "a cancel needs an action");
+  if (is_terminal(run.state)) return std::vector<RunEvent>{};
   const bool asked = run.cancel == action || run.cancel == CancelAction::rollback;
   if (run.state == RunState::in_progress)
     return asked ? RunEvents(std::vector<RunEvent>{}) : one(RunCancelRequested{action});
+  if (run.state == RunState::requires_action) return one(RunCancelled{});
   return std::vector<RunEvent>{RunCancelRequested{action}, RunCancelled{}};
 }
 
 RunEvents decide_lose_owner(const Run& run, std::string_view reason, WallTime now) {
-  if (run.state != RunState::in_progress) return std::vector<RunEvent>{};
+  if (auto status = check_owner(run, run.epoch); !status) return fail(status.error());
   if (run.cancel != CancelAction::none) return one(RunCancelled{});
   if (run.attempt >= max_attempts)
-    return one(RunFailed{{"WorkerLost", "its worker was lost " + std::to_string(run.attempt) +
-                                            " times, the last time because " + std::string(reason)}});
+    return one(RunFailed{{"WorkerLost", "the run lost its worker in each of " + std::to_string(run.attempt) +
+                                            " attempts, the last time because " + std::string(reason)}});
   return one(
       LeaseExpired{run.session_id, std::string(reason), run.epoch + 1, now + retry_backoff(run.attempt)});
 }
 
 RunEvents decide_resumed_by(const Run& run, std::string_view other) {
-  if (run.state != RunState::requires_action) return std::vector<RunEvent>{};
+  if (run.state != RunState::requires_action)
+    return fail(Errc::conflict, "the run is " + std::string(to_string(run.state)) + ", it has not paused");
   return one(RunCompleted{std::string(other)});
 }
 

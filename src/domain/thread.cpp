@@ -1,6 +1,7 @@
 #include "domain/thread.hpp"
 
 #include "base/json.hpp"
+#include "domain/fields.hpp"
 #include "domain/names.hpp"
 
 namespace dg::domain {
@@ -99,20 +100,23 @@ std::string payload_of(const ThreadEvent& event) {
   return out.take();
 }
 
-Result<ThreadEvent> thread_event_from(std::string_view type, std::string_view payload) {
-  const View in(payload);
-  const auto text = [&](std::string_view key) { return in[key].string(); };
-  const auto raw = [&](std::string_view key) {
-    const auto found = in.find(key);
-    return std::string(found ? found->raw() : "{}");
-  };
-  if (type == "ThreadCreated") return ThreadCreated{raw("metadata")};
-  if (type == "ThreadPatched") return ThreadPatched{raw("metadata")};
-  if (type == "ThreadBound") return ThreadBound{text("graph_id"), text("assistant_id"), raw("config")};
-  if (type == "ThreadStateUpdated") return ThreadStateUpdated{text("checkpoint_id")};
-  if (type == "ThreadCopied") return ThreadCopied{text("source"), raw("metadata"), raw("config")};
+namespace {
+
+std::optional<ThreadEvent> read_event(std::string_view type, Fields& in) {
+  // A braced initialiser reads its members from left to right.
+  if (type == "ThreadCreated") return ThreadCreated{in.object("metadata")};
+  if (type == "ThreadPatched") return ThreadPatched{in.object("metadata")};
+  if (type == "ThreadBound") return ThreadBound{in.text("graph_id"), in.text("assistant_id"), in.object("config")};
+  if (type == "ThreadStateUpdated") return ThreadStateUpdated{in.text("checkpoint_id")};
+  if (type == "ThreadCopied") return ThreadCopied{in.text("source"), in.object("metadata"), in.object("config")};
   if (type == "ThreadDeleted") return ThreadDeleted{};
-  return fail(Errc::internal, "no event of a thread is named " + std::string(type));
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<ThreadEvent> thread_event_from(std::string_view type, std::string_view payload) {
+  return read_payload<ThreadEvent>(type, payload, read_event);
 }
 
 Thread evolve(Thread thread, const ThreadEvent& event, WallTime at) {

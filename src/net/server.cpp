@@ -53,6 +53,7 @@ class ListeningServer final : public Server {
   ListeningServer& operator=(const ListeningServer&) = delete;
 
   std::uint16_t port() const override { return port_; }
+  void serve() override { spawn(state_->env.timers.executor(), "net.accept", accept_all(state_)); }
   Task<void> drain(SteadyTime deadline) override { return run_drain(state_, deadline); }
 
  private:
@@ -119,7 +120,6 @@ Result<std::unique_ptr<Server>> listen(asio::io_context& io, const Env& env, con
     return fail(std::move(opened).error());
   ErrorCode ignored;
   const std::uint16_t chosen = state->acceptor.local_endpoint(ignored).port();
-  spawn(io.get_executor(), "net.accept", accept_all(state));
   return std::make_unique<ListeningServer>(std::move(state), chosen);
 }
 

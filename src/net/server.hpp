@@ -38,6 +38,9 @@ class Server {
   virtual ~Server() = default;
   // The port it listens on, which the system chose when 0 was asked for.
   virtual std::uint16_t port() const = 0;
+  // Begins to take connections. Until then the system queues them, so that nobody is refused and
+  // nobody is answered from what is not loaded yet. Called once.
+  virtual void serve() = 0;
   // Accepts nothing more, closes idle connections, gives running requests until `deadline`, then
   // closes what is left: a WebSocket with code 1001, a stream by ending it.
   virtual Task<void> drain(SteadyTime deadline) = 0;
@@ -48,8 +51,8 @@ class Server {
 // request is given as far as it was read.
 using OnRefusal = std::function<Response(const Request&, Error)>;
 
-// Binds and listens at once, on address `host` (an IP literal or "localhost"), then serves on the
-// loop. Errors: conflict when the port is taken, invalid_argument for the address, unavailable where
+// Binds and listens at once, on address `host` (an IP literal or "localhost"); Server::serve() then
+// takes connections on the loop. Errors: conflict when the port is taken, invalid_argument for the address, unavailable where
 // the system refuses. `router` must outlive the server and every request that still runs: drain
 // before destroying. An upgrade to a WebSocket asks its route's gate and not `middleware`.
 Result<std::unique_ptr<Server>> listen(boost::asio::io_context& io, const Env& env, const std::string& host,

@@ -63,6 +63,7 @@ class ServerRun {
         limits);
     ASSERT_TRUE(made.has_value()) << made.error().message;
     server = std::move(*made);
+    server->serve();
     thread_ = std::thread([this] {
       auto work = boost::asio::make_work_guard(io);
       io.run();

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 import httpx
 import pytest
 from langgraph_sdk.client import SyncLangGraphClient
 
-from answers import refused
+from answers import problem, refused
 
 NAMESPACE = uuid.UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8")
 
@@ -93,3 +94,66 @@ def test_unknown_graph_names_those_that_exist(http: httpx.Client) -> None:
     assert answer.status_code == 404
     assert 'No assistant found for "nope"' in answer.json()["detail"]
     assert "three_nodes" in answer.json()["detail"]
+
+
+def test_versions_keep_what_they_held(client: SyncLangGraphClient, http: httpx.Client) -> None:
+    key = client.assistants.create("agent", name="one", metadata={"v": 1}, description="first")["assistant_id"]
+    same = http.patch(f"/assistants/{key}", json={})
+    assert (same.json()["version"], same.json()["name"]) == (2, "one")
+    changed = client.assistants.update(key, graph_id="counter", context={"step": 3}, description="third", metadata={"v": 3})
+    assert (changed["version"], changed["graph_id"], changed["context"]) == (3, "counter", {"step": 3})
+    versions = client.assistants.get_versions(key)
+    assert [(v["version"], v["graph_id"], v["description"]) for v in versions] == [
+        (3, "counter", "third"),
+        (2, "agent", "first"),
+        (1, "agent", "first"),
+    ]
+    assert client.assistants.get_versions(key, limit=1, offset=1) == versions[1:2]
+    assert [v["version"] for v in client.assistants.get_versions(key, metadata={"v": 1})] == [2, 1]
+    back = client.assistants.set_latest(key, 1)
+    assert (back["version"], back["graph_id"], back["metadata"]) == (1, "agent", {"v": 1})
+    assert len(client.assistants.get_versions(key)) == 3
+    problem(http.post(f"/assistants/{key}/latest", json={}), 422)
+    problem(http.patch(f"/assistants/{key}", json={"graph_id": "nope"}), 404)
+    assert client.assistants.get(key) == back
+
+
+def test_deleting_with_threads(client: SyncLangGraphClient, http: httpx.Client) -> None:
+    kept, gone = (client.assistants.create("counter")["assistant_id"] for _ in range(2))
+    threads = []
+    for assistant in (kept, gone):
+        threads.append(client.threads.create()["thread_id"])
+        client.runs.wait(threads[-1], assistant, input={})
+    client.assistants.delete(kept)
+    assert client.threads.get(threads[0])["values"] == {"count": 1}
+    http.delete(f"/assistants/{gone}", params={"delete_threads": "true"})
+    problem(http.get(f"/threads/{threads[1]}"), 404)
+    for assistant in (kept, gone):
+        problem(http.get(f"/assistants/{assistant}"), 404)
+        problem(http.delete(f"/assistants/{assistant}"), 404)
+        problem(http.post(f"/assistants/{assistant}/versions", json={}), 404)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"graph_id": 3}, {"graph_id": "agent", "assistant_id": "x"}, {"graph_id": "agent", "if_exists": "maybe", "name": 1}],
+)
+def test_wrong_assistants(http: httpx.Client, body: dict[str, Any]) -> None:
+    places = {"graph_id"} if body.get("graph_id") != "agent" else set(body) - {"graph_id"}
+    assert {e["place"] for e in problem(http.post("/assistants", json=body), 422)["errors"]} == places
+
+
+def test_order_of_assistants(http: httpx.Client, client: SyncLangGraphClient) -> None:
+    tag = uuid.uuid4().hex
+    for name, graph in (("b", "human"), ("c", "agent"), ("a", "slow")):
+        client.assistants.create(graph, name=name, metadata={"tag": tag})
+
+    def found(**body: Any) -> list[str]:
+        return [a["name"] for a in http.post("/assistants/search", json={"metadata": {"tag": tag}, **body}).json()]
+
+    assert found() == ["a", "c", "b"]
+    assert found(sort_by="name", sort_order="asc") == ["a", "b", "c"]
+    assert found(sort_by="graph_id", sort_order="asc") == ["c", "b", "a"]
+    assert found(sort_by="created_at", sort_order="asc") == ["b", "c", "a"]
+    assert found(graph_id="human") == ["b"] and found(name="A") == ["a"]
+    problem(http.post("/assistants/search", json={"sort_by": "config"}), 422)

@@ -10,7 +10,6 @@ from langgraph_sdk.client import SyncLangGraphClient
 
 from processes import DevServer
 
-pytestmark = pytest.mark.oldest
 ASK = {"messages": [{"role": "user", "content": "Book me a flight from Berlin to Paris on friday, the cheapest"}]}
 
 
@@ -24,6 +23,7 @@ def texts(values: Any, kind: str) -> list[str]:
     return [m["content"] for m in values["messages"] if m["type"] == kind]
 
 
+@pytest.mark.oldest
 def test_tokens_tools_question_and_answer(travel: SyncLangGraphClient) -> None:
     thread = travel.threads.create()["thread_id"]
     parts = list(travel.runs.stream(thread, "agent", input=ASK, stream_mode=["messages-tuple", "updates"]))
@@ -43,6 +43,7 @@ def test_tokens_tools_question_and_answer(travel: SyncLangGraphClient) -> None:
     assert len(texts(done, "tool")) == 2 and travel.threads.get(thread)["status"] == "idle"
 
 
+@pytest.mark.oldest
 def test_declining_and_asking_again(travel: SyncLangGraphClient) -> None:
     thread = travel.threads.create()["thread_id"]
     travel.runs.wait(thread, "agent", input=ASK)

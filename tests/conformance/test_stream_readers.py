@@ -144,17 +144,6 @@ def test_wait_and_join_tell_where_to_come_back(http: httpx.Client, thread: str) 
     assert created.headers["content-location"] == f"/runs/{created.json()['run_id']}"
 
 
-def test_waiting_is_kept_alive(http: httpx.Client, thread: str, tmp_path: Path) -> None:
-    gate = tmp_path / "gate"
-    body = {"assistant_id": "slow", "input": {"gate": str(gate)}}
-    with http.stream("POST", f"/threads/{thread}/runs/wait", json=body) as answer:
-        chunks = answer.iter_raw()
-        assert next(chunks) == b"\n"
-        gate.touch()
-        rest = b"".join(chunks)
-    assert httpx.Response(200, content=rest).json()["steps"] == ["first", "second", "third"]
-
-
 def test_a_client_that_leaves_changes_nothing(
     http: httpx.Client, client: SyncLangGraphClient, thread: str, tmp_path: Path
 ) -> None:

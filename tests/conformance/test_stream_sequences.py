@@ -69,7 +69,6 @@ def test_static_breakpoint(http: httpx.Client, thread: str) -> None:
     assert content(frames) == [("updates", {"b": {"steps": ["b"]}}), ("updates", {"__interrupt__": []})]
 
 
-@pytest.mark.oldest
 def test_subgraph_frames(http: httpx.Client, thread: str) -> None:
     body: dict[str, Any] = {"assistant_id": "subgraph", "stream_mode": ["values", "updates", "custom"]}
     _, frames = stream(http, thread, **body, input={"ask": True}, stream_subgraphs=True)

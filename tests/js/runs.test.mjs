@@ -102,11 +102,11 @@ test("cancel", async () => {
   await runs.cancel(thread, run, true);
   assert.equal(await status(thread, run), "interrupted");
   assert.equal((await threads.get(thread)).status, "interrupted");
-  const rolled = await held(await newThread(), server.gate());
-  const { thread_id } = (await threads.search({ status: "busy" }))[0];
-  await runs.cancel(thread_id, rolled, true, "rollback");
-  await assert.rejects(runs.get(thread_id, rolled), /HTTP 404/);
-  assert.deepEqual(await threads.getHistory(thread_id), []);
+  const other = await newThread();
+  const rolled = await held(other, server.gate());
+  await runs.cancel(other, rolled, true, "rollback");
+  await assert.rejects(runs.get(other, rolled), /HTTP 404/);
+  assert.deepEqual(await threads.getHistory(other), []);
 });
 
 test("a cancelled pending run lets the state be updated", async () => {

@@ -57,12 +57,25 @@ Result<SupervisorOptions> supervisor_options(const Project& project, const fs::p
   return out;
 }
 
-Task<void> declare_graphs(Instance& instance, Project project) {
-  for (const auto& graph : project.graphs) {
-    auto done = co_await instance.app().workers.declare_graph(graph.id, graph.description);
-    if (done) done = co_await instance.app().assistants.ensure_default(graph.id, graph.config, graph.context);
-    if (!done) log::error("the graph \"{}\" could not be declared: {}", graph.id, done.error().message);
-  }
+struct Declaring {
+  std::size_t open;  // graphs that are not declared yet
+  Signal done;
+};
+
+Task<void> declare_graph(app::App& app, ProjectGraph graph, Declaring& declaring) {
+  auto done = co_await app.workers.declare_graph(graph.id, graph.description);
+  if (done) done = co_await app.assistants.ensure_default(graph.id, graph.description, graph.config, graph.context);
+  if (!done) log::error("the graph \"{}\" could not be declared: {}", graph.id, done.error().message);
+  --declaring.open;
+  declaring.done.notify_all();
+}
+
+// All at once, so that the commits of many graphs share their flushes: clients wait for this.
+Task<void> declare_graphs(app::App& app, const Project& project) {
+  Declaring declaring{project.graphs.size(), Signal(app.context.env.timers)};
+  for (const auto& graph : project.graphs)
+    spawn(app.context.env.timers.executor(), "declare graph", declare_graph(app, graph, declaring));
+  while (declaring.open > 0) co_await declaring.done.wait();
 }
 
 // Everything that `dev` runs; it lives until the process ends.
@@ -82,7 +95,8 @@ Task<void> begin(Dev& dev, const DevOptions& options, const Project& project, co
     report(started.error());
     std::_Exit(static_cast<int>(ExitCode::failed));
   }
-  co_await declare_graphs(*dev.instance, project);
+  co_await declare_graphs(dev.instance->app(), project);
+  dev.instance->serve();
   if (const auto said = data.announce(dev.instance->url()); !said) log::warn("{}", said.error().message);
   print_banner(project, dev.instance->url(), data);
   if (!options.worker) co_return;

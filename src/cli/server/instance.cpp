@@ -81,6 +81,8 @@ Result<std::unique_ptr<Instance>> Instance::open(boost::asio::io_context& io, In
 
 Task<Status> Instance::start() { co_return co_await parts_->app->start(); }
 
+void Instance::serve() { parts_->server->serve(); }
+
 app::App& Instance::app() { return *parts_->app; }
 
 std::string Instance::url() const {

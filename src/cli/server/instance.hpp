@@ -23,12 +23,14 @@ struct InstanceOptions {
 
 class Instance {
  public:
-  // Opens the database and listens; serving begins with start(). conflict: the port is taken.
+  // Opens the database and listens; clients wait until serve(). conflict: the port is taken.
   static Result<std::unique_ptr<Instance>> open(boost::asio::io_context& io, InstanceOptions options);
   ~Instance();
 
   // Reads what survived a restart and starts the loops of the use cases.
   Task<Status> start();
+  // Begins to answer. Whoever asks sees what start() read, and the graphs that were declared before.
+  void serve();
   app::App& app();
   // http://HOST:PORT as a client on this machine reaches it.
   std::string url() const;
