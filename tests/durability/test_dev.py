@@ -106,7 +106,7 @@ def test_the_projects_environment_reaches_the_worker_only(dev: DevServer) -> Non
     }
     # The server answers on the port of its own command line, from its own database.
     assert dev.api.get("/ok") == {"ok": True}
-    assert list((dev.project.path / ".duragraph").glob("*.db")) or list((dev.project.path / ".duragraph").glob("*.sqlite*"))
+    assert (dev.project.path / ".duragraph" / "duragraph.db").exists()
 
 
 def test_the_data_folder_is_private(dev: DevServer) -> None:

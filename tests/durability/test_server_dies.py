@@ -65,7 +65,8 @@ def test_everything_survives_a_kill(project: Project) -> None:
     assert question["status"] == "interrupted" and question["interrupts"]
     history = api.history(asking)
     assistant = api.post("/assistants", {"graph_id": "counter", "name": "by three", "context": {"step": 3}})
-    api.http.put("/store/items", json={"namespace": ["a", "b"], "key": "k", "value": {"n": [1, "ü"]}}).raise_for_status()
+    written = {"namespace": ["a", "b"], "key": "k", "value": {"n": [1, "ü"]}}
+    api.http.put("/store/items", json=written).raise_for_status()
     item = api.get("/store/items", params={"namespace": "a.b", "key": "k"})
 
     gate = project.gate()

@@ -42,7 +42,7 @@ def until(ready: Callable[[], T], what: str | Callable[[], str] = "the condition
 
 @functools.cache
 def binary() -> str | None:
-    """The program under test: DURAGRAPH_BIN, else bin/duragraph, else the newest build's; None without one."""
+    """The program under test: DURAGRAPH_BIN, else the newest that was built; None without one."""
     if named := os.environ.get("DURAGRAPH_BIN"):
         return named
     built = [ROOT / "bin" / "duragraph", *ROOT.glob("build/*/bin/duragraph")]
@@ -100,9 +100,8 @@ class Project:
     def __init__(self, folder: Path, graphs: str = "graphs") -> None:
         self.base = folder
         self.path = folder / "project"
-        shutil.copytree(
-            ROOT / "tests" / graphs, self.path, ignore=shutil.ignore_patterns("__pycache__", ".duragraph", ".langgraph*")
-        )
+        made = shutil.ignore_patterns("__pycache__", ".duragraph", ".langgraph*")
+        shutil.copytree(ROOT / "tests" / graphs, self.path, ignore=made)
         self.journal = Journal(folder / "journal")
         self.mark = uuid.uuid4().hex
         self._gates = 0
@@ -320,7 +319,8 @@ class Api:
 
 
 def _answer(response: httpx.Response) -> Any:
-    assert response.is_success, f"{response.request.method} {response.request.url}: {response.status_code} {response.text}"
+    asked = f"{response.request.method} {response.request.url}"
+    assert response.is_success, f"{asked}: {response.status_code} {response.text}"
     return response.json() if response.content.strip() else None
 
 

@@ -184,12 +184,9 @@ def test_a_run_sees_its_own_thread_only(server: processes.DevServer, serving: tu
     other = str(uuid.uuid4())
     write_and_read(ServerSaver(connection), other, "")
     owner = lease(server, recorder)
-    with pytest.raises(Exception):  # noqa: B017 - how it is refused is the server's choice
-        found = ServerSaver(connection, owner=owner).get_tuple(
-            {"configurable": {"thread_id": other, "checkpoint_ns": ""}}
-        )
-        assert found is None
-        raise PermissionError
+    with pytest.raises(RequestError) as refused:
+        ServerSaver(connection, owner=owner).get_tuple({"configurable": {"thread_id": other, "checkpoint_ns": ""}})
+    assert refused.value.code == "not_found"
     owner.complete("success")
     server.api.wait_status(owner.owner, "success")
 

@@ -55,7 +55,8 @@ Error error_of(const HttpAnswer& answer) {
     }
     for (const auto& field : body["errors"].elements()) {
       const auto place = field["place"].string();
-      if (!place.empty()) error.message += fmt::format("\n  {}: {}", place, field["message"].string());
+      if (!place.empty() && !error.message.contains(place))
+        error.message += fmt::format("\n  {}: {}", place, field["message"].string());
     }
   } else if (!answer.body.empty() && answer.body.size() < 2000) {
     error.message = answer.body;
@@ -86,7 +87,9 @@ Result<std::string> Api::post(const std::string& path, const std::string& body) 
   return call(HttpCall{.method = "POST", .path = path, .body = body});
 }
 
-Result<std::string> Api::run(std::string_view run_id) { return get("/api/v1/runs/" + percent_encode(run_id)); }
+Result<std::string> Api::run(std::string_view run_id) {
+  return get("/api/v1/runs/" + percent_encode(run_id));
+}
 
 Result<std::string> Api::why(std::string_view run_id) {
   return get("/api/v1/runs/" + percent_encode(run_id) + "/why");
@@ -97,11 +100,13 @@ Result<std::string> Api::thread(std::string_view thread_id) {
 }
 
 std::string stream_path(const StreamPlace& place) {
-  return fmt::format("/threads/{}/runs/{}/stream", percent_encode(place.thread_id), percent_encode(place.run_id));
+  return fmt::format("/threads/{}/runs/{}/stream", percent_encode(place.thread_id),
+                     percent_encode(place.run_id));
 }
 
-Status follow_run(Api& api, HttpCall first, StreamPlace& place, const std::function<bool(const SseEvent&)>& on_event,
-                  const std::function<void()>& on_lost, const ResumePolicy& policy) {
+Status follow_run(Api& api, HttpCall first, StreamPlace& place,
+                  const std::function<bool(const SseEvent&)>& on_event, const std::function<void()>& on_lost,
+                  const ResumePolicy& policy) {
   std::string last_id = "-1";
   bool stopped = false;
   bool progress = false;
@@ -140,8 +145,9 @@ Status follow_run(Api& api, HttpCall first, StreamPlace& place, const std::funct
       pause = policy.first_pause;
     }
     if (now - alive_at >= policy.give_up) {
-      return fail(Errc::unavailable, fmt::format("{}: the connection was lost and did not come back; the run {} goes on",
-                                                 api.http().base_url(), place.run_id));
+      return fail(Errc::unavailable,
+                  fmt::format("{}: the connection was lost and did not come back; the run {} goes on",
+                              api.http().base_url(), place.run_id));
     }
     if (on_lost) on_lost();
     std::this_thread::sleep_for(pause);

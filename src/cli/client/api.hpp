@@ -55,7 +55,8 @@ struct StreamPlace {
 // connection is made again after the last frame seen (Last-Event-ID). `on_event` returns false to
 // stop early. `on_lost` is told each time a connection is lost. Errors: those of the first answer;
 // unavailable when the server did not come back in time.
-Status follow_run(Api& api, HttpCall first, StreamPlace& place, const std::function<bool(const SseEvent&)>& on_event,
+Status follow_run(Api& api, HttpCall first, StreamPlace& place,
+                  const std::function<bool(const SseEvent&)>& on_event,
                   const std::function<void()>& on_lost = {}, const ResumePolicy& policy = {});
 
 // The path of a run's stream.

@@ -2,7 +2,9 @@
 
 namespace dg::cli {
 
-const char* program_version() { return DURAGRAPH_VERSION; }
+const char* program_version() {
+  return DURAGRAPH_VERSION;
+}
 
 CLI::App& group(CLI::App& app, const std::string& name, const std::string& description) {
   const auto found = app.get_subcommands([&](const CLI::App* sub) { return sub->get_name() == name; });

@@ -7,15 +7,15 @@ namespace dg::cli {
 
 enum class ExitCode : int {
   ok = 0,
-  failed = 1,           // the run or the operation failed
-  usage = 2,            // the command line or the request is wrong
+  failed = 1,  // the run or the operation failed
+  usage = 2,   // the command line or the request is wrong
   not_found = 3,
   unauthorized = 4,
-  conflict = 5,         // it exists already, or the thread is busy
+  conflict = 5,  // it exists already, or the thread is busy
   timeout = 6,
-  awaiting_human = 7,   // the run has paused and waits for a person
-  unreachable = 69,     // no server answers
-  interrupted = 130,    // Ctrl-C
+  awaiting_human = 7,  // the run has paused and waits for a person
+  unreachable = 69,    // no server answers
+  interrupted = 130,   // Ctrl-C
 };
 
 // The exit code of a failed operation.

@@ -24,10 +24,12 @@ std::size_t take_header(char* data, std::size_t size, std::size_t count, void* u
     exchange.answer.headers.clear();
   } else if (colon != std::string_view::npos) {
     std::string name(line.substr(0, colon));
-    std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    std::ranges::transform(name, name.begin(),
+                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     auto value = line.substr(colon + 1);
     while (!value.empty() && value.front() == ' ') value.remove_prefix(1);
-    while (!value.empty() && std::isspace(static_cast<unsigned char>(value.back())) != 0) value.remove_suffix(1);
+    while (!value.empty() && std::isspace(static_cast<unsigned char>(value.back())) != 0)
+      value.remove_suffix(1);
     exchange.answer.headers[name] = value;
   }
   return size * count;
@@ -86,7 +88,8 @@ HttpClient::HttpClient(std::string base_url, std::string api_key)
 
 HttpClient::~HttpClient() = default;
 
-Result<HttpAnswer> HttpClient::send(const HttpCall& call, const std::function<bool(std::string_view)>& on_bytes) {
+Result<HttpAnswer> HttpClient::send(const HttpCall& call,
+                                    const std::function<bool(std::string_view)>& on_bytes) {
   CURL* curl = handle_->curl;
   curl_easy_reset(curl);
   Exchange exchange;

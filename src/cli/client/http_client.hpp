@@ -16,7 +16,7 @@ namespace dg::cli {
 
 struct HttpCall {
   std::string method = "GET";
-  std::string path;  // with the query, already percent-encoded; begins with "/"
+  std::string path;    // with the query, already percent-encoded; begins with "/"
   std::string body{};  // JSON; empty for none
   std::vector<std::pair<std::string, std::string>> headers{};
   // The whole call's limit; zero for none.

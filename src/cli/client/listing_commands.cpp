@@ -19,8 +19,9 @@ Result<ExitCode> list_assistants(Session& session, int limit) {
   }
   Rows rows{{"ASSISTANT", "GRAPH", "NAME", "VERSION", "UPDATED"}};
   for (const auto& assistant : json::View(*found).elements()) {
-    rows.push_back({assistant["assistant_id"].string(), assistant["graph_id"].string(), assistant["name"].string(),
-                    std::string(assistant["version"].raw()), assistant["updated_at"].string()});
+    rows.push_back({assistant["assistant_id"].string(), assistant["graph_id"].string(),
+                    assistant["name"].string(), std::string(assistant["version"].raw()),
+                    assistant["updated_at"].string()});
   }
   session.out.data(session.out.printable(format_table(rows)));
   return ExitCode::ok;
@@ -76,7 +77,8 @@ Result<ExitCode> version(Session& session) {
     session.out.line(out.text());
   } else {
     session.out.line(fmt::format("duragraph {}", program_version()));
-    if (!server.empty()) session.out.line(fmt::format("server {} at {}", server, session.api.http().base_url()));
+    if (!server.empty())
+      session.out.line(fmt::format("server {} at {}", server, session.api.http().base_url()));
   }
   return ExitCode::ok;
 }
@@ -86,7 +88,9 @@ Result<ExitCode> version(Session& session) {
 void add_listing_commands(CLI::App& app, int& exit_code) {
   auto limit = std::make_shared<int>(100);
   auto& assistants = *group(app, "assistant", "Look at assistants").add_subcommand("list", "List assistants");
-  assistants.add_option("--limit", *limit, "How many at most")->check(CLI::Range(1, 1000))->capture_default_str();
+  assistants.add_option("--limit", *limit, "How many at most")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
   set_action(assistants, exit_code, [limit](Session& session) { return list_assistants(session, *limit); });
 
   auto& workers = *group(app, "worker", "Workers: processes that execute graphs")

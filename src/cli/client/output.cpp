@@ -84,7 +84,9 @@ void indent(json::View value, std::size_t depth, std::string& out) {
 }  // namespace
 
 Output::Output(bool json)
-    : json_(json), terminal_(::isatty(STDOUT_FILENO) == 1), colour_(terminal_ && !json && !is_set("NO_COLOR")) {
+    : json_(json),
+      terminal_(::isatty(STDOUT_FILENO) == 1),
+      colour_(terminal_ && !json && !is_set("NO_COLOR")) {
   const char* term = std::getenv("TERM");
   if (term != nullptr && std::string_view(term) == "dumb") colour_ = false;
 }
@@ -93,11 +95,17 @@ void Output::data(std::string_view text) {
   if (open_) open_ = write_all(STDOUT_FILENO, text);
 }
 
-void Output::line(std::string_view text) { data(std::string(text) + "\n"); }
+void Output::line(std::string_view text) {
+  data(std::string(text) + "\n");
+}
 
-void Output::note(std::string_view text) { write_all(STDERR_FILENO, printable(text) + "\n"); }
+void Output::note(std::string_view text) {
+  write_all(STDERR_FILENO, printable(text) + "\n");
+}
 
-void Output::error(std::string_view text) { note("error: " + std::string(text)); }
+void Output::error(std::string_view text) {
+  note("error: " + std::string(text));
+}
 
 std::string Output::paint(Colour colour, std::string_view text) const {
   if (!colour_ || colour == Colour::plain) return std::string(text);

@@ -13,8 +13,8 @@ Result<ExitCode> cancel(Session& session, const std::string& run_id, bool rollba
   const auto run = session.api.run(run_id);
   if (!run) return fail(run.error());
   const auto path = fmt::format("/threads/{}/runs/{}/cancel?wait={}&action={}",
-                                percent_encode(json::View(*run)["thread_id"].string()), percent_encode(run_id),
-                                wait ? 1 : 0, rollback ? "rollback" : "interrupt");
+                                percent_encode(json::View(*run)["thread_id"].string()),
+                                percent_encode(run_id), wait ? 1 : 0, rollback ? "rollback" : "interrupt");
   if (auto answer = session.api.post(path, ""); !answer) return fail(answer.error());
   std::string status = wait ? "gone" : "cancelling";
   if (wait) {
@@ -23,8 +23,14 @@ Result<ExitCode> cancel(Session& session, const std::string& run_id, bool rollba
     if (after) status = json::View(*after)["status"].string();
   }
   if (session.out.json()) {
-    session.out.line(
-        json::Writer().begin_object().key("run_id").string(run_id).key("status").string(status).end_object().text());
+    session.out.line(json::Writer()
+                         .begin_object()
+                         .key("run_id")
+                         .string(run_id)
+                         .key("status")
+                         .string(status)
+                         .end_object()
+                         .text());
   } else {
     session.out.data(format_table({{"run", run_id}, {"status", status}}));
   }
@@ -64,16 +70,18 @@ Result<ExitCode> get(Session& session, const std::string& run_id) {
     session.out.line(json::merge(view, json::View(extra)));
     return ExitCode::ok;
   }
-  std::vector<std::vector<std::string>> rows{{"run", run_id},
-                                             {"thread", view["thread_id"].string()},
-                                             {"assistant", view["assistant_id"].string()},
-                                             {"status", view["status"].string()},
-                                             {"why", fmt::format("{}: {}", reason["code"].string(), reason["message"].string())},
-                                             {"created", view["created_at"].string()},
-                                             {"updated", view["updated_at"].string()}};
+  std::vector<std::vector<std::string>> rows{
+      {"run", run_id},
+      {"thread", view["thread_id"].string()},
+      {"assistant", view["assistant_id"].string()},
+      {"status", view["status"].string()},
+      {"why", fmt::format("{}: {}", reason["code"].string(), reason["message"].string())},
+      {"created", view["created_at"].string()},
+      {"updated", view["updated_at"].string()}};
   for (const auto& detail : reason.members()) {
     if (detail.key == "code" || detail.key == "message" || detail.value.is_null()) continue;
-    rows.push_back({detail.key, detail.value.is_string() ? detail.value.string() : std::string(detail.value.raw())});
+    rows.push_back(
+        {detail.key, detail.value.is_string() ? detail.value.string() : std::string(detail.value.raw())});
   }
   session.out.data(session.out.printable(format_table(rows)));
   return ExitCode::ok;
@@ -110,7 +118,8 @@ void add_cancel(CLI::App& run, int& exit_code) {
   command.add_option("run", o->id, "The run")->required();
   command.add_flag("--rollback", o->rollback, "Delete the run and its checkpoints too");
   command.add_flag("--no-wait", o->no_wait, "Do not wait until it has stopped");
-  set_action(command, exit_code, [o](Session& session) { return cancel(session, o->id, o->rollback, !o->no_wait); });
+  set_action(command, exit_code,
+             [o](Session& session) { return cancel(session, o->id, o->rollback, !o->no_wait); });
 }
 
 void add_list(CLI::App& run, int& exit_code) {
@@ -123,8 +132,11 @@ void add_list(CLI::App& run, int& exit_code) {
   command.add_option("--thread", o->thread, "Only those of this thread");
   command.add_option("--status", o->status, "Only those with this status")
       ->check(CLI::IsMember({"pending", "running", "error", "success", "timeout", "interrupted"}));
-  command.add_option("--limit", o->limit, "How many at most")->check(CLI::Range(1, 1000))->capture_default_str();
-  set_action(command, exit_code, [o](Session& session) { return list(session, o->thread, o->status, o->limit); });
+  command.add_option("--limit", o->limit, "How many at most")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  set_action(command, exit_code,
+             [o](Session& session) { return list(session, o->thread, o->status, o->limit); });
 }
 
 void add_get(CLI::App& run, int& exit_code) {

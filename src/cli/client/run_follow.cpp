@@ -111,8 +111,9 @@ Result<ExitCode> wait_run(Session& session, const std::string& run_id, std::chro
   if (!run) return fail(run.error());
   if (json::View(*run)["status"].string() == "pending") note_why_waiting(session, run_id);
   note_for_interrupt(run_id);
-  const auto path = fmt::format("/threads/{}/runs/{}/join", percent_encode(json::View(*run)["thread_id"].string()),
-                                percent_encode(run_id));
+  const auto path =
+      fmt::format("/threads/{}/runs/{}/join", percent_encode(json::View(*run)["thread_id"].string()),
+                  percent_encode(run_id));
   const auto begin = std::chrono::steady_clock::now();
   const ResumePolicy policy;
   auto pause = policy.first_pause;
@@ -126,7 +127,8 @@ Result<ExitCode> wait_run(Session& session, const std::string& run_id, std::chro
     }
     const auto result = session.api.get(path, left);
     if (result) {
-      if (!result->empty()) session.out.line(session.out.json() ? *result : session.out.printable(indent_json(*result)));
+      if (!result->empty())
+        session.out.line(session.out.json() ? *result : session.out.printable(indent_json(*result)));
       return report_end(session, run_id);
     }
     if (result.error().code == Errc::timeout) {

@@ -2,17 +2,18 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <algorithm>
+#include <array>
 
 namespace dg::cli {
 namespace {
 
 // What the server writes into every run's configurable and metadata.
 bool is_servers_own(std::string_view key) {
-  constexpr std::array<std::string_view, 7> names{"run_id",  "thread_id",   "graph_id", "assistant_id",
+  constexpr std::array<std::string_view, 7> names{"run_id",  "thread_id",   "graph_id",  "assistant_id",
                                                   "user_id", "run_attempt", "created_by"};
-  return std::ranges::find(names, key) != names.end() || key.starts_with("__") || key.starts_with("langgraph_");
+  return std::ranges::find(names, key) != names.end() || key.starts_with("__") ||
+         key.starts_with("langgraph_");
 }
 
 std::string without_servers_own(json::View object) {
@@ -93,7 +94,8 @@ Result<Target> find_target(Api& api, const std::string& id) {
     const json::View view(*run);
     return Target{view["thread_id"].string(), view["assistant_id"].string(), *run};
   }
-  if (run.error().code != Errc::not_found && run.error().code != Errc::invalid_argument) return fail(run.error());
+  if (run.error().code != Errc::not_found && run.error().code != Errc::invalid_argument)
+    return fail(run.error());
   const auto thread = api.thread(id);
   if (!thread && thread.error().code == Errc::not_found) {
     return fail(Errc::not_found, fmt::format("{} is neither a run nor a thread", id));
@@ -101,7 +103,8 @@ Result<Target> find_target(Api& api, const std::string& id) {
   if (!thread) return fail(thread.error());
   auto assistant = json::View(*thread)["metadata"]["assistant_id"].string();
   if (assistant.empty()) {
-    return fail(Errc::invalid_argument, fmt::format("the thread {} has had no run, so nothing says which assistant", id));
+    return fail(Errc::invalid_argument,
+                fmt::format("the thread {} has had no run, so nothing says which assistant", id));
   }
   return Target{id, std::move(assistant), {}};
 }

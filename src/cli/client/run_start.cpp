@@ -55,15 +55,20 @@ Result<ExitCode> resume(Session& session, const std::string& id, const std::stri
   if (!thread) return fail(thread.error());
   const auto status = json::View(*thread)["status"].string();
   if (status != "interrupted") {
-    return fail(Errc::conflict,
-                fmt::format("the thread {} is {}: nothing on it waits for an answer", target->thread_id, status));
+    return fail(Errc::conflict, fmt::format("the thread {} is {}: nothing on it waits for an answer",
+                                            target->thread_id, status));
   }
   RunBody body;
   if (!target->run.empty()) body = repeat_of(json::View(target->run));
   body.assistant_id = target->assistant_id;
   body.input.reset();
   const bool is_json = json::validate(value, json::client_rules).has_value();
-  body.command = json::Writer().begin_object().key("resume").raw(is_json ? value : json::quote(value)).end_object().take();
+  body.command = json::Writer()
+                     .begin_object()
+                     .key("resume")
+                     .raw(is_json ? value : json::quote(value))
+                     .end_object()
+                     .take();
   return start_run(session, target->thread_id, body, watch);
 }
 
@@ -100,10 +105,12 @@ void add_create(CLI::App& run, int& exit_code) {
   command.add_option("--config", o->config, "JSON, @file or -");
   command.add_option("--context", o->context, "JSON, @file or -");
   command.add_option("--metadata", o->metadata, "JSON, @file or -");
-  command.add_option("--after", o->after, "Seconds to wait before the run begins")->check(CLI::NonNegativeNumber);
+  command.add_option("--after", o->after, "Seconds to wait before the run begins")
+      ->check(CLI::NonNegativeNumber);
   command.add_option("--multitask", o->multitask, "What to do when the thread is busy")
       ->check(CLI::IsMember({"reject", "enqueue", "interrupt", "rollback"}));
-  command.add_option("--stream-mode", o->modes, "What the run's stream holds; several by commas")->delimiter(',');
+  command.add_option("--stream-mode", o->modes, "What the run's stream holds; several by commas")
+      ->delimiter(',');
   set_action(command, exit_code, [o](Session& session) { return create(session, *o); });
 }
 
@@ -117,7 +124,8 @@ void add_resume(CLI::App& run, int& exit_code) {
   command.add_option("thread-or-run", o->id, "The thread, or a run on it")->required();
   command.add_option("--value", o->value, "The answer: JSON, or else plain text")->required();
   command.add_flag("--watch", o->watch, watch_help);
-  set_action(command, exit_code, [o](Session& session) { return resume(session, o->id, o->value, o->watch); });
+  set_action(command, exit_code,
+             [o](Session& session) { return resume(session, o->id, o->value, o->watch); });
 }
 
 void add_retry(CLI::App& run, int& exit_code) {
@@ -140,7 +148,8 @@ void add_fork(CLI::App& run, int& exit_code) {
   auto o = std::make_shared<Options>();
   auto& command = *run.add_subcommand("fork", "Start a run from an earlier checkpoint of a thread");
   command.add_option("run-or-thread", o->id, "The thread, or a run on it")->required();
-  command.add_option("--checkpoint", o->checkpoint, "The checkpoint; `thread history` lists them")->required();
+  command.add_option("--checkpoint", o->checkpoint, "The checkpoint; `thread history` lists them")
+      ->required();
   command.add_option("--input", o->input, "New input: JSON, @file or -");
   command.add_flag("--watch", o->watch, watch_help);
   set_action(command, exit_code,

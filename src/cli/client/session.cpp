@@ -24,7 +24,8 @@ std::atomic<std::size_t> interrupt_note_size{0};
 // Nothing of a client command needs tidying up, so Ctrl-C may end it wherever it is.
 extern "C" void on_interrupt(int) {
   const auto size = interrupt_note_size.load();
-  if (size > 0) [[maybe_unused]] const auto ignored = ::write(STDERR_FILENO, interrupt_note.data(), size);
+  if (size > 0) [[maybe_unused]]
+    const auto ignored = ::write(STDERR_FILENO, interrupt_note.data(), size);
   ::_exit(static_cast<int>(ExitCode::interrupted));
 }
 
@@ -41,10 +42,12 @@ int run(bool json, const Action& action) {
   const auto result = action(session);
   if (result) return static_cast<int>(*result);
   std::string message = result.error().message;
-  for (const auto& field : result.error().fields) message += fmt::format("\n  {}: {}", field.place, field.message);
+  for (const auto& field : result.error().fields)
+    message += fmt::format("\n  {}: {}", field.place, field.message);
   session.out.error(message);
   if (result.error().code == Errc::unavailable) {
-    session.out.note("Is a server running there? `duragraph dev` starts one; DURAGRAPH_URL says where to look.");
+    session.out.note(
+        "Is a server running there? `duragraph dev` starts one; DURAGRAPH_URL says where to look.");
   } else if (result.error().code == Errc::unauthorized) {
     session.out.note("DURAGRAPH_API_KEY holds the key that is sent.");
   }
@@ -65,7 +68,8 @@ Result<std::string> read_json(std::string_view option, const std::string& given)
     text.assign(std::istreambuf_iterator<char>(std::cin), {});
   } else if (given.starts_with('@')) {
     std::ifstream file(given.substr(1), std::ios::binary);
-    if (!file) return fail(Errc::invalid_argument, fmt::format("{}: {} cannot be read", option, given.substr(1)));
+    if (!file)
+      return fail(Errc::invalid_argument, fmt::format("{}: {} cannot be read", option, given.substr(1)));
     text.assign(std::istreambuf_iterator<char>(file), {});
   }
   if (auto valid = json::validate(text, json::client_rules); !valid) {

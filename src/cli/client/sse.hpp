@@ -8,9 +8,9 @@
 namespace dg::cli {
 
 struct SseEvent {
-  std::string id;              // the last id that the stream gave, here or before; empty: none yet
+  std::string id;  // the last id that the stream gave, here or before; empty: none yet
   std::string event = "message";
-  std::string data;            // several data lines are joined by newlines
+  std::string data;  // several data lines are joined by newlines
 };
 
 // An incremental parser (WHATWG, "event stream"). Bytes may be cut anywhere; lines may end with LF,

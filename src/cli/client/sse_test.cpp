@@ -15,7 +15,8 @@ std::vector<std::string> parse(std::string_view text, std::size_t step) {
 }
 
 TEST(SseParser, ReadsFramesCutAnywhere) {
-  const std::string text = ": heartbeat\n\nid: 0\nevent: metadata\ndata: {\"run_id\":\"r\"}\n\nevent:values\ndata:{}\n\n";
+  const std::string text =
+      ": heartbeat\n\nid: 0\nevent: metadata\ndata: {\"run_id\":\"r\"}\n\nevent:values\ndata:{}\n\n";
   const std::vector<std::string> expected{"0|metadata|{\"run_id\":\"r\"}", "0|values|{}"};
   for (std::size_t step = 1; step <= text.size(); ++step) EXPECT_EQ(parse(text, step), expected) << step;
 }
@@ -47,7 +48,10 @@ TEST(SseParser, NeverGivesOutAnUnfinishedEvent) {
 }
 
 TEST(SseParser, SkipsAByteOrderMark) {
-  EXPECT_EQ(parse("\xEF\xBB\xBF""data: a\n\n", 1), (std::vector<std::string>{"|message|a"}));
+  EXPECT_EQ(parse("\xEF\xBB\xBF"
+                  "data: a\n\n",
+                  1),
+            (std::vector<std::string>{"|message|a"}));
 }
 
 }  // namespace

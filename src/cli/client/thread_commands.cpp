@@ -1,9 +1,9 @@
 // The commands about threads: list, get and history.
 #include <fmt/format.h>
 
+#include "base/json.hpp"
 #include "cli/client/client.hpp"
 #include "cli/client/session.hpp"
-#include "base/json.hpp"
 
 namespace dg::cli {
 namespace {
@@ -23,8 +23,8 @@ Result<ExitCode> list(Session& session, const std::string& status, int limit) {
   }
   Rows rows{{"THREAD", "STATUS", "GRAPH", "UPDATED"}};
   for (const auto& thread : json::View(*threads).elements()) {
-    rows.push_back({thread["thread_id"].string(), thread["status"].string(), thread["metadata"]["graph_id"].string(),
-                    thread["updated_at"].string()});
+    rows.push_back({thread["thread_id"].string(), thread["status"].string(),
+                    thread["metadata"]["graph_id"].string(), thread["updated_at"].string()});
   }
   session.out.data(session.out.printable(format_table(rows)));
   return ExitCode::ok;
@@ -88,23 +88,27 @@ void add_thread_commands(CLI::App& app, int& exit_code) {
     return std::pair(&command, o);
   };
   const auto add_limit = [](CLI::App& command, Options& o) {
-    command.add_option("--limit", o.limit, "How many at most")->check(CLI::Range(1, 1000))->capture_default_str();
+    command.add_option("--limit", o.limit, "How many at most")
+        ->check(CLI::Range(1, 1000))
+        ->capture_default_str();
   };
   {
-    auto [command, o] = add("list", "List threads, last changed first",
-                            [](Session& s, const Options& o) { return list(s, o.status, o.limit); });
+    auto [command, o] = add("list", "List threads, last changed first", [](Session& s, const Options& given) {
+      return list(s, given.status, given.limit);
+    });
     command->add_option("--status", o->status, "Only those with this status")
         ->check(CLI::IsMember({"idle", "busy", "interrupted", "error"}));
     add_limit(*command, *o);
   }
   {
-    auto [command, o] =
-        add("get", "Show a thread, its values and its question", [](Session& s, const Options& o) { return get(s, o.id); });
+    auto [command, o] = add("get", "Show a thread, its values and its question",
+                            [](Session& s, const Options& given) { return get(s, given.id); });
     command->add_option("thread", o->id, "The thread")->required();
   }
   {
-    auto [command, o] = add("history", "List a thread's checkpoints, newest first",
-                            [](Session& s, const Options& o) { return history(s, o.id, o.limit); });
+    auto [command, o] =
+        add("history", "List a thread's checkpoints, newest first",
+            [](Session& s, const Options& given) { return history(s, given.id, given.limit); });
     command->add_option("thread", o->id, "The thread")->required();
     add_limit(*command, *o);
   }

@@ -14,7 +14,9 @@ std::string shortened(std::string text) {
   return text.substr(0, end) + " …";
 }
 
-std::string plain(json::View value) { return value.is_string() ? value.string() : std::string(value.raw()); }
+std::string plain(json::View value) {
+  return value.is_string() ? value.string() : std::string(value.raw());
+}
 
 }  // namespace
 
@@ -92,7 +94,8 @@ void WatchView::tool_calls(json::View message) {
 
 void WatchView::tool_result(json::View message) {
   auto name = message["name"].string();
-  own_line(Colour::dim, fmt::format("← {} {}", name.empty() ? "tool" : name, shortened(text_of(message["content"]))));
+  own_line(Colour::dim,
+           fmt::format("← {} {}", name.empty() ? "tool" : name, shortened(text_of(message["content"]))));
 }
 
 void WatchView::updates(json::View nodes) {

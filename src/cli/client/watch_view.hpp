@@ -33,8 +33,8 @@ class WatchView {
 
   Output& output_;
   bool open_line_ = false;
-  std::string speaker_;             // the message id whose tokens are on the open line
-  std::set<std::string> shown_;     // ids of interrupts and tool calls
+  std::string speaker_;          // the message id whose tokens are on the open line
+  std::set<std::string> shown_;  // ids of interrupts and tool calls
 };
 
 // The text of a message's content: a string, or the text blocks of a list.

@@ -40,7 +40,11 @@ Status write_package(const fs::path& package) {
 std::string host_hash() {
   std::string all;
   for (const auto& file : host_files()) {
-    all.append(file.path).append("\n").append(std::to_string(file.content.size())).append("\n").append(file.content);
+    all.append(file.path)
+        .append("\n")
+        .append(std::to_string(file.content.size()))
+        .append("\n")
+        .append(file.content);
   }
   return sha256_hex(all).substr(0, 12);
 }

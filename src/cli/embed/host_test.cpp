@@ -33,7 +33,8 @@ TEST_F(UnpackHost, WritesEveryFileAsItIs) {
   const auto path = unpack_host(dir_);
   ASSERT_TRUE(path) << path.error().message;
   ASSERT_FALSE(host_files().empty());
-  for (const auto& file : host_files()) EXPECT_EQ(content_of(*path / "duragraph_host" / file.path), file.content);
+  for (const auto& file : host_files())
+    EXPECT_EQ(content_of(*path / "duragraph_host" / file.path), file.content);
   EXPECT_TRUE(std::ranges::any_of(host_files(), [](const auto& f) { return f.path == "__main__.py"; }));
   EXPECT_EQ(std::distance(fs::directory_iterator(dir_), fs::directory_iterator()), 1);
 }

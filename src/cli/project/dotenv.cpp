@@ -1,6 +1,7 @@
 #include "cli/project/dotenv.hpp"
 
 #include <cctype>
+#include <optional>
 
 namespace dg::cli {
 namespace {
@@ -18,7 +19,7 @@ class Reader {
         continue;
       }
       auto name = read_name();
-      if (name == "export" && peek() == ' ') {
+      if (name == "export" && (peek() == ' ' || peek() == '\t')) {
         skip_blanks();
         name = read_name();
       }
@@ -27,7 +28,11 @@ class Reader {
         return fail(Errc::invalid_argument, "line " + std::to_string(line_) + " is not NAME=VALUE");
       ++at_;
       skip_blanks();
-      out[name] = read_value();
+      const int line = line_;
+      auto value = read_value();
+      if (!value)
+        return fail(Errc::invalid_argument, "line " + std::to_string(line) + ": the quote is never closed");
+      out[name] = std::move(*value);
       skip_line();
     }
     return out;
@@ -45,24 +50,27 @@ class Reader {
   }
   std::string read_name() {
     const auto start = at_;
-    while (at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) != 0 || text_[at_] == '_' ||
-                                  text_[at_] == '.' || text_[at_] == '-'))
+    while (at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) != 0 ||
+                                  text_[at_] == '_' || text_[at_] == '.' || text_[at_] == '-'))
       ++at_;
     return std::string(text_.substr(start, at_ - start));
   }
-  std::string read_value() {
+  // Nothing when a quote is not closed.
+  std::optional<std::string> read_value() {
     if (peek() == '\'' || peek() == '"') return read_quoted(text_[at_++]);
     const auto start = at_;
     while (at_ < text_.size() && text_[at_] != '\n') {
-      const bool comment = text_[at_] == '#' && at_ > start && (text_[at_ - 1] == ' ' || text_[at_ - 1] == '\t');
+      const bool comment =
+          text_[at_] == '#' && at_ > start && (text_[at_ - 1] == ' ' || text_[at_ - 1] == '\t');
       if (comment) break;
       ++at_;
     }
     auto value = text_.substr(start, at_ - start);
-    while (!value.empty() && std::isspace(static_cast<unsigned char>(value.back())) != 0) value.remove_suffix(1);
+    while (!value.empty() && std::isspace(static_cast<unsigned char>(value.back())) != 0)
+      value.remove_suffix(1);
     return std::string(value);
   }
-  std::string read_quoted(char quote) {
+  std::optional<std::string> read_quoted(char quote) {
     std::string out;
     for (; at_ < text_.size() && text_[at_] != quote; ++at_) {
       char c = text_[at_];
@@ -74,6 +82,7 @@ class Reader {
       }
       out.push_back(c);
     }
+    if (at_ >= text_.size()) return std::nullopt;
     ++at_;
     return out;
   }
@@ -85,6 +94,8 @@ class Reader {
 
 }  // namespace
 
-Result<Environment> parse_dotenv(std::string_view text) { return Reader(text).read(); }
+Result<Environment> parse_dotenv(std::string_view text) {
+  return Reader(text).read();
+}
 
 }  // namespace dg::cli

@@ -45,10 +45,12 @@ constexpr std::array unused_keys{
     UnusedKey{"ui_config", "share modules between such components"},
     UnusedKey{"disable_persistence", "keep nothing; here everything is kept"},
 };
-constexpr std::array<std::string_view, 5> used_keys{"graphs", "dependencies", "env", "checkpointer", "$schema"};
+constexpr std::array<std::string_view, 5> used_keys{"graphs", "dependencies", "env", "checkpointer",
+                                                    "$schema"};
 
 std::unexpected<Error> wrong(const fs::path& file, std::string_view place, std::string_view message) {
-  return fail(Error{Errc::invalid_argument, fmt::format("{}: {}: {}", file.string(), place, message),
+  return fail(Error{Errc::invalid_argument,
+                    fmt::format("{}: {}: {}", file.string(), place, message),
                     {{std::string(place), std::string(message)}}});
 }
 
@@ -64,26 +66,31 @@ void note_keys(Project& project, View config) {
   for (const auto& member : config.members()) {
     const auto unused = std::ranges::find(unused_keys, member.key, &UnusedKey::name);
     if (unused != unused_keys.end()) {
-      project.warnings.push_back(fmt::format("langgraph.json: \"{}\" is not used here; it would {}", member.key, unused->would));
+      project.warnings.push_back(
+          fmt::format("langgraph.json: \"{}\" is not used here; it would {}", member.key, unused->would));
     } else if (std::ranges::find(used_keys, member.key) == used_keys.end()) {
-      project.warnings.push_back(fmt::format("langgraph.json: \"{}\" is not a key that is known", member.key));
+      project.warnings.push_back(
+          fmt::format("langgraph.json: \"{}\" is not a key that is known", member.key));
     }
   }
   const auto checkpointer = config["checkpointer"];
   for (const std::string_view name : {"path", "ttl"})
     if (!checkpointer[name].is_null())
-      project.warnings.push_back(fmt::format("langgraph.json: \"checkpointer.{}\" is not used here; it would {}", name,
-                                             name == "path" ? "store checkpoints by the project's own code" : "expire threads"));
+      project.warnings.push_back(
+          fmt::format("langgraph.json: \"checkpointer.{}\" is not used here; it would {}", name,
+                      name == "path" ? "store checkpoints by the project's own code" : "expire threads"));
 }
 
 Status read_graphs(Project& project, View config) {
   const auto graphs = config["graphs"];
   if (!graphs.is_object() || graphs.members().empty())
-    return wrong(project.config, "graphs", "must name at least one graph, as in {\"agent\": \"./agent.py:graph\"}");
+    return wrong(project.config, "graphs",
+                 "must name at least one graph, as in {\"agent\": \"./agent.py:graph\"}");
   for (const auto& member : graphs.members()) {
     const auto path = member.value.is_object() ? member.value["path"] : member.value;
     if (!path.is_string() || path.string().find(':') == std::string::npos)
-      return wrong(project.config, "graphs." + member.key, "must be \"FILE.py:NAME\", or an object with that as its \"path\"");
+      return wrong(project.config, "graphs." + member.key,
+                   "must be \"FILE.py:NAME\", or an object with that as its \"path\"");
     project.graphs.push_back({member.key, member.value["description"].string(), "{}", "{}"});
   }
   return {};
@@ -93,13 +100,16 @@ Status read_environment(Project& project, View config) {
   const auto env = config["env"];
   if (env.is_object()) {
     for (const auto& member : env.members())
-      project.environment[member.key] = member.value.is_string() ? member.value.string() : std::string(member.value.raw());
+      project.environment[member.key] =
+          member.value.is_string() ? member.value.string() : std::string(member.value.raw());
     return {};
   }
-  if (!env.is_null() && !env.is_string()) return wrong(project.config, "env", "must be the path of a file, or an object");
+  if (!env.is_null() && !env.is_string())
+    return wrong(project.config, "env", "must be the path of a file, or an object");
   const auto path = project.dir / (env.is_string() ? env.string() : ".env");
   if (!fs::exists(path)) {
-    if (env.is_string() && env.string() != ".env") project.warnings.push_back(path.string() + ", which \"env\" names, does not exist");
+    if (env.is_string() && env.string() != ".env")
+      project.warnings.push_back(path.string() + ", which \"env\" names, does not exist");
     return {};
   }
   const auto text = read_file(path);
@@ -119,7 +129,12 @@ Status read_assistants(Project& project) {
   for (auto& graph : project.graphs) {
     const auto entry = View(found->second)[graph.id];
     if (entry["configurable"].is_object())
-      graph.config = json::Writer().begin_object().key("configurable").raw(entry["configurable"].raw()).end_object().take();
+      graph.config = json::Writer()
+                         .begin_object()
+                         .key("configurable")
+                         .raw(entry["configurable"].raw())
+                         .end_object()
+                         .take();
     if (entry["context"].is_object()) graph.context = entry["context"].raw();
   }
   return {};
@@ -144,7 +159,9 @@ Result<Project> read_project(const fs::path& path) {
   project.dir = project.config.parent_path();
   const auto text = read_file(project.config);
   if (!text)
-    return fail(Errc::not_found, fmt::format("{} does not exist; go to a LangGraph project, or name its folder", project.config.string()));
+    return fail(Errc::not_found,
+                fmt::format("{} does not exist; go to a LangGraph project, or name its folder",
+                            project.config.string()));
   if (auto valid = json::validate(*text, json::client_rules); !valid)
     return fail(Errc::invalid_argument, project.config.string() + ": " + valid.error().message);
   const View config(*text);
@@ -165,9 +182,10 @@ Result<fs::path> find_python(const fs::path& dir) {
   for (const auto& candidate : candidates)
     if (::access(candidate.c_str(), X_OK) == 0) return candidate;
   if (auto python = find_on_path("python3")) return *python;
-  return fail(Errc::not_found, fmt::format("no Python was found; make an environment with: python3 -m venv {0}/.venv && "
-                                           "{0}/.venv/bin/pip install langgraph",
-                                           dir.string()));
+  return fail(Errc::not_found,
+              fmt::format("no Python was found; make an environment with: python3 -m venv {0}/.venv && "
+                          "{0}/.venv/bin/pip install langgraph",
+                          dir.string()));
 }
 
 }  // namespace dg::cli

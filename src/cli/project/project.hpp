@@ -14,7 +14,7 @@ namespace dg::cli {
 struct ProjectGraph {
   std::string id;
   std::string description;
-  std::string config = "{}";   // of its default assistant, from LANGGRAPH_CONFIG
+  std::string config = "{}";  // of its default assistant, from LANGGRAPH_CONFIG
   std::string context = "{}";
 };
 
@@ -22,8 +22,8 @@ struct Project {
   std::filesystem::path config;  // of langgraph.json, absolute
   std::filesystem::path dir;     // that it is in
   std::vector<ProjectGraph> graphs;
-  Environment environment;           // of `env`, for the worker alone
-  std::vector<std::string> warnings; // keys that are known and not used here, or not known
+  Environment environment;            // of `env`, for the worker alone
+  std::vector<std::string> warnings;  // keys that are known and not used here, or not known
 };
 
 // Reads `config`. not_found when there is no such file, invalid_argument with the place of each

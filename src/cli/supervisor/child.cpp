@@ -78,14 +78,15 @@ Result<std::shared_ptr<Child>> Child::start(asio::io_context& io, const ChildOpt
   std::vector<std::string> environment;
   for (const auto& [name, value] : options.environment) environment.push_back(name + "=" + value);
   int pid = -1;
-  const int failed = ::posix_spawn(&pid, command.front().c_str(), &actions, &attributes, pointers(command).data(),
-                                   pointers(environment).data());
+  const int failed = ::posix_spawn(&pid, command.front().c_str(), &actions, &attributes,
+                                   pointers(command).data(), pointers(environment).data());
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
   for (const int end : {in.read, out.write, err.write, event.write}) ::close(end);
   if (failed != 0) {
     for (const int end : {in.write, out.read, err.read, event.read}) ::close(end);
-    return fail(Errc::unavailable, fmt::format("{} cannot be started: {}", command.front(), std::strerror(failed)));
+    return fail(Errc::unavailable,
+                fmt::format("{} cannot be started: {}", command.front(), std::strerror(failed)));
   }
 
   auto child = std::shared_ptr<Child>(new Child(io));

@@ -19,7 +19,6 @@ namespace fs = std::filesystem;
 constexpr Duration quiet = std::chrono::milliseconds(200);
 constexpr std::uint32_t interesting = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CREATE;
 constexpr std::array<std::string_view, 4> no_source{"venv", "node_modules", "__pycache__", "site-packages"};
-constexpr std::array<std::string_view, 4> endings{".py", ".json", ".toml", ".txt"};
 
 bool skip(const std::string& folder) {
   return folder.starts_with('.') || std::ranges::find(no_source, folder) != no_source.end();
@@ -27,32 +26,46 @@ bool skip(const std::string& folder) {
 
 }  // namespace
 
+bool is_source_file(std::string_view name) {
+  if (name == ".env" || name == "pyproject.toml") return true;
+  if (name.starts_with('.')) return false;  // an editor's scratch file
+  return name.ends_with(".py") || name.ends_with(".env") ||
+         (name.starts_with("langgraph") && name.ends_with(".json")) ||
+         (name.starts_with("requirements") && name.ends_with(".txt"));
+}
+
 FileWatch::FileWatch(boost::asio::io_context& io, const Env& env, fs::path dir, std::function<void()> changed)
     : env_(env), dir_(std::move(dir)), changed_(std::move(changed)), inotify_(io) {}
 
-void FileWatch::add(const fs::path& dir) {
+bool FileWatch::add(const fs::path& dir) {
   const int watch = ::inotify_add_watch(inotify_.native_handle(), dir.c_str(), interesting);
   if (watch < 0) {
     log::warn("{} cannot be watched for changes: {}", dir.string(), std::strerror(errno));
-    return;
+    return false;
   }
   folders_[watch] = dir;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(dir, error))
-    if (entry.is_directory(error) && !entry.is_symlink(error) && !skip(entry.path().filename().string()))
-      add(entry.path());
+  bool found = false;
+  for (const auto& entry : fs::directory_iterator(dir, error)) {
+    const auto name = entry.path().filename().string();
+    if (!entry.is_directory(error)) {
+      found = is_source_file(name) || found;
+    } else if (!entry.is_symlink(error) && !skip(name)) {
+      found = add(entry.path()) || found;
+    }
+  }
+  return found;
 }
 
 bool FileWatch::matters(int watch, std::string_view name, std::uint32_t mask) {
+  if ((mask & IN_Q_OVERFLOW) != 0) return true;  // what was missed is not known
   const auto folder = folders_.find(watch);
   if (folder == folders_.end()) return false;
   if ((mask & IN_ISDIR) != 0) {
-    if ((mask & (IN_CREATE | IN_MOVED_TO)) != 0 && !skip(std::string(name))) add(folder->second / name);
-    return false;
+    return (mask & (IN_CREATE | IN_MOVED_TO)) != 0 && !skip(std::string(name)) && add(folder->second / name);
   }
   if ((mask & IN_CREATE) != 0) return false;  // its content follows
-  return name == ".env" ||
-         std::ranges::any_of(endings, [&](std::string_view ending) { return name.ends_with(ending) && !name.starts_with('.'); });
+  return is_source_file(name);
 }
 
 Task<void> FileWatch::run() {

@@ -1,26 +1,32 @@
 // Notices changes of a project's files.
 #pragma once
 
+#include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <filesystem>
 #include <functional>
 #include <map>
-
-#include <boost/asio/posix/basic_stream_descriptor.hpp>
+#include <string_view>
 
 #include "base/env.hpp"
 
 namespace dg::cli {
 
+// Whether a change of a file with this name can change what a project's graphs do: Python sources,
+// langgraph*.json, files of dependencies and of environment variables. Data that graphs write while
+// they run is none of these.
+bool is_source_file(std::string_view name);
+
 // Watches `dir` and the folders in it, but for those that hold no source (hidden ones, environments,
-// caches), and calls `changed` once 200 ms have passed without a further change of a file that
-// matters: *.py, *.json, *.toml, *.txt and .env.
+// caches), and calls `changed` once 200 ms have passed without a further change of a source file.
 class FileWatch {
  public:
-  FileWatch(boost::asio::io_context& io, const Env& env, std::filesystem::path dir, std::function<void()> changed);
+  FileWatch(boost::asio::io_context& io, const Env& env, std::filesystem::path dir,
+            std::function<void()> changed);
   Task<void> run();
 
  private:
-  void add(const std::filesystem::path& dir);
+  // Whether the folder holds a source file already, whose writing nobody has told of.
+  bool add(const std::filesystem::path& dir);
   bool matters(int watch, std::string_view name, std::uint32_t mask);
 
   Env env_;

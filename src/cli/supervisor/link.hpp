@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,17 +28,21 @@ class SupervisorLink {
     std::string session;
     int code;
     int signal;
+    std::optional<SteadyTime> said_at;  // nothing: not yet
   };
   Task<void> beat_while_connected();
   Task<void> watch_connection(std::shared_ptr<net::WebSocket> socket);
-  void flush();
+  void say(Ended& ended);
+  // What was said shortly before a connection was lost may be lost with it: it is said again, which
+  // means nothing to a server that knows.
+  void say_all_ended();
 
   boost::asio::io_context& io_;
   Env env_;
   std::string url_;
   std::string token_;
   std::function<std::vector<std::string>()> alive_;
-  std::vector<Ended> unsaid_;
+  std::vector<Ended> ended_;
   std::shared_ptr<net::WebSocket> socket_;
   Signal changed_;
 };

@@ -25,7 +25,9 @@ Environment own_environment() {
   return out;
 }
 
-void print_line(const std::string& line) { fmt::print(stderr, "{}\n", line); }
+void print_line(const std::string& line) {
+  fmt::print(stderr, "{}\n", line);
+}
 
 }  // namespace
 
@@ -47,6 +49,11 @@ std::vector<std::string> Supervisor::alive() const {
   for (const auto& worker : workers_)
     if (worker->child->is_going()) out.push_back(worker->session);
   return out;
+}
+
+std::size_t Supervisor::serving() const {
+  return static_cast<std::size_t>(std::ranges::count_if(
+      workers_, [](const WorkerPtr& worker) { return worker->ready && !worker->leaving; }));
 }
 
 ChildOptions Supervisor::child_options(const Worker& worker, bool is_reload) const {
@@ -89,7 +96,8 @@ void Supervisor::launch(int generation, bool is_reload) {
 
 Task<void> Supervisor::relaunch(int generation, Duration pause) {
   co_await sleep_for(env_.timers, pause);
-  if (!stopping_ && generation == generation_) launch(generation, serving_ != 0 && serving_ != generation);
+  const bool wanted = generation == generation_ || generation == serving_;
+  if (wanted && !stopping_) launch(generation, serving_ != 0 && serving_ != generation);
 }
 
 Task<void> Supervisor::run(WorkerPtr worker) {
@@ -107,7 +115,10 @@ Task<void> Supervisor::run(WorkerPtr worker) {
   }
   if (worker->generation != generation_ && worker->generation != serving_) co_return;
   failures_ = worker->ready ? 0 : failures_ + 1;
-  const auto pause = worker->ready ? Duration{} : std::min<Duration>(std::chrono::milliseconds(100 << std::min(failures_, 6)), std::chrono::seconds(5));
+  const auto pause = worker->ready
+                         ? Duration{}
+                         : std::min<Duration>(std::chrono::milliseconds(100 << std::min(failures_, 6)),
+                                              std::chrono::seconds(5));
   log::warn("the worker (process {}) ended by {}; starting another", worker->child->pid(),
             end.signal != 0 ? fmt::format("signal {}", end.signal) : fmt::format("exit code {}", end.code));
   if (pause == Duration{}) {
@@ -123,15 +134,15 @@ void Supervisor::heard(const WorkerPtr& worker, const std::string& line) {
   const auto kind = event["event"].string();
   if (kind == "broken") {
     const auto file = event["file"].string();
-    print_line(event["traceback"].string());
-    log::error("the graph \"{}\" cannot be imported: {}: {}{}", event["graph_id"].string(), event["error"].string(),
-               event["message"].string(),
+    log::error("the graph \"{}\" cannot be imported: {}: {}{}", event["graph_id"].string(),
+               event["error"].string(), event["message"].string(),
                file.empty() ? "" : fmt::format(" ({}, line {})", file, event["line"].integer().value_or(0)));
   } else if (kind == "ready") {
     worker->ready = true;
     failures_ = 0;
-    const bool all = std::ranges::all_of(
-        workers_, [&](const WorkerPtr& other) { return other->generation != worker->generation || other->ready; });
+    const bool all = std::ranges::all_of(workers_, [&](const WorkerPtr& other) {
+      return other->generation != worker->generation || other->ready;
+    });
     if (all && worker->generation > serving_) {
       serving_ = worker->generation;
       retire_older_than(serving_);
@@ -163,7 +174,14 @@ void Supervisor::reload() {
 
 Task<void> Supervisor::stop(SteadyTime deadline) {
   stopping_ = true;
-  for (const auto& worker : workers_) worker->child->tell(R"({"cmd":"drain"})");
+  for (const auto& worker : workers_) {
+    // One that does not serve yet has nothing to finish, and does not listen.
+    if (worker->ready) {
+      worker->child->tell(R"({"cmd":"drain"})");
+    } else {
+      worker->child->kill(SIGTERM);
+    }
+  }
   while (!workers_.empty() && co_await changed_.wait_until(deadline)) {
   }
   for (const int signal : {SIGTERM, SIGKILL}) {

@@ -22,8 +22,8 @@ struct SupervisorOptions {
   std::string url;
   std::string token;
   int processes = 1;
-  int slots = 10;                // of each process
-  std::string revision;          // empty: the worker finds it
+  int slots = 10;        // of each process
+  std::string revision;  // empty: the worker finds it
   // The project's own variables, asked for at each start.
   std::function<Environment()> environment;
 };
@@ -39,6 +39,8 @@ class Supervisor {
   void reload();
   // Lets running work end until the deadline, then ends the processes.
   Task<void> stop(SteadyTime deadline);
+  // How many processes take runs now.
+  std::size_t serving() const;
 
  private:
   struct Worker {
@@ -64,9 +66,9 @@ class Supervisor {
   SupervisorOptions options_;
   SupervisorLink link_;
   std::vector<WorkerPtr> workers_;
-  int generation_ = 0;          // of the newest processes
-  int serving_ = 0;             // the newest generation that serves; 0 for none
-  int failures_ = 0;            // deaths in a row without becoming ready
+  int generation_ = 0;  // of the newest processes
+  int serving_ = 0;     // the newest generation that serves; 0 for none
+  int failures_ = 0;    // deaths in a row without becoming ready
   bool stopping_ = false;
   Signal changed_;
 };
