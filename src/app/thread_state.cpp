@@ -84,6 +84,15 @@ Task<Result<store::Lease>> Threads::begin(std::string thread_id, std::string ses
   co_return lease;
 }
 
+Task<Status> Threads::recover() {
+  const auto leases = co_await context_.store.leases();
+  if (!leases) co_return fail(leases.error());
+  for (const auto& lease : *leases)
+    if (lease.kind == store::LeaseKind::operation)
+      spawn(context_.env.timers.executor(), "expire", expire(lease.owner));
+  co_return Status{};
+}
+
 Task<void> Threads::expire(std::string operation) {
   co_await sleep_for(context_.env.timers, context_.settings.operation);
   const auto lease = co_await context_.store.lease(operation);

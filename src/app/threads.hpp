@@ -60,6 +60,8 @@ class Threads {
   // Takes the thread for an operation of a worker's own session. busy while it has another owner.
   Task<Result<store::Lease>> begin(std::string thread_id, std::string session_id);
   Task<Status> end(std::string operation);
+  // After a restart: operations that were in flight end after their time as before it.
+  Task<Status> recover();
 
  private:
   Task<void> expire(std::string operation);

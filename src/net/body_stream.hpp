@@ -16,6 +16,7 @@ class BodyStream final : public Stream {
 
   Task<bool> write(std::string_view bytes) override;
   bool closed() const override { return closed_ || connection_.aborted(); }
+  bool cut_off() const override { return connection_.aborted(); }
   Signal& on_close() override { return on_close_; }
 
   // Starts to watch. From here on finish() must be awaited before this object goes.

@@ -47,6 +47,8 @@ class Stream {
   virtual Task<bool> write(std::string_view bytes) = 0;
   // Whether the client has closed its end. Watched all the time, also while nothing is written.
   virtual bool closed() const = 0;
+  // Whether it was this server that closed, because it stops: the client did not leave.
+  virtual bool cut_off() const = 0;
   // Notified when the client closes.
   virtual Signal& on_close() = 0;
 };

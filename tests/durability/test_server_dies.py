@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import signal
 import time
+import uuid
 
 import pytest
+import websockets.sync.client
 
-from processes import DevServer, Project, Reader, WorkerProgram, assert_consecutive, attempts
+from processes import DevServer, Project, Reader, WorkerProgram, assert_consecutive, attempts, until
 
 
 @pytest.mark.parametrize("worker", ["child", "by hand"])
@@ -107,3 +111,63 @@ def test_everything_survives_a_kill(project: Project) -> None:
         f"/threads/{api.thread()}/runs/wait", {"assistant_id": assistant["assistant_id"], "input": {"count": 1}}
     )
     assert counted == {"count": 4}
+
+
+@pytest.mark.parametrize("how", ["stream", "wait"])
+def test_a_stop_is_no_disconnect(project: Project, how: str) -> None:
+    """A server that stops closes its streams; that cancels no run whose client asked for it when it leaves."""
+    server = DevServer(project)
+    server.wait_workers()
+    api = server.api
+    gate = project.gate()
+    thread_id = api.thread()
+    body = {"assistant_id": "slow", "input": {"gate": str(gate)}, "on_disconnect": "cancel", "durability": "sync"}
+    with api.http.stream("POST", f"/threads/{thread_id}/runs/{how}", json=body) as response:
+        run_id = response.headers["content-location"].rpartition("/")[2]
+        project.journal.wait(run_id, "second")
+        server.signal(signal.SIGINT)
+        server.wait()
+    server = DevServer(project, port=server.port)
+    gate.touch()
+    assert server.api.join(thread_id, run_id)["steps"] == ["first", "second", "third"]
+    assert server.api.run(run_id)["status"] == "success"
+    assert project.journal.nodes(run_id).count("first") == 1
+
+
+def test_an_operation_ends_after_a_restart(project: Project) -> None:
+    """What a worker began on a thread before the server died does not hold the thread for ever."""
+    server = DevServer(project, "--no-worker")
+    worker = WorkerProgram(project, server.url)
+    server.wait_workers()
+    api = server.api
+    thread_id = api.thread()
+    api.join(thread_id, api.start(thread_id, "three_nodes", {"steps": []}))
+    with websockets.sync.client.connect(
+        server.url.replace("http", "ws") + "/api/v1/workers/connect",
+        additional_headers={"Authorization": f"Bearer {project.token()}"},
+        subprotocols=["duragraph.worker.v1"],
+    ) as socket:
+        session = {"session": str(uuid.uuid4()), "secret": "s" * 32}
+        hello = {"type": "hello", "protocol": 1, **session, "supervised": False, "slots": 0, "graphs": [], "owned": []}
+        socket.send(json.dumps(hello))
+        assert json.loads(socket.recv(30))["type"] == "welcome"
+        socket.send(json.dumps({"type": "begin", "id": 1, "thread_id": thread_id}))
+        operation = json.loads(socket.recv(30))["result"]
+        assert api.get(f"/threads/{thread_id}")["status"] == "busy"
+        server.kill()
+    server = DevServer(project, "--no-worker", port=server.port)
+    with websockets.sync.client.connect(
+        server.url.replace("http", "ws") + "/api/v1/workers/connect",
+        additional_headers={"Authorization": f"Bearer {project.token()}"},
+        subprotocols=["duragraph.worker.v1"],
+    ) as socket:
+        owned = [{"owner": operation["operation"], "epoch": operation["epoch"], "sent_n": 0}]
+        socket.send(json.dumps({**hello, "owned": owned}))
+        assert json.loads(socket.recv(30))["owned"][0]["state"] == "live"
+
+        def is_idle() -> bool:
+            socket.send(json.dumps({"type": "beat"}))
+            return bool(server.api.get(f"/threads/{thread_id}")["status"] == "idle")
+
+        until(is_idle, "the end of the operation", 60)
+    worker.stop()

@@ -45,7 +45,7 @@ Task<void> stream_frames(app::App& app, StreamOrder order, net::Stream& out) {
     }
     if (!text.empty() && !co_await out.write(text)) break;
   }
-  if (order.cancel_on_disconnect) co_await cancel_for_client(app, order.run_id);
+  if (order.cancel_on_disconnect && !out.cut_off()) co_await cancel_for_client(app, order.run_id);
 }
 
 Task<void> send_result(app::App& app, std::string run_id, bool cancel_on_disconnect, net::Stream& out) {
@@ -69,7 +69,7 @@ Task<void> send_result(app::App& app, std::string run_id, bool cancel_on_disconn
     next_beat += heartbeat;
     if (!co_await out.write("\n")) break;
   }
-  if (cancel_on_disconnect) co_await cancel_for_client(app, run_id);
+  if (cancel_on_disconnect && !out.cut_off()) co_await cancel_for_client(app, run_id);
 }
 
 }  // namespace
