@@ -27,9 +27,7 @@ domain::AssistantContent patched(domain::AssistantContent content, const Assista
 }
 
 Error unknown_graph(const Workers& workers, const std::string& graph_id) {
-  std::string known;
-  for (const auto& graph : workers.graphs()) known += (known.empty() ? "" : ", ") + graph.graph_id;
-  return {Errc::not_found, "no graph is named \"" + graph_id + "\"; graphs here: " + (known.empty() ? "none" : known), {}};
+  return {Errc::not_found, "no graph is named \"" + graph_id + "\"; graphs here: " + workers.graph_names(), {}};
 }
 
 }  // namespace

@@ -12,7 +12,10 @@ namespace dg::app {
 // root that graph libraries keep for themselves.
 Status check_namespace(const std::vector<std::string>& ns);
 
-// Writes the item; the value "null" deletes it.
+// Adds the item to a commit; the value "null" deletes it.
+void add_item(store::Commit& commit, std::vector<std::string> ns, std::string key, std::string value);
+
+// Checks the namespace and writes the item; the value "null" deletes it.
 Task<Status> put_item(Context& context, std::vector<std::string> ns, std::string key, std::string value);
 
 }  // namespace dg::app

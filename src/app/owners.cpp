@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "app/items.hpp"
 #include "base/log.hpp"
 
 namespace dg::app {
@@ -13,14 +14,6 @@ constexpr std::size_t commit_bytes_max = 8u << 20;
 store::NewEvent checkpoint_saved(const store::NewCheckpoint& checkpoint, const std::string& revision) {
   const domain::RunEvent event = domain::CheckpointSaved{checkpoint.key.checkpoint_id, checkpoint.key.ns, revision};
   return {std::string(domain::type_of(event)), domain::payload_of(event)};
-}
-
-void add_item(store::Commit& commit, ItemPut& put) {
-  if (put.value == "null") {
-    commit.changes.emplace_back(store::EraseItem{std::move(put.ns), std::move(put.key)});
-  } else {
-    commit.changes.emplace_back(store::PutItem{std::move(put.ns), std::move(put.key), std::move(put.value)});
-  }
 }
 
 }  // namespace
@@ -116,7 +109,7 @@ Task<Status> Owners::apply(const Key& key, Inbox& inbox, std::vector<OwnerMessag
       pending->writes.key.thread_id = inbox.thread_id;
       commit.changes.emplace_back(store::PutWrites{std::move(pending->writes)});
     } else if (auto* items = std::get_if<ItemsSaid>(&message.body)) {
-      for (auto& put : items->puts) add_item(commit, put);
+      for (auto& put : items->puts) add_item(commit, std::move(put.ns), std::move(put.key), std::move(put.value));
     }
   }
   if (last_n > inbox.applied_n) {

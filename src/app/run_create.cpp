@@ -42,11 +42,9 @@ Task<Result<domain::Assistant>> Runs::resolve(std::string reference) {
   auto assistant = co_await context_.store.assistant(assistant_id_of(reference));
   if (!assistant) co_return fail(assistant.error());
   if (!*assistant) {
-    std::string known;
-    for (const auto& graph : workers_.graphs()) known += (known.empty() ? "" : ", ") + graph.graph_id;
     co_return fail(Errc::not_found, "No assistant found for \"" + reference +
                                         "\". Make sure the assistant ID is for a valid assistant or a valid graph ID. " +
-                                        "Graphs here: " + (known.empty() ? "none" : known) + ".");
+                                        "Graphs here: " + workers_.graph_names() + ".");
   }
   const auto graph = workers_.graph((*assistant)->content.graph_id);
   if (graph && !graph->served && graph->error != "null") {

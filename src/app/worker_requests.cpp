@@ -80,6 +80,12 @@ std::vector<Workers::KnownGraph> Workers::graphs() const {
   return out;
 }
 
+std::string Workers::graph_names() const {
+  std::string names;
+  for (const auto& [id, row] : known_) names += (names.empty() ? "" : ", ") + id;
+  return names.empty() ? "none" : names;
+}
+
 std::optional<Workers::KnownGraph> Workers::graph(std::string_view graph_id) const {
   const auto row = known_.find(graph_id);
   if (row == known_.end()) return std::nullopt;

@@ -95,6 +95,8 @@ class Workers {
   };
   std::vector<KnownGraph> graphs() const;
   std::optional<KnownGraph> graph(std::string_view graph_id) const;
+  // Their names for a message: "agent, planner", or "none".
+  std::string graph_names() const;
   Task<Status> declare_graph(std::string graph_id, std::string description);
 
  private:

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <array>
 
+#include "api/langgraph/shapes.hpp"
+#include "app/items.hpp"
+
 namespace dg::api::worker {
 namespace {
 
@@ -98,7 +101,7 @@ Task<Status> read_item_op(app::App& app, View op, Writer& json) {
     const auto item = co_await app.context.store.item(read_labels(op["namespace"]), op["key"].string());
     if (!item) co_return fail(item.error());
     if (*item) {
-      write_item(json, **item);
+      langgraph::write_item(json, **item);
     } else {
       json.null();
     }
@@ -111,7 +114,7 @@ Task<Status> read_item_op(app::App& app, View op, Writer& json) {
     const auto items = co_await app.context.store.items(std::move(search));
     if (!items) co_return fail(items.error());
     json.begin_array();
-    for (const auto& item : *items) write_item(json, item);
+    for (const auto& item : *items) langgraph::write_item(json, item);
     json.end_array();
   } else if (kind == "namespaces") {
     store::NamespaceSearch search;
@@ -147,15 +150,7 @@ Task<Result<Answer>> items_read(app::App& app, View in) {
 // Memory items written by code outside a run.
 Task<Result<Answer>> items_write(app::App& app, View in) {
   store::Commit commit;
-  for (const auto put : in["puts"].elements()) {
-    auto labels = read_labels(put["namespace"]);
-    if (put["value"].is_null()) {
-      commit.changes.emplace_back(store::EraseItem{std::move(labels), put["key"].string()});
-    } else {
-      commit.changes.emplace_back(
-          store::PutItem{std::move(labels), put["key"].string(), std::string(put["value"].raw())});
-    }
-  }
+  for (auto& put : read_item_puts(in)) app::add_item(commit, std::move(put.ns), std::move(put.key), std::move(put.value));
   const auto done = co_await app.context.store.commit(std::move(commit));
   if (!done) co_return fail(done.error());
   co_return Answer{};

@@ -161,18 +161,18 @@ Result<app::CompleteSaid> read_complete(View in) {
   return out;
 }
 
-app::ItemsSaid read_items(View in) {
-  app::ItemsSaid out;
-  for (const auto put : in["puts"].elements())
-    out.puts.push_back({read_labels(put["namespace"]), put["key"].string(), std::string(put["value"].raw())});
-  return out;
-}
-
 }  // namespace
 
 std::vector<std::string> read_labels(View list) {
   std::vector<std::string> out;
   for (const auto label : list.elements()) out.push_back(label.string());
+  return out;
+}
+
+std::vector<app::ItemPut> read_item_puts(View message) {
+  std::vector<app::ItemPut> out;
+  for (const auto put : message["puts"].elements())
+    out.push_back({read_labels(put["namespace"]), put["key"].string(), std::string(put["value"].raw())});
   return out;
 }
 
@@ -253,7 +253,7 @@ Result<app::OwnerMessage> read_owner_message(const Incoming& in, std::string_vie
   } else if (type == "complete") {
     status = set(read_complete(in.object));
   } else if (type == "items") {
-    out.body = read_items(in.object);
+    out.body = app::ItemsSaid{read_item_puts(in.object)};
   } else {
     return fail(Errc::invalid_argument, "no message is of type " + std::string(type));
   }
@@ -309,14 +309,6 @@ void write_tuple(Writer& out, Blobs& blobs, const store::CheckpointTuple& tuple)
     out.end_object();
   }
   out.end_array().end_object();
-}
-
-void write_item(Writer& out, const store::Item& item) {
-  out.begin_object().key("namespace").begin_array();
-  for (const auto& label : item.ns) out.string(label);
-  out.end_array().key("key").string(item.key).key("value").raw(item.value);
-  out.key("created_at").string(to_rfc3339(item.created_at)).key("updated_at").string(to_rfc3339(item.updated_at));
-  out.end_object();
 }
 
 std::string_view error_code(Errc code) {

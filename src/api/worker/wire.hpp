@@ -46,8 +46,9 @@ Result<app::OwnerMessage> read_owner_message(const Incoming& in, std::string_vie
 Result<app::Hello> read_hello(json::View in);
 
 std::vector<std::string> read_labels(json::View list);
+// The `puts` of an items message.
+std::vector<app::ItemPut> read_item_puts(json::View message);
 void write_tuple(json::Writer& out, Blobs& blobs, const store::CheckpointTuple& tuple);
-void write_item(json::Writer& out, const store::Item& item);
 
 std::string_view error_code(Errc code);
 Errc error_from(std::string_view code);
