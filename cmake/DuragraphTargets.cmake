@@ -5,6 +5,10 @@ add_library(dg_options INTERFACE)
 target_compile_options(dg_options INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-style-cast -Werror=return-type
   -fno-omit-frame-pointer)
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  # A precompiled header with its time in it would be another one for ccache after every build.
+  target_compile_options(dg_options INTERFACE "SHELL:-Xclang -fno-pch-timestamp")
+endif()
 target_compile_definitions(dg_options INTERFACE
   BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_DISABLE_BOOST_DATE_TIME SPDLOG_FMT_EXTERNAL)
 
@@ -18,6 +22,20 @@ if(DURAGRAPH_SANITIZE)
   target_compile_options(dg_options INTERFACE -fsanitize=${DURAGRAPH_SANITIZE} -fno-sanitize-recover=all)
   target_link_options(dg_options INTERFACE -fsanitize=${DURAGRAPH_SANITIZE})
 endif()
+
+option(DURAGRAPH_PCH "Parse the common headers once (src/base/pch.hpp)" ON)
+
+# Gives a target the precompiled header that the base layer builds.
+function(dg_use_pch target)
+  if(NOT DURAGRAPH_PCH)
+    return()
+  endif()
+  if(target STREQUAL "dg_base")
+    target_precompile_headers(dg_base PRIVATE "${PROJECT_SOURCE_DIR}/src/base/pch.hpp")
+  else()
+    target_precompile_headers(${target} REUSE_FROM dg_base)
+  endif()
+endfunction()
 
 # dg_layer(NAME DEPS target...)
 # Makes the library dg_NAME from this folder's sources and the program dg_NAME_test from its
@@ -42,6 +60,7 @@ function(dg_layer name)
     add_library(dg_${name} STATIC ${sources})
     target_include_directories(dg_${name} PUBLIC "${include_root}")
     target_link_libraries(dg_${name} PUBLIC dg_options ${ARG_DEPS})
+    dg_use_pch(dg_${name})
   else()
     add_library(dg_${name} INTERFACE)
     target_include_directories(dg_${name} INTERFACE "${include_root}")
@@ -51,6 +70,9 @@ function(dg_layer name)
   if(tests)
     add_executable(dg_${name}_test ${tests})
     target_link_libraries(dg_${name}_test PRIVATE dg_${name} ${ARG_TEST_DEPS} GTest::gtest_main GTest::gmock)
+    # Tests are compiled for speed of building: what they test keeps the preset's optimisation.
+    target_compile_options(dg_${name}_test PRIVATE $<$<CONFIG:Release>:-O1>)
+    dg_use_pch(dg_${name}_test)
     add_test(NAME ${name} COMMAND dg_${name}_test)
   endif()
 endfunction()

@@ -36,7 +36,9 @@ bool is_loopback_host(std::string_view host) {
 }
 
 bool is_allowed_origin(const Access& access, std::string_view origin) {
-  const auto listed = [&](std::string_view wanted) { return std::ranges::find(access.origins, wanted) != access.origins.end(); };
+  const auto listed = [&](std::string_view wanted) {
+    return std::ranges::find(access.origins, wanted) != access.origins.end();
+  };
   if (listed("*") || listed(origin) || is_studio(origin)) return true;
   const auto scheme = origin.find("://");
   return scheme != std::string_view::npos && is_loopback_host(origin.substr(scheme + 3));

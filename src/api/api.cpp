@@ -30,7 +30,8 @@ void add_cors(net::Response& response, std::string_view origin) {
 net::Response preflight(const net::Request& request, std::string_view origin) {
   auto response = empty_response(204);
   add_cors(response, origin);
-  response.headers.emplace_back("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+  response.headers.emplace_back("Access-Control-Allow-Methods",
+                                "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
   if (const auto asked = request.header("Access-Control-Request-Headers"))
     response.headers.emplace_back("Access-Control-Allow-Headers", std::string(*asked));
   if (request.header("Access-Control-Request-Private-Network") == "true")
@@ -63,7 +64,9 @@ Task<net::Response> Api::Impl::answer(net::Request& request, const net::Router::
     std::string allowed;
     for (const auto& method : match.allowed) allowed += (allowed.empty() ? "" : ", ") + method;
     auto response = error_response(
-        request, {Errc::method_not_allowed, fmt::format("{} is not allowed here; allowed: {}", to_string(request.method), allowed), {}});
+        request, {Errc::method_not_allowed,
+                  fmt::format("{} is not allowed here; allowed: {}", to_string(request.method), allowed),
+                  {}});
     response.headers.emplace_back("Allow", allowed);
     co_return response;
   }
@@ -78,16 +81,19 @@ Task<net::Response> Api::Impl::answer(net::Request& request, const net::Router::
 Task<net::Response> Api::Impl::handle(net::Request& request, const net::Router::Match& match) {
   const auto began = app.context.env.timers.now();
   if (settings.access.loopback_only && !is_loopback_host(request.header("Host").value_or(""))) {
-    co_return error_response(request, {Errc::forbidden,
-                                       "this server answers loopback names only, as localhost; to serve others start it with --host",
-                                       {}});
+    co_return error_response(
+        request,
+        {Errc::forbidden,
+         "this server answers loopback names only, as localhost; to serve others start it with --host",
+         {}});
   }
   const auto origin = request.header("Origin");
   const bool allowed = origin && is_allowed_origin(settings.access, *origin);
   if (origin && !allowed && !is_read(request.method)) {
-    co_return error_response(request, {Errc::forbidden,
-                                       fmt::format("pages of {} may not use this server; allow them with --cors-origin", *origin),
-                                       {}});
+    co_return error_response(
+        request, {Errc::forbidden,
+                  fmt::format("pages of {} may not use this server; allow them with --cors-origin", *origin),
+                  {}});
   }
   net::Response response;
   if (allowed && request.method == net::Method::options) {
@@ -100,28 +106,37 @@ Task<net::Response> Api::Impl::handle(net::Request& request, const net::Router::
   co_return response;
 }
 
-void Api::Impl::count(const net::Request& request, const net::Router::Match& match, int status, SteadyTime began) {
+void Api::Impl::count(const net::Request& request, const net::Router::Match& match, int status,
+                      SteadyTime began) {
   const std::string route(match.pattern.empty() ? "none" : match.pattern);
   app.metrics
       .counter("duragraph_http_requests_total", "Requests by route, method and status",
-               {{"route", route}, {"method", std::string(to_string(request.method))}, {"status", std::to_string(status)}})
+               {{"route", route},
+                {"method", std::string(to_string(request.method))},
+                {"status", std::to_string(status)}})
       .add();
   const std::chrono::duration<double> took = app.context.env.timers.now() - began;
   app.metrics
-      .histogram("duragraph_http_request_seconds", "Time to the head of the response, by route", {{"route", route}},
-                 {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30})
+      .histogram("duragraph_http_request_seconds", "Time to the head of the response, by route",
+                 {{"route", route}}, {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30})
       .observe(took.count());
 }
 
 Api::Api(app::App& app, ApiSettings settings) : impl_(std::make_unique<Impl>(app, std::move(settings))) {}
 Api::~Api() = default;
 
-net::Router& Api::router() { return impl_->router; }
-
-net::Middleware Api::middleware() {
-  return [impl = impl_.get()](net::Request& request, const net::Router::Match& match) { return impl->handle(request, match); };
+net::Router& Api::router() {
+  return impl_->router;
 }
 
-net::Response Api::refusal(const net::Request& request, Error error) const { return error_response(request, error); }
+net::Middleware Api::middleware() {
+  return [impl = impl_.get()](net::Request& request, const net::Router::Match& match) {
+    return impl->handle(request, match);
+  };
+}
+
+net::Response Api::refusal(const net::Request& request, Error error) const {
+  return error_response(request, error);
+}
 
 }  // namespace dg::api

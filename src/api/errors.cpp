@@ -39,8 +39,12 @@ const Row& row_of(Errc code) {
 
 }  // namespace
 
-int status_of(Errc code) { return row_of(code).status; }
-std::string_view code_of(Errc code) { return row_of(code).code; }
+int status_of(Errc code) {
+  return row_of(code).status;
+}
+std::string_view code_of(Errc code) {
+  return row_of(code).code;
+}
 
 net::Response error_response(const net::Request& request, const Error& error) {
   const auto& row = row_of(error.code);
@@ -54,12 +58,14 @@ net::Response error_response(const net::Request& request, const Error& error) {
       out.begin_object().key("place").string(field.place).key("message").string(field.message).end_object();
     out.end_array();
   }
-  if (request.path.starts_with("/api/v1")) out.key("error").string(row.code).key("message").string(error.message);
+  if (request.path.starts_with("/api/v1"))
+    out.key("error").string(row.code).key("message").string(error.message);
   out.end_object();
 
   net::Response response;
   response.status = row.status;
-  const bool problem = request.header("Accept").value_or("").find("application/problem+json") != std::string_view::npos;
+  const bool problem =
+      request.header("Accept").value_or("").find("application/problem+json") != std::string_view::npos;
   response.headers.emplace_back("Content-Type", problem ? "application/problem+json" : "application/json");
   if (row.status == 503) response.headers.emplace_back("Retry-After", "1");
   response.body = out.take();

@@ -20,10 +20,13 @@ Result<Body> Body::read(const net::Request& request) {
 }
 
 void Body::wrong(std::string_view name, std::string message) {
-  errors_.push_back({place_.empty() ? std::string(name) : place_ + "." + std::string(name), std::move(message)});
+  errors_.push_back(
+      {place_.empty() ? std::string(name) : place_ + "." + std::string(name), std::move(message)});
 }
 
-void Body::take_errors(const Body& inner) { errors_.insert(errors_.end(), inner.errors_.begin(), inner.errors_.end()); }
+void Body::take_errors(const Body& inner) {
+  errors_.insert(errors_.end(), inner.errors_.begin(), inner.errors_.end());
+}
 
 Status Body::status() const {
   if (errors_.empty()) return {};
@@ -65,12 +68,14 @@ bool Body::boolean(std::string_view name, bool otherwise) {
   if (value.is_null()) return otherwise;
   if (const auto flag = value.boolean()) return *flag;
   // Some clients send booleans as text.
-  if (value.is_string() && (value.string() == "true" || value.string() == "false")) return value.string() == "true";
+  if (value.is_string() && (value.string() == "true" || value.string() == "false"))
+    return value.string() == "true";
   wrong(name, "must be true or false");
   return otherwise;
 }
 
-std::int64_t Body::integer(std::string_view name, std::int64_t otherwise, std::int64_t least, std::int64_t most) {
+std::int64_t Body::integer(std::string_view name, std::int64_t otherwise, std::int64_t least,
+                           std::int64_t most) {
   const auto value = object_[name];
   if (value.is_null()) return otherwise;
   const auto number = value.integer();
@@ -117,7 +122,8 @@ std::vector<std::string> Body::texts(std::string_view name) {
   return out;
 }
 
-std::string Body::choice(std::string_view name, std::string otherwise, std::initializer_list<std::string_view> allowed) {
+std::string Body::choice(std::string_view name, std::string otherwise,
+                         std::initializer_list<std::string_view> allowed) {
   auto value = text(name, otherwise);
   if (std::ranges::find(allowed, value) != allowed.end()) return value;
   std::string list;
@@ -158,16 +164,19 @@ Result<std::int64_t> query_integer(const net::Request& request, std::string_view
   if (!value || value->empty()) return otherwise;
   std::int64_t number = 0;
   const auto parsed = std::from_chars(value->data(), value->data() + value->size(), number);
-  if (parsed.ec == std::errc{} && parsed.ptr == value->data() + value->size() && number >= least && number <= most)
+  if (parsed.ec == std::errc{} && parsed.ptr == value->data() + value->size() && number >= least &&
+      number <= most)
     return number;
   const auto message = fmt::format("must be an integer from {} to {}", least, most);
-  return fail(Error{Errc::invalid_argument, std::string(name) + ": " + message, {{std::string(name), message}}});
+  return fail(
+      Error{Errc::invalid_argument, std::string(name) + ": " + message, {{std::string(name), message}}});
 }
 
 Result<std::string> path_uuid(const net::Request& request, std::string_view name) {
   const auto& value = request.param(name);
   if (is_uuid(value)) return value;
-  return fail(Error{Errc::invalid_argument, std::string(name) + ": must be a UUID, not \"" + value + "\"",
+  return fail(Error{Errc::invalid_argument,
+                    std::string(name) + ": must be a UUID, not \"" + value + "\"",
                     {{std::string(name), "must be a UUID"}}});
 }
 

@@ -39,7 +39,8 @@ class Body {
   std::string any(std::string_view name, std::string otherwise = "null");
   std::vector<std::string> texts(std::string_view name);  // a list of strings, or one string
   // One of `allowed`.
-  std::string choice(std::string_view name, std::string otherwise, std::initializer_list<std::string_view> allowed);
+  std::string choice(std::string_view name, std::string otherwise,
+                     std::initializer_list<std::string_view> allowed);
   // Notes that the field cannot be used here, when it is present and not null.
   void unsupported(std::string_view name, std::string_view instead);
   void wrong(std::string_view name, std::string message);

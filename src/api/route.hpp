@@ -20,7 +20,8 @@ inline Task<net::Response> run_handler(RouteHandler handler, app::App& app, net:
 
 inline void route(net::Router& router, app::App& app, net::Method method, const std::string& pattern,
                   RouteHandler handler) {
-  router.add(method, pattern, [handler, &app](net::Request& request) { return run_handler(handler, app, request); });
+  router.add(method, pattern,
+             [handler, &app](net::Request& request) { return run_handler(handler, app, request); });
 }
 
 }  // namespace dg::api

@@ -6,8 +6,8 @@
 namespace dg::app {
 namespace {
 
-void append_assistant(store::Commit& commit, domain::Assistant& assistant, const domain::AssistantEvent& event,
-                      WallTime now) {
+void append_assistant(store::Commit& commit, domain::Assistant& assistant,
+                      const domain::AssistantEvent& event, WallTime now) {
   commit.appends.push_back({domain::AggregateType::assistant,
                             assistant.id,
                             assistant.version,
@@ -22,12 +22,14 @@ domain::AssistantContent patched(domain::AssistantContent content, const Assista
   if (patch.description) content.description = *patch.description;
   if (patch.config) content.config = *patch.config;
   if (patch.context) content.context = *patch.context;
-  if (patch.metadata) content.metadata = json::merge(json::View(content.metadata), json::View(*patch.metadata));
+  if (patch.metadata)
+    content.metadata = json::merge(json::View(content.metadata), json::View(*patch.metadata));
   return content;
 }
 
 Error unknown_graph(const Workers& workers, const std::string& graph_id) {
-  return {Errc::not_found, "no graph is named \"" + graph_id + "\"; graphs here: " + workers.graph_names(), {}};
+  return {
+      Errc::not_found, "no graph is named \"" + graph_id + "\"; graphs here: " + workers.graph_names(), {}};
 }
 
 }  // namespace
@@ -73,8 +75,9 @@ Task<Result<domain::Assistant>> Assistants::create(AssistantDraft draft) {
   if (!done && done.error().code == Errc::conflict) {
     auto existing = co_await get(assistant.id);
     if (existing && draft.keep_existing) co_return existing;
-    co_return fail(Errc::conflict, existing ? "Assistant already exists"
-                                            : "the assistant existed and was deleted; its id cannot be used again");
+    co_return fail(Errc::conflict,
+                   existing ? "Assistant already exists"
+                            : "the assistant existed and was deleted; its id cannot be used again");
   }
   if (!done) co_return fail(done.error());
   co_return assistant;
@@ -87,12 +90,14 @@ Task<Result<domain::Assistant>> Assistants::get(std::string reference) {
   co_return std::move(**assistant);
 }
 
-Task<Result<store::Found<domain::Assistant>>> Assistants::search(store::AssistantFilter filter, store::Page page) {
+Task<Result<store::Found<domain::Assistant>>> Assistants::search(store::AssistantFilter filter,
+                                                                 store::Page page) {
   co_return co_await context_.store.assistants(std::move(filter), page);
 }
 
 Task<Result<domain::Assistant>> Assistants::patch(std::string reference, AssistantPatch patch) {
-  if (patch.graph_id && !workers_.graph(*patch.graph_id)) co_return fail(unknown_graph(workers_, *patch.graph_id));
+  if (patch.graph_id && !workers_.graph(*patch.graph_id))
+    co_return fail(unknown_graph(workers_, *patch.graph_id));
   co_return co_await change(reference, &patch, 0);
 }
 
@@ -108,12 +113,14 @@ Task<Result<domain::Assistant>> Assistants::change(std::string reference, const 
     store::Commit commit;
     const auto now = context_.env.clock.now();
     if (patch != nullptr) {
-      append_assistant(commit, *assistant,
-                       domain::AssistantUpdated{patched(assistant->content, *patch), assistant->newest_number + 1}, now);
+      append_assistant(
+          commit, *assistant,
+          domain::AssistantUpdated{patched(assistant->content, *patch), assistant->newest_number + 1}, now);
     } else {
       const auto version = co_await context_.store.assistant_version(assistant->id, number);
       if (!version) co_return fail(version.error());
-      if (!*version) co_return fail(Errc::not_found, "the assistant has no version " + std::to_string(number));
+      if (!*version)
+        co_return fail(Errc::not_found, "the assistant has no version " + std::to_string(number));
       append_assistant(commit, *assistant, domain::AssistantVersionChosen{(*version)->content, number}, now);
     }
     commit.changes.emplace_back(store::PutAssistant{*assistant, patch != nullptr});
@@ -145,7 +152,8 @@ Task<Status> Assistants::remove(std::string reference, bool delete_threads) {
   co_return Status{};
 }
 
-Task<Result<std::vector<store::AssistantVersion>>> Assistants::versions(std::string reference, std::string metadata,
+Task<Result<std::vector<store::AssistantVersion>>> Assistants::versions(std::string reference,
+                                                                        std::string metadata,
                                                                         store::Page page) {
   const auto assistant = co_await get(reference);
   if (!assistant) co_return fail(assistant.error());

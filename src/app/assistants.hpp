@@ -37,7 +37,8 @@ class Assistants {
 
   // The assistant that every graph has by itself; `config` and `context` are what LANGGRAPH_CONFIG
   // gives it, an empty `description` is none. Nothing happens when it exists.
-  Task<Status> ensure_default(std::string graph_id, std::string description, std::string config, std::string context);
+  Task<Status> ensure_default(std::string graph_id, std::string description, std::string config,
+                              std::string context);
 
   // not_found: unknown graph, the message lists those that exist. conflict: the id exists.
   Task<Result<domain::Assistant>> create(AssistantDraft draft);
@@ -55,7 +56,8 @@ class Assistants {
   Task<Result<std::string>> describe(std::string reference, std::string method, std::string extra);
 
  private:
-  Task<Result<domain::Assistant>> change(std::string reference, const AssistantPatch* patch, std::int64_t number);
+  Task<Result<domain::Assistant>> change(std::string reference, const AssistantPatch* patch,
+                                         std::int64_t number);
   Context& context_;
   Workers& workers_;
 };

@@ -12,7 +12,8 @@ constexpr std::size_t commit_messages_max = 512;
 constexpr std::size_t commit_bytes_max = 8u << 20;
 
 store::NewEvent checkpoint_saved(const store::NewCheckpoint& checkpoint, const std::string& revision) {
-  const domain::RunEvent event = domain::CheckpointSaved{checkpoint.key.checkpoint_id, checkpoint.key.ns, revision};
+  const domain::RunEvent event =
+      domain::CheckpointSaved{checkpoint.key.checkpoint_id, checkpoint.key.ns, revision};
   return {std::string(domain::type_of(event)), domain::payload_of(event)};
 }
 
@@ -109,7 +110,8 @@ Task<Status> Owners::apply(const Key& key, Inbox& inbox, std::vector<OwnerMessag
       pending->writes.key.thread_id = inbox.thread_id;
       commit.changes.emplace_back(store::PutWrites{std::move(pending->writes)});
     } else if (auto* items = std::get_if<ItemsSaid>(&message.body)) {
-      for (auto& put : items->puts) add_item(commit, std::move(put.ns), std::move(put.key), std::move(put.value));
+      for (auto& put : items->puts)
+        add_item(commit, std::move(put.ns), std::move(put.key), std::move(put.value));
     }
   }
   if (last_n > inbox.applied_n) {
@@ -143,11 +145,13 @@ Task<Status> Owners::settled(std::string owner, std::int64_t epoch, std::int64_t
       if (!*lease || (*lease)->epoch != epoch) co_return fail(Errc::superseded, "the operation is over");
       if ((*lease)->applied_n >= n) co_return Status{};
       if (inboxes_.contains(key)) continue;
-      co_return fail(Errc::invalid_argument, "the operation ends before its message " + std::to_string(n) + " came");
+      co_return fail(Errc::invalid_argument,
+                     "the operation ends before its message " + std::to_string(n) + " came");
     }
     const auto inbox = found->second;
     if (inbox->applied_n >= n) co_return Status{};
-    if (!co_await inbox->applied.wait_until(deadline)) co_return fail(Errc::timeout, "the operation did not settle in time");
+    if (!co_await inbox->applied.wait_until(deadline))
+      co_return fail(Errc::timeout, "the operation did not settle in time");
   }
 }
 

@@ -33,8 +33,9 @@ void add_tags(json::Writer& out, json::View config) {
 
 }  // namespace
 
-std::string merge_config(const domain::Assistant& assistant, const domain::Thread& thread, const std::string& config,
-                         const std::string& run_metadata, const std::string& checkpoint, const RunIdentity& identity,
+std::string merge_config(const domain::Assistant& assistant, const domain::Thread& thread,
+                         const std::string& config, const std::string& run_metadata,
+                         const std::string& checkpoint, const RunIdentity& identity,
                          std::int64_t default_recursion_limit) {
   const json::View of_assistant(assistant.content.config);
   const json::View of_thread(thread.config);
@@ -42,13 +43,17 @@ std::string merge_config(const domain::Assistant& assistant, const domain::Threa
 
   json::Writer ids;
   ids.begin_object().key("run_id").string(identity.run_id).key("thread_id").string(identity.thread_id);
-  ids.key("graph_id").string(identity.graph_id).key("assistant_id").string(identity.assistant_id).end_object();
+  ids.key("graph_id")
+      .string(identity.graph_id)
+      .key("assistant_id")
+      .string(identity.assistant_id)
+      .end_object();
   const std::string user = json::Writer().begin_object().key("user_id").string("").end_object().take();
   const auto configurable =
       merge_all({only_allowed(of_assistant["configurable"]), only_allowed(of_thread["configurable"]),
                  only_allowed(of_request["configurable"]), checkpoint, ids.text(), user});
-  const auto metadata = merge_all({assistant.content.metadata, thread.metadata, run_metadata,
-                                   of_request["metadata"].raw(), ids.text()});
+  const auto metadata = merge_all(
+      {assistant.content.metadata, thread.metadata, run_metadata, of_request["metadata"].raw(), ids.text()});
 
   auto limit = of_request["recursion_limit"].integer();
   if (!limit) limit = of_assistant["recursion_limit"].integer();
@@ -78,11 +83,13 @@ std::string config_for_attempt(const domain::Run& run) {
   json::Writer configurable;
   configurable.begin_object();
   for (const auto& member : config["configurable"].members()) {
-    const bool place = member.key == "checkpoint_id" || member.key == "checkpoint_ns" || member.key == "checkpoint_map";
+    const bool place =
+        member.key == "checkpoint_id" || member.key == "checkpoint_ns" || member.key == "checkpoint_map";
     if (!(place && run.has_checkpoint)) configurable.key(member.key).raw(member.value.raw());
   }
   configurable.end_object();
-  const auto attempt = json::Writer().begin_object().key("run_attempt").integer(run.attempt).end_object().take();
+  const auto attempt =
+      json::Writer().begin_object().key("run_attempt").integer(run.attempt).end_object().take();
   const auto metadata = json::merge(config["metadata"], json::View(attempt));
   const auto patch = json::Writer()
                          .begin_object()

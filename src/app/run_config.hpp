@@ -20,8 +20,9 @@ struct RunIdentity {
 // `config` is the client's; `checkpoint` ({checkpoint_id, checkpoint_ns, checkpoint_map} or null) says
 // where to fork. Later sources win: assistant, thread, request, identity. What clients may not set
 // (__pregel_*, langgraph_auth_*) is left out.
-std::string merge_config(const domain::Assistant& assistant, const domain::Thread& thread, const std::string& config,
-                         const std::string& run_metadata, const std::string& checkpoint, const RunIdentity& identity,
+std::string merge_config(const domain::Assistant& assistant, const domain::Thread& thread,
+                         const std::string& config, const std::string& run_metadata,
+                         const std::string& checkpoint, const RunIdentity& identity,
                          std::int64_t default_recursion_limit);
 
 // Objects are merged, anything else of the request replaces the assistant's.

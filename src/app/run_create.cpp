@@ -24,14 +24,16 @@ std::string metadata_frame(const std::string& run_id, std::int64_t attempt) {
 }
 
 // The thread's row as it is to be after the run was created on it.
-void bind_thread(store::Commit& commit, domain::Thread& thread, const domain::Assistant& assistant, bool is_new,
-                 WallTime now) {
+void bind_thread(store::Commit& commit, domain::Thread& thread, const domain::Assistant& assistant,
+                 bool is_new, WallTime now) {
   if (is_new) append_thread(commit, thread, domain::ThreadCreated{}, now);
   const json::View metadata(thread.metadata);
   const bool bound = metadata["graph_id"].string() == assistant.content.graph_id &&
-                     metadata["assistant_id"].string() == assistant.id && thread.config == assistant.content.config;
+                     metadata["assistant_id"].string() == assistant.id &&
+                     thread.config == assistant.content.config;
   if (!bound)
-    append_thread(commit, thread, domain::ThreadBound{assistant.content.graph_id, assistant.id, assistant.content.config},
+    append_thread(commit, thread,
+                  domain::ThreadBound{assistant.content.graph_id, assistant.id, assistant.content.config},
                   now);
   if (is_new || !bound) commit.changes.emplace_back(store::PutThread{thread});
 }
@@ -42,9 +44,10 @@ Task<Result<domain::Assistant>> Runs::resolve(std::string reference) {
   auto assistant = co_await context_.store.assistant(assistant_id_of(reference));
   if (!assistant) co_return fail(assistant.error());
   if (!*assistant) {
-    co_return fail(Errc::not_found, "No assistant found for \"" + reference +
-                                        "\". Make sure the assistant ID is for a valid assistant or a valid graph ID. " +
-                                        "Graphs here: " + workers_.graph_names() + ".");
+    co_return fail(Errc::not_found,
+                   "No assistant found for \"" + reference +
+                       "\". Make sure the assistant ID is for a valid assistant or a valid graph ID. " +
+                       "Graphs here: " + workers_.graph_names() + ".");
   }
   const auto graph = workers_.graph((*assistant)->content.graph_id);
   if (graph && !graph->served && graph->error != "null") {
@@ -74,7 +77,8 @@ Task<Result<domain::Run>> Runs::try_create(RunOrder order, domain::Assistant ass
   const std::string thread_id = *order.thread_id;
   const auto row = co_await context_.store.thread(thread_id);
   if (!row) co_return fail(row.error());
-  if (!*row && !order.create_thread) co_return fail(Errc::not_found, "Thread with ID " + thread_id + " not found");
+  if (!*row && !order.create_thread)
+    co_return fail(Errc::not_found, "Thread with ID " + thread_id + " not found");
   const auto head = co_await context_.store.thread_head(thread_id);
   if (!head) co_return fail(head.error());
   auto others = co_await context_.store.open_runs(thread_id);
@@ -106,8 +110,8 @@ Task<Result<domain::Run>> Runs::try_create(RunOrder order, domain::Assistant ass
   request.config = merge_config(assistant, thread, request.config, metadata, order.checkpoint, identity,
                                 context_.settings.recursion_limit);
   request.context = merge_context(assistant, request.context);
-  std::vector<domain::RunEvent> events{domain::RunCreated{thread_id, assistant.id, assistant.content.graph_id, request,
-                                                          metadata, now + order.after}};
+  std::vector<domain::RunEvent> events{domain::RunCreated{thread_id, assistant.id, assistant.content.graph_id,
+                                                          request, metadata, now + order.after}};
 
   // The others come first, so that the newest run of the thread is the new one.
   std::vector<domain::Run> to_stop;
@@ -125,12 +129,15 @@ Task<Result<domain::Run>> Runs::try_create(RunOrder order, domain::Assistant ass
     }
   }
 
-  const bool active = std::ranges::any_of(*others, [](const domain::Run& r) { return domain::is_active(r.state); });
+  const bool active =
+      std::ranges::any_of(*others, [](const domain::Run& r) { return domain::is_active(r.state); });
   std::shared_ptr<WorkerSession> session;
-  if (!active && !head->lease && order.after == Duration{}) session = workers_.reserve(assistant.content.graph_id);
+  if (!active && !head->lease && order.after == Duration{})
+    session = workers_.reserve(assistant.content.graph_id);
   if (session) {
     const auto created = domain::evolve(run, events.front(), now);
-    const auto started = domain::decide_start(created, {session->id, session->name, session->revision, 0, 0}, now);
+    const auto started =
+        domain::decide_start(created, {session->id, session->name, session->revision, 0, 0}, now);
     if (started) events.insert(events.end(), started->begin(), started->end());
   }
   append_run(commit, run, events, now);
@@ -144,13 +151,15 @@ Task<Result<domain::Run>> Runs::try_create(RunOrder order, domain::Assistant ass
   if (!committed) {
     if (session) workers_.release(session);
     // Somebody took the thread in between; whether that matters is decided again.
-    if (session && committed.error().code == Errc::busy) co_return fail(Errc::conflict, committed.error().message);
+    if (session && committed.error().code == Errc::busy)
+      co_return fail(Errc::conflict, committed.error().message);
     co_return fail(committed.error());
   }
   if (session) {
     workers_.own(session, run.id);
     workers_.send(session->id, LeaseOffer{run});
-    if (!workers_.session(session->id)) spawn(context_.env.timers.executor(), "lose_owner", take_from(session->id, "it ended"));
+    if (!workers_.session(session->id))
+      spawn(context_.env.timers.executor(), "lose_owner", take_from(session->id, "it ended"));
   }
   for (const auto& other : to_stop) {
     wake(other);

@@ -18,7 +18,8 @@ Task<void> Runs::dispatch() {
     auto deadline = context_.env.timers.now() + context_.settings.safety_net;
     const auto now = context_.env.clock.now();
     const auto due = co_await context_.store.next_due(now);
-    if (due && *due) deadline = std::min(deadline, context_.env.timers.now() + std::max(**due - now, Duration{}));
+    if (due && *due)
+      deadline = std::min(deadline, context_.env.timers.now() + std::max(**due - now, Duration{}));
     if (queue_changes_ == seen) co_await queue_.wait_until(deadline);
   }
 }
@@ -94,8 +95,10 @@ Task<Status> Runs::recover() {
 
 Task<void> Runs::retain() {
   while (true) {
-    if (const auto done = co_await retain_once(); !done) log::error("old frames could not be deleted: {}", done.error().message);
-    co_await sleep_for(context_.env.timers, std::min<Duration>(context_.settings.frames_kept, std::chrono::seconds(10)));
+    if (const auto done = co_await retain_once(); !done)
+      log::error("old frames could not be deleted: {}", done.error().message);
+    co_await sleep_for(context_.env.timers,
+                       std::min<Duration>(context_.settings.frames_kept, std::chrono::seconds(10)));
   }
 }
 

@@ -5,7 +5,8 @@
 
 namespace dg::app {
 
-Task<Status> Runs::end_with(domain::Run run, std::vector<domain::RunEvent> events, std::optional<store::Fence> fence) {
+Task<Status> Runs::end_with(domain::Run run, std::vector<domain::RunEvent> events,
+                            std::optional<store::Fence> fence) {
   const std::string session = run.session_id;
   store::Commit commit;
   if (fence) commit.conditions.emplace_back(*fence);
@@ -80,7 +81,8 @@ Task<Status> Runs::fence_off(std::string run_id, std::int64_t epoch) {
     if (run->cancel == domain::CancelAction::rollback) events->push_back(domain::RunDeleted{"rolled back"});
     const auto done = co_await end_with(*run, *events, std::nullopt);
     if (done) {
-      workers_.send(run->session_id, Superseded{run_id, epoch, "the run was cancelled and did not stop in time"});
+      workers_.send(run->session_id,
+                    Superseded{run_id, epoch, "the run was cancelled and did not stop in time"});
       co_return done;
     }
     if (done.error().code != Errc::conflict || attempt + 1 >= decide_attempts) co_return done;

@@ -42,12 +42,14 @@ Task<Result<Why>> Runs::why(std::string run_id) {
   const auto head = co_await context_.store.thread_head(run.thread_id);
   if (!head) co_return fail(head.error());
   if (head->lease)
-    co_return Why{run, "thread_busy", "the thread is busy with " + head->lease->owner, one("run_id", head->lease->owner)};
+    co_return Why{run, "thread_busy", "the thread is busy with " + head->lease->owner,
+                  one("run_id", head->lease->owner)};
   const auto others = co_await context_.store.open_runs(run.thread_id);
   if (!others) co_return fail(others.error());
   for (const auto& other : *others)
     if (other.id < run.id && domain::is_active(other.state) && other.not_before <= context_.env.clock.now())
-      co_return Why{run, "thread_busy", "the run " + other.id + " of the same thread comes first", one("run_id", other.id)};
+      co_return Why{run, "thread_busy", "the run " + other.id + " of the same thread comes first",
+                    one("run_id", other.id)};
 
   bool served = false;
   for (const auto& session : workers_.sessions()) {
@@ -55,7 +57,8 @@ Task<Result<Why>> Runs::why(std::string run_id) {
     served = served || (graph != nullptr && graph->error == "null" && session->link && !session->draining);
   }
   if (served)
-    co_return Why{run, "slots_busy", "every slot of the workers that serve the graph \"" + run.graph_id + "\" is busy",
+    co_return Why{run, "slots_busy",
+                  "every slot of the workers that serve the graph \"" + run.graph_id + "\" is busy",
                   one("graph_id", run.graph_id)};
   const auto graph = workers_.graph(run.graph_id);
   if (graph && graph->error != "null") {
@@ -65,7 +68,8 @@ Task<Result<Why>> Runs::why(std::string run_id) {
                       error["message"].string(),
                   one("graph_id", run.graph_id)};
   }
-  co_return Why{run, "no_worker", "no worker serves the graph \"" + run.graph_id + "\"", one("graph_id", run.graph_id)};
+  co_return Why{run, "no_worker", "no worker serves the graph \"" + run.graph_id + "\"",
+                one("graph_id", run.graph_id)};
 }
 
 }  // namespace dg::app

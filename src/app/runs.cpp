@@ -43,7 +43,8 @@ void Runs::wake(const domain::Run& run) {
 Task<Result<domain::Run>> Runs::get(std::string run_id, std::optional<std::string> thread_id) {
   auto run = co_await context_.store.run(run_id);
   if (!run) co_return fail(run.error());
-  if (!*run || (thread_id && (*run)->thread_id != *thread_id)) co_return fail(Errc::not_found, "Run not found");
+  if (!*run || (thread_id && (*run)->thread_id != *thread_id))
+    co_return fail(Errc::not_found, "Run not found");
   co_return std::move(**run);
 }
 
@@ -85,7 +86,8 @@ Task<Result<domain::Run>> Runs::try_cancel(std::string run_id, domain::CancelAct
 }
 
 Task<Result<std::int64_t>> Runs::cancel_many(CancelFilter filter, domain::CancelAction action) {
-  // All are found before the first is cancelled: a cancelled run no longer matches, and would shift the pages.
+  // All are found before the first is cancelled: a cancelled run no longer matches, and would shift the
+  // pages.
   std::vector<std::string> ids;
   for (store::Page page{1000, 0};; page.offset += page.limit) {
     const auto runs = co_await list({filter.thread_id.value_or(""), filter.states, filter.run_ids}, page);

@@ -13,25 +13,26 @@ namespace dg::app {
 
 // A run as a client asks for it. JSON fields are validated text.
 struct RunOrder {
-  std::string assistant;                    // an assistant's id or a graph's name
-  std::optional<std::string> thread_id;     // none: a thread of its own
-  bool create_thread = false;               // when the thread does not exist
-  domain::RunRequest request;               // config and context as the client gave them
+  std::string assistant;                 // an assistant's id or a graph's name
+  std::optional<std::string> thread_id;  // none: a thread of its own
+  bool create_thread = false;            // when the thread does not exist
+  domain::RunRequest request;            // config and context as the client gave them
   std::string metadata = "{}";
-  std::string checkpoint = "null";          // {checkpoint_id, checkpoint_ns, checkpoint_map}: where to fork
-  Duration after{};                         // start no earlier than this from now
+  std::string checkpoint = "null";  // {checkpoint_id, checkpoint_ns, checkpoint_map}: where to fork
+  Duration after{};                 // start no earlier than this from now
 };
 
 struct CancelFilter {
   std::optional<std::string> thread_id;
-  std::vector<std::string> run_ids;                // empty: by states
+  std::vector<std::string> run_ids;  // empty: by states
   std::vector<domain::RunState> states;
 };
 
 // What a run waits for, or that it does not wait.
 struct Why {
   domain::Run run;
-  std::string code;     // no_worker, graph_broken, slots_busy, thread_busy, person, delay, retry_backoff, running, finished
+  std::string code;     // no_worker, graph_broken, slots_busy, thread_busy, person, delay, retry_backoff,
+                        // running, finished
   std::string message;  // for a person
   std::string details = "{}";  // the ids: graph_id, run_id, session_id, until, interrupts
 };

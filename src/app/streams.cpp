@@ -28,7 +28,8 @@ void Streams::release(const std::string& run_id) {
   if (found != live_.end() && --found->second->users == 0) live_.erase(found);
 }
 
-void Streams::publish(const std::string& run_id, std::int64_t first, const std::vector<store::Frame>& frames) {
+void Streams::publish(const std::string& run_id, std::int64_t first,
+                      const std::vector<store::Frame>& frames) {
   const auto found = live_.find(run_id);
   if (found == live_.end()) return;  // nobody reads: the store has them
   auto& live = *found->second;
@@ -103,7 +104,8 @@ Task<Result<domain::Run>> Streams::wait_inactive(std::string run_id, SteadyTime 
     if (!domain::is_active((*run)->state)) co_return std::move(**run);
     if (entry->changes != seen) continue;
     if (!co_await entry->changed.wait_until(deadline))
-      co_return fail(Errc::timeout, "the run " + run_id + " is still " + std::string(to_string((*run)->state)));
+      co_return fail(Errc::timeout,
+                     "the run " + run_id + " is still " + std::string(to_string((*run)->state)));
   }
 }
 

@@ -51,7 +51,7 @@ class Streams {
     std::deque<store::Frame> tail;
     std::int64_t first = 0;  // the number of tail's first frame
     std::size_t bytes = 0;
-    int users = 0;           // readers inside read()
+    int users = 0;  // readers inside read()
   };
   std::shared_ptr<Live> live(const std::string& run_id);
   void release(const std::string& run_id);

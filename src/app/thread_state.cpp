@@ -7,22 +7,23 @@ namespace dg::app {
 namespace {
 
 // The configuration that addresses a checkpoint, as graph libraries read it.
-std::string address_config(const StateAddress& address, const std::string& checkpoint_map, const std::string& base) {
+std::string address_config(const StateAddress& address, const std::string& checkpoint_map,
+                           const std::string& base) {
   json::Writer place;
   place.begin_object().key("thread_id").string(address.thread_id).key("checkpoint_ns").string(address.ns);
   if (!address.checkpoint_id.empty()) place.key("checkpoint_id").string(address.checkpoint_id);
   if (json::View(checkpoint_map).is_object()) place.key("checkpoint_map").raw(checkpoint_map);
   place.end_object();
   const auto configurable = json::merge(json::View(base)["configurable"], json::View(place.text()));
-  const auto patch =
-      json::Writer().begin_object().key("configurable").raw(configurable).end_object().take();
+  const auto patch = json::Writer().begin_object().key("configurable").raw(configurable).end_object().take();
   return json::merge(json::View(base), json::View(patch));
 }
 
 Result<std::string> graph_of(const store::ThreadRow& row) {
   auto graph = json::View(row.thread.metadata)["graph_id"].string();
   if (graph.empty())
-    return fail(Errc::bad_request, "Thread " + row.thread.id + " has no graph ID; a run on it, or metadata.graph_id, gives it one");
+    return fail(Errc::bad_request, "Thread " + row.thread.id +
+                                       " has no graph ID; a run on it, or metadata.graph_id, gives it one");
   return graph;
 }
 
@@ -74,7 +75,8 @@ Task<Result<store::Lease>> Threads::begin(std::string thread_id, std::string ses
   if (!runs) co_return fail(runs.error());
   for (const auto& run : *runs)
     if (domain::is_active(run.state)) co_return fail(Errc::busy, "Thread is busy with the run " + run.id);
-  const store::Lease lease{make_uuid7(context_.env), store::LeaseKind::operation, thread_id, 1, session_id, 0};
+  const store::Lease lease{
+      make_uuid7(context_.env), store::LeaseKind::operation, thread_id, 1, session_id, 0};
   store::Commit commit;
   commit.changes.emplace_back(store::PutLease{lease});
   const auto done = co_await context_.store.commit(std::move(commit));

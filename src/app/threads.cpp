@@ -8,7 +8,8 @@ namespace dg::app {
 Threads::Threads(Context& context, Workers& workers, Owners& owners)
     : context_(context), workers_(workers), owners_(owners) {}
 
-Task<Result<store::ThreadRow>> Threads::create(std::optional<std::string> id, std::string metadata, bool keep_existing) {
+Task<Result<store::ThreadRow>> Threads::create(std::optional<std::string> id, std::string metadata,
+                                               bool keep_existing) {
   domain::Thread thread;
   thread.id = id.value_or(make_uuid7(context_.env));
   store::Commit commit;
@@ -19,7 +20,9 @@ Task<Result<store::ThreadRow>> Threads::create(std::optional<std::string> id, st
     auto existing = co_await get(thread.id);
     if (existing && keep_existing) co_return existing;
     // A deleted thread's id stays taken by its tombstone.
-    co_return fail(Errc::conflict, existing ? "Thread already exists" : "the thread existed and was deleted; its id cannot be used again");
+    co_return fail(Errc::conflict, existing
+                                       ? "Thread already exists"
+                                       : "the thread existed and was deleted; its id cannot be used again");
   }
   if (!done) co_return fail(done.error());
   co_return co_await get(thread.id);

@@ -21,7 +21,7 @@ struct StateAddress {
 struct StateUpdate {
   std::string values = "null";  // object, array or null
   std::optional<std::string> as_node;
-  std::string checkpoint_id;    // empty: the newest
+  std::string checkpoint_id;  // empty: the newest
   std::string checkpoint_ns;
   std::string checkpoint_map = "null";
 };
@@ -40,7 +40,8 @@ class Threads {
   Threads(Context& context, Workers& workers, Owners& owners);
 
   // conflict when it exists and `keep_existing` is false.
-  Task<Result<store::ThreadRow>> create(std::optional<std::string> id, std::string metadata, bool keep_existing);
+  Task<Result<store::ThreadRow>> create(std::optional<std::string> id, std::string metadata,
+                                        bool keep_existing);
   Task<Result<store::ThreadRow>> get(std::string id);
   Task<Result<store::ThreadRow>> patch(std::string id, std::string metadata);
   // Cancels and deletes its runs too.

@@ -22,8 +22,8 @@ Task<Result<std::shared_ptr<WorkerSession>>> Workers::find(std::string graph_id,
     if (best) co_return best;
     if (error != "null") {
       const json::View view(error);
-      co_return fail(Errc::unavailable, "the graph \"" + graph_id + "\" cannot be imported: " + view["error"].string() +
-                                            ": " + view["message"].string());
+      co_return fail(Errc::unavailable, "the graph \"" + graph_id + "\" cannot be imported: " +
+                                            view["error"].string() + ": " + view["message"].string());
     }
     if (!known_.contains(graph_id)) co_return fail(Errc::not_found, "no graph is named \"" + graph_id + "\"");
     if (!co_await changed_.wait_until(deadline))

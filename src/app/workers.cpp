@@ -41,7 +41,8 @@ Task<Status> Workers::load() {
     session->connected_at = row.connected_at;
     session->last_beat = session->disconnected_at = now;
     for (const auto& lease : *leases)
-      if (lease.session_id == row.id && lease.kind == store::LeaseKind::run) session->running.insert(lease.owner);
+      if (lease.session_id == row.id && lease.kind == store::LeaseKind::run)
+        session->running.insert(lease.owner);
     sessions_[row.id] = std::move(session);
   }
   // A lease without a session cannot be renewed by anybody.
@@ -105,9 +106,9 @@ Task<Status> Workers::remember(const WorkerSession& session, bool graphs_changed
     commit.changes.emplace_back(store::PutGraph{known});
   }
   graphs.end_array();
-  commit.changes.emplace_back(store::PutSession{{session.id, session.secret_hash, session.worker, session.revision,
-                                                 session.slots, session.supervised, graphs.take(),
-                                                 session.connected_at}});
+  commit.changes.emplace_back(
+      store::PutSession{{session.id, session.secret_hash, session.worker, session.revision, session.slots,
+                         session.supervised, graphs.take(), session.connected_at}});
   const auto done = co_await context_.store.commit(std::move(commit));
   if (!done) co_return fail(done.error());
   co_return Status{};
@@ -134,7 +135,8 @@ Task<Result<Workers::Welcome>> Workers::hello(Hello hello, std::shared_ptr<Worke
   session->graphs = hello.graphs;
   session->connected_at = context_.env.clock.now();
   session->last_beat = session->disconnected_at = context_.env.timers.now();
-  if (session->link && session->link != link) session->link->close(1001, "the session has a newer connection");
+  if (session->link && session->link != link)
+    session->link->close(1001, "the session has a newer connection");
   session->link = nullptr;  // not to be offered runs before the answer is complete
   sessions_[session->id] = session;
   if (auto done = co_await remember(*session, true); !done) co_return fail(done.error());
@@ -143,7 +145,8 @@ Task<Result<Workers::Welcome>> Workers::hello(Hello hello, std::shared_ptr<Worke
   if (!leases) co_return fail(leases.error());
   Welcome welcome;
   for (const auto& owned : hello.owned) {
-    OwnedAnswer answer{owned.owner, owned.epoch, 0, OwnedAnswer::State::superseded, domain::CancelAction::none};
+    OwnedAnswer answer{owned.owner, owned.epoch, 0, OwnedAnswer::State::superseded,
+                       domain::CancelAction::none};
     const auto lease = std::ranges::find(*leases, owned.owner, &store::Lease::owner);
     if (lease != leases->end() && lease->epoch == owned.epoch && lease->session_id == session->id) {
       answer.applied_n = lease->applied_n;
@@ -209,7 +212,9 @@ std::shared_ptr<WorkerSession> Workers::reserve(const std::string& graph_id) {
   return best;
 }
 
-void Workers::release(const std::shared_ptr<WorkerSession>& session) { --session->reserved; }
+void Workers::release(const std::shared_ptr<WorkerSession>& session) {
+  --session->reserved;
+}
 
 void Workers::own(const std::shared_ptr<WorkerSession>& session, const std::string& run_id) {
   --session->reserved;

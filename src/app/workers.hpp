@@ -25,11 +25,11 @@ struct WorkerSession {
   bool draining = false;
   std::vector<RegisteredGraph> graphs;
   WallTime connected_at{};
-  std::shared_ptr<WorkerLink> link;   // null while not connected
-  SteadyTime last_beat{};             // when its life was heard of
+  std::shared_ptr<WorkerLink> link;  // null while not connected
+  SteadyTime last_beat{};            // when its life was heard of
   SteadyTime disconnected_at{};
-  std::set<std::string> running;      // runs it owns
-  std::int64_t reserved = 0;          // slots promised to commits in flight
+  std::set<std::string> running;  // runs it owns
+  std::int64_t reserved = 0;      // slots promised to commits in flight
 
   std::int64_t free_slots() const;
   const RegisteredGraph* graph(std::string_view graph_id) const;
@@ -48,8 +48,8 @@ class Workers {
   Task<void> watch(SessionOver over);
 
   struct Welcome {
-    std::vector<OwnedAnswer> owned;   // for each that the worker listed
-    std::vector<LeaseOffer> offers;   // leases that it has and did not list: they never arrived
+    std::vector<OwnedAnswer> owned;  // for each that the worker listed
+    std::vector<LeaseOffer> offers;  // leases that it has and did not list: they never arrived
   };
   // A worker connects. forbidden: the secret is wrong. superseded: the session is over. The caller
   // answers, then sends the offers.
@@ -79,8 +79,8 @@ class Workers {
   // Asks a worker that serves the graph, waiting for one until the deadline. unavailable: there is
   // none, or the graph's import failed everywhere; the reason is in the message. `session` fixes who
   // is asked, when it is set.
-  Task<Result<std::string>> request(std::string graph_id, std::string method, std::string params, SteadyTime deadline,
-                                    std::shared_ptr<WorkerSession> session = nullptr);
+  Task<Result<std::string>> request(std::string graph_id, std::string method, std::string params,
+                                    SteadyTime deadline, std::shared_ptr<WorkerSession> session = nullptr);
   // Waits for a connected session that serves the graph.
   Task<Result<std::shared_ptr<WorkerSession>>> find(std::string graph_id, SteadyTime deadline);
   void replied(std::int64_t id, Result<std::string> result);

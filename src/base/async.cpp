@@ -68,7 +68,8 @@ class SystemTimers final : public Timers {
   }
 
   asio::io_context& io_;
-  asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>
+  asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>,
+                             Executor>
       timer_;
   std::map<Key, std::function<void()>> calls_;
   std::unordered_map<Id, SteadyTime> when_;
@@ -77,7 +78,9 @@ class SystemTimers final : public Timers {
 
 }  // namespace
 
-std::unique_ptr<Timers> make_system_timers(asio::io_context& io) { return std::make_unique<SystemTimers>(io); }
+std::unique_ptr<Timers> make_system_timers(asio::io_context& io) {
+  return std::make_unique<SystemTimers>(io);
+}
 
 void spawn(Executor executor, std::string_view name, Task<void> task) {
   asio::co_spawn(executor, std::move(task), [name = std::string(name)](const std::exception_ptr& error) {
@@ -127,6 +130,8 @@ Task<bool> Signal::wait_until(SteadyTime deadline) {
       use_task);
 }
 
-Task<void> Signal::wait() { co_await wait_until(SteadyTime::max()); }
+Task<void> Signal::wait() {
+  co_await wait_until(SteadyTime::max());
+}
 
 }  // namespace dg

@@ -30,8 +30,8 @@ class SystemRandom final : public Random {
 
 std::string format_uuid(const std::array<unsigned char, 16>& b) {
   return fmt::format(
-      "{:02x}{:02x}{:02x}{:02x}-{:02x}{:02x}-{:02x}{:02x}-{:02x}{:02x}-{:02x}{:02x}{:02x}{:02x}{:02x}{:02x}", b[0],
-      b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+      "{:02x}{:02x}{:02x}{:02x}-{:02x}{:02x}-{:02x}{:02x}-{:02x}{:02x}-{:02x}{:02x}{:02x}{:02x}{:02x}{:02x}",
+      b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
 }
 
 int hex_value(char c) {
@@ -43,8 +43,12 @@ int hex_value(char c) {
 
 }  // namespace
 
-std::unique_ptr<Clock> make_system_clock() { return std::make_unique<SystemClock>(); }
-std::unique_ptr<Random> make_system_random() { return std::make_unique<SystemRandom>(); }
+std::unique_ptr<Clock> make_system_clock() {
+  return std::make_unique<SystemClock>();
+}
+std::unique_ptr<Random> make_system_random() {
+  return std::make_unique<SystemRandom>();
+}
 
 std::string make_uuid7(const Env& env) {
   // RFC 9562, 6.2, method 3: the 12 bits of rand_a hold the fraction of the millisecond, and a
@@ -107,12 +111,16 @@ std::string make_secret(Random& random, std::size_t bytes) {
 std::string to_rfc3339(WallTime time) {
   const auto seconds = std::chrono::floor<std::chrono::seconds>(time);
   const auto micros = (time - seconds).count();
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:06}+00:00", fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)),
-                     micros);
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:06}+00:00",
+                     fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)), micros);
 }
 
-std::int64_t to_micros(WallTime time) { return time.time_since_epoch().count(); }
-WallTime from_micros(std::int64_t micros) { return WallTime(std::chrono::microseconds(micros)); }
+std::int64_t to_micros(WallTime time) {
+  return time.time_since_epoch().count();
+}
+WallTime from_micros(std::int64_t micros) {
+  return WallTime(std::chrono::microseconds(micros));
+}
 
 bool equal_secrets(std::string_view a, std::string_view b) {
   return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;

@@ -9,7 +9,9 @@
 namespace dg::json {
 namespace {
 
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+bool is_space(char c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
 
 std::string_view trim(std::string_view text) {
   while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
@@ -34,7 +36,8 @@ std::size_t skip_value(std::string_view text, std::size_t at) {
   const char first = text[at];
   if (first == '"') return skip_string(text, at);
   if (first != '{' && first != '[') {
-    while (at < text.size() && text[at] != ',' && text[at] != '}' && text[at] != ']' && !is_space(text[at])) ++at;
+    while (at < text.size() && text[at] != ',' && text[at] != '}' && text[at] != ']' && !is_space(text[at]))
+      ++at;
     return at;
   }
   std::size_t depth = 0;
@@ -183,7 +186,9 @@ std::optional<View> View::find(std::string_view key) const {
   return found;
 }
 
-View View::operator[](std::string_view key) const { return find(key).value_or(View()); }
+View View::operator[](std::string_view key) const {
+  return find(key).value_or(View());
+}
 
 std::vector<View> View::elements() const {
   std::vector<View> out;
@@ -249,17 +254,29 @@ Writer& Writer::key(std::string_view name) {
   need_comma_ = false;
   return *this;
 }
-Writer& Writer::string(std::string_view value) { return raw(quote(value)); }
-Writer& Writer::integer(std::int64_t value) { return raw(fmt::format_int(value).c_str()); }
-Writer& Writer::number(double value) { return std::isfinite(value) ? raw(fmt::format("{}", value)) : null(); }
-Writer& Writer::boolean(bool value) { return raw(value ? "true" : "false"); }
-Writer& Writer::null() { return raw("null"); }
+Writer& Writer::string(std::string_view value) {
+  return raw(quote(value));
+}
+Writer& Writer::integer(std::int64_t value) {
+  return raw(fmt::format_int(value).c_str());
+}
+Writer& Writer::number(double value) {
+  return std::isfinite(value) ? raw(fmt::format("{}", value)) : null();
+}
+Writer& Writer::boolean(bool value) {
+  return raw(value ? "true" : "false");
+}
+Writer& Writer::null() {
+  return raw("null");
+}
 Writer& Writer::raw(std::string_view json) {
   separate();
   out_ += json;
   return *this;
 }
-Writer& Writer::optional_string(const std::optional<std::string>& value) { return value ? string(*value) : null(); }
+Writer& Writer::optional_string(const std::optional<std::string>& value) {
+  return value ? string(*value) : null();
+}
 
 std::string quote(std::string_view text) {
   std::string out;

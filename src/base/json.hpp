@@ -64,8 +64,8 @@ class View {
   // The same, with null for what is absent.
   View operator[](std::string_view key) const;
 
-  std::vector<View> elements() const;  // of an array; else empty
-  std::vector<Member> members() const; // of an object, in the order of the text; else empty
+  std::vector<View> elements() const;   // of an array; else empty
+  std::vector<Member> members() const;  // of an object, in the order of the text; else empty
 
  private:
   std::string_view text_;

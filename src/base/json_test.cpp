@@ -29,7 +29,8 @@ TEST(JsonValidate, NulAndHugeNumbersAreForWorkersOnly) {
 
 TEST(JsonValidate, DepthIsBounded) {
   EXPECT_TRUE(validate(std::string(512, '[') + "1" + std::string(512, ']'), client_rules));
-  EXPECT_EQ(validate(std::string(513, '[') + "1" + std::string(513, ']'), client_rules).error().code, Errc::bad_request);
+  EXPECT_EQ(validate(std::string(513, '[') + "1" + std::string(513, ']'), client_rules).error().code,
+            Errc::bad_request);
   EXPECT_EQ(validate(std::string(100000, '['), client_rules).error().code, Errc::bad_request);
 }
 

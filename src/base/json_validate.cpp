@@ -1,5 +1,6 @@
 // Validation by two libraries: simdjson reads 3 GB/s but refuses integers beyond 64 bits, which
-// Python clients send; those documents alone go through RapidJSON which then sees zeros in the numbers' places.
+// Python clients send; those documents alone go through RapidJSON which then sees zeros in the numbers'
+// places.
 #include <rapidjson/error/en.h>
 #include <rapidjson/memorystream.h>
 #include <rapidjson/reader.h>
@@ -29,7 +30,9 @@ class DepthCheck : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, DepthC
   std::size_t depth_ = 0;
 };
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 // The length of the JSON number that `text` begins with; 0 when it begins with none.
 std::size_t number_length(std::string_view text) {
@@ -90,12 +93,14 @@ Status validate_with_rapidjson(std::string_view original, const Rules& rules) {
   const auto result = reader.Parse<flags>(stream, check);
   if (result.IsError()) {
     if (result.Code() == rapidjson::kParseErrorTermination)
-      return fail(Errc::bad_request, "the JSON is nested more than " + std::to_string(rules.max_depth) + " levels deep");
+      return fail(Errc::bad_request,
+                  "the JSON is nested more than " + std::to_string(rules.max_depth) + " levels deep");
     return fail(Errc::bad_request, "not valid JSON at byte " + std::to_string(result.Offset()) + ": " +
                                        rapidjson::GetParseError_En(result.Code()));
   }
   if (rules.refuse_huge_numbers && huge)
-    return fail(Errc::invalid_argument, "the JSON holds a number beyond the range of a double; send it as a string");
+    return fail(Errc::invalid_argument,
+                "the JSON holds a number beyond the range of a double; send it as a string");
   return {};
 }
 
@@ -115,14 +120,16 @@ Status validate(std::string_view text, const Rules& rules) {
   thread_local simdjson::dom::parser parser;
   if (parser.capacity() < text.size() || parser.max_depth() != rules.max_depth + 1) {
     const auto size = std::max<std::size_t>(text.size(), 64 << 10);
-    if (parser.allocate(size, rules.max_depth + 1)) return fail(Errc::too_large, "the JSON does not fit into memory");
+    if (parser.allocate(size, rules.max_depth + 1))
+      return fail(Errc::too_large, "the JSON does not fit into memory");
   }
   const auto error = parser.parse(text.data(), text.size()).error();
   switch (error) {
     case simdjson::SUCCESS:
       break;
     case simdjson::DEPTH_ERROR:
-      return fail(Errc::bad_request, "the JSON is nested more than " + std::to_string(rules.max_depth) + " levels deep");
+      return fail(Errc::bad_request,
+                  "the JSON is nested more than " + std::to_string(rules.max_depth) + " levels deep");
     case simdjson::UTF8_ERROR:
       return fail(Errc::bad_request, "the JSON is not valid UTF-8");
     case simdjson::EMPTY:
@@ -133,7 +140,8 @@ Status validate(std::string_view text, const Rules& rules) {
     }
   }
   if (rules.refuse_nul && has_nul_escape(text))
-    return fail(Errc::invalid_argument, "the JSON holds the character U+0000 (\\u0000), which cannot be stored; leave it out");
+    return fail(Errc::invalid_argument,
+                "the JSON holds the character U+0000 (\\u0000), which cannot be stored; leave it out");
   return {};
 }
 

@@ -11,7 +11,8 @@ namespace {
 
 spdlog::logger& logger() {
   static const auto instance = [] {
-    auto made = std::make_shared<spdlog::logger>("duragraph", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+    auto made = std::make_shared<spdlog::logger>("duragraph",
+                                                 std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
     made->set_pattern("%Y-%m-%dT%H:%M:%S.%e %^%-5l%$ %v");
     made->flush_on(spdlog::level::trace);
     return made;
@@ -37,9 +38,15 @@ spdlog::level::level_enum native(Level level) {
 
 }  // namespace
 
-void set_level(Level level) { logger().set_level(native(level)); }
-bool enabled(Level level) { return logger().should_log(native(level)); }
-void write(Level level, std::string_view text) { logger().log(native(level), text); }
+void set_level(Level level) {
+  logger().set_level(native(level));
+}
+bool enabled(Level level) {
+  return logger().should_log(native(level));
+}
+void write(Level level, std::string_view text) {
+  logger().log(native(level), text);
+}
 
 void abort_with(std::string_view text) {
   logger().log(spdlog::level::critical, text);

@@ -44,7 +44,8 @@ using Key = std::pair<std::string, Labels>;
 
 // The object of that key, made by `make` the first time.
 template <class T, class Make>
-T& find_or_make(std::map<Key, std::unique_ptr<T>>& all, const std::string& name, const Labels& labels, Make make) {
+T& find_or_make(std::map<Key, std::unique_ptr<T>>& all, const std::string& name, const Labels& labels,
+                Make make) {
   auto& found = all[Key{name, labels}];
   if (!found) found = make();
   return *found;

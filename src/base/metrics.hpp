@@ -29,8 +29,8 @@ class Histogram {
   virtual void observe(double value) = 0;
 };
 
-// The registry. What it gives out lives as long as it does; asking again for the same name and labels gives the
-// same object. A name is used with one kind and one set of label names. Asking is too slow for a hot
+// The registry. What it gives out lives as long as it does; asking again for the same name and labels gives
+// the same object. A name is used with one kind and one set of label names. Asking is too slow for a hot
 // path: keep the reference.
 class Metrics {
  public:

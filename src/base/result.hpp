@@ -17,14 +17,14 @@ enum class Errc {
   forbidden,         // known, but not allowed
   not_found,         // the named thing does not exist
   method_not_allowed,
-  conflict,      // it exists already, or somebody changed it first
-  busy,          // a run or an operation owns the thread
-  superseded,    // the caller was the owner once and is not any more
-  too_large,     // over a size limit
-  unavailable,   // nobody can answer this now; asking later may work
-  timeout,       // the deadline passed first
-  cancelled,     // the operation was given up
-  internal,      // a fault of this program or of the machine under it
+  conflict,     // it exists already, or somebody changed it first
+  busy,         // a run or an operation owns the thread
+  superseded,   // the caller was the owner once and is not any more
+  too_large,    // over a size limit
+  unavailable,  // nobody can answer this now; asking later may work
+  timeout,      // the deadline passed first
+  cancelled,    // the operation was given up
+  internal,     // a fault of this program or of the machine under it
 };
 
 // One field of the input that was refused: `place` is a path as in "config.recursion_limit".
@@ -35,8 +35,8 @@ struct FieldError {
 
 struct Error {
   Errc code = Errc::internal;
-  std::string message;              // what is wrong and, where it helps, what to do
-  std::vector<FieldError> fields{}; // every refused field, for invalid_argument
+  std::string message;               // what is wrong and, where it helps, what to do
+  std::vector<FieldError> fields{};  // every refused field, for invalid_argument
 };
 
 template <class T>
@@ -49,6 +49,8 @@ inline std::unexpected<Error> fail(Errc code, std::string message) {
   return std::unexpected(Error{code, std::move(message), {}});
 }
 
-inline std::unexpected<Error> fail(Error error) { return std::unexpected(std::move(error)); }
+inline std::unexpected<Error> fail(Error error) {
+  return std::unexpected(std::move(error));
+}
 
 }  // namespace dg

@@ -56,7 +56,7 @@ struct RunRequest {
 };
 
 struct RunError {
-  std::string error;    // class name
+  std::string error;  // class name
   std::string message;
 };
 
@@ -70,16 +70,17 @@ struct Run {
   std::string metadata = "{}";
   WallTime created_at{};
   WallTime updated_at{};
-  WallTime not_before{};        // queued until then: a delay asked for, or a retry's backoff
-  std::int64_t epoch = 0;       // of its newest owner
-  std::int64_t attempt = 0;     // how many owners it had; 1 for the first
-  std::string session_id;       // of its newest owner
-  std::string revision;         // of that owner's code
+  WallTime not_before{};     // queued until then: a delay asked for, or a retry's backoff
+  std::int64_t epoch = 0;    // of its newest owner
+  std::int64_t attempt = 0;  // how many owners it had; 1 for the first
+  std::string session_id;    // of its newest owner
+  std::string revision;      // of that owner's code
   CancelAction cancel = CancelAction::none;
-  bool has_checkpoint = false;  // it saved one of its own, so a further attempt continues from the thread's head
+  bool has_checkpoint =
+      false;  // it saved one of its own, so a further attempt continues from the thread's head
   std::optional<RunError> error;
-  std::string resumed_by;       // the run that went on where this one had paused
-  std::int64_t version = 0;     // of the aggregate
+  std::string resumed_by;    // the run that went on where this one had paused
+  std::int64_t version = 0;  // of the aggregate
 };
 
 struct RunCreated {

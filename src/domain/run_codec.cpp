@@ -126,7 +126,9 @@ std::string payload_of(const RunEvent& event) {
 
 namespace {
 
-RunRequest read_request(Fields& in) { return RunRequest::from_json(in.object("request")); }
+RunRequest read_request(Fields& in) {
+  return RunRequest::from_json(in.object("request"));
+}
 
 CancelAction read_action(Fields& in) {
   const auto action = cancel_action_from(in.text("action"));
@@ -137,12 +139,13 @@ CancelAction read_action(Fields& in) {
 std::optional<RunEvent> read_event(std::string_view type, Fields& in) {
   // A braced initialiser reads its members from left to right.
   if (type == "RunCreated")
-    return RunCreated{in.text("thread_id"),   in.text("assistant_id"), in.text("graph_id"),
-                      read_request(in),  in.object("metadata"),   in.time("not_before")};
+    return RunCreated{in.text("thread_id"), in.text("assistant_id"), in.text("graph_id"),
+                      read_request(in),     in.object("metadata"),   in.time("not_before")};
   if (type == "RunStarted")
     return RunStarted{in.text("session_id"), in.text("worker"), in.text("revision"), in.number("epoch"),
                       in.number("attempt")};
-  if (type == "CheckpointSaved") return CheckpointSaved{in.text("checkpoint_id"), in.text("ns"), in.text("revision")};
+  if (type == "CheckpointSaved")
+    return CheckpointSaved{in.text("checkpoint_id"), in.text("ns"), in.text("revision")};
   if (type == "RunRequiresAction") return RunRequiresAction{};
   if (type == "RunCancelRequested") return RunCancelRequested{read_action(in)};
   if (type == "RunCompleted") return RunCompleted{in.optional_text("resumed_by").value_or("")};

@@ -106,9 +106,11 @@ std::optional<ThreadEvent> read_event(std::string_view type, Fields& in) {
   // A braced initialiser reads its members from left to right.
   if (type == "ThreadCreated") return ThreadCreated{in.object("metadata")};
   if (type == "ThreadPatched") return ThreadPatched{in.object("metadata")};
-  if (type == "ThreadBound") return ThreadBound{in.text("graph_id"), in.text("assistant_id"), in.object("config")};
+  if (type == "ThreadBound")
+    return ThreadBound{in.text("graph_id"), in.text("assistant_id"), in.object("config")};
   if (type == "ThreadStateUpdated") return ThreadStateUpdated{in.text("checkpoint_id")};
-  if (type == "ThreadCopied") return ThreadCopied{in.text("source"), in.object("metadata"), in.object("config")};
+  if (type == "ThreadCopied")
+    return ThreadCopied{in.text("source"), in.object("metadata"), in.object("config")};
   if (type == "ThreadDeleted") return ThreadDeleted{};
   return std::nullopt;
 }

@@ -109,7 +109,9 @@ struct RequestParser::Impl final : http::basic_parser<true> {
       head_too_large = true;
       error = Error{Errc::too_large, "the request's headers are too large", {}};
     } else if (ec == http::error::body_limit) {
-      error = Error{Errc::too_large, "the request's body is over the limit of " + std::to_string(body_limit_bytes) + " bytes", {}};
+      error = Error{Errc::too_large,
+                    "the request's body is over the limit of " + std::to_string(body_limit_bytes) + " bytes",
+                    {}};
     } else {
       error = Error{Errc::bad_request, "the request is not valid HTTP/1.1: " + ec.message(), {}};
     }

@@ -52,9 +52,9 @@ class Server {
 using OnRefusal = std::function<Response(const Request&, Error)>;
 
 // Binds and listens at once, on address `host` (an IP literal or "localhost"); Server::serve() then
-// takes connections on the loop. Errors: conflict when the port is taken, invalid_argument for the address, unavailable where
-// the system refuses. `router` must outlive the server and every request that still runs: drain
-// before destroying. An upgrade to a WebSocket asks its route's gate and not `middleware`.
+// takes connections on the loop. Errors: conflict when the port is taken, invalid_argument for the address,
+// unavailable where the system refuses. `router` must outlive the server and every request that still runs:
+// drain before destroying. An upgrade to a WebSocket asks its route's gate and not `middleware`.
 Result<std::unique_ptr<Server>> listen(boost::asio::io_context& io, const Env& env, const std::string& host,
                                        std::uint16_t port, const Router& router, Middleware middleware,
                                        OnRefusal on_refusal, const ServerLimits& limits = {});

@@ -17,10 +17,20 @@ void write_run(Writer& out, const domain::Run& run) {
   langgraph::write_run(base, run);
   Writer more;
   more.begin_object().key("graph_id").string(run.graph_id).key("state").string(domain::to_string(run.state));
-  more.key("epoch").integer(run.epoch).key("attempt").integer(run.attempt).key("revision").string(run.revision);
+  more.key("epoch")
+      .integer(run.epoch)
+      .key("attempt")
+      .integer(run.attempt)
+      .key("revision")
+      .string(run.revision);
   more.key("not_before").string(to_rfc3339(run.not_before)).key("error");
   if (run.error) {
-    more.begin_object().key("error").string(run.error->error).key("message").string(run.error->message).end_object();
+    more.begin_object()
+        .key("error")
+        .string(run.error->error)
+        .key("message")
+        .string(run.error->message)
+        .end_object();
   } else {
     more.null();
   }
@@ -46,7 +56,8 @@ Answer list_runs(app::App& app, net::Request& request) {
     filter.states = langgraph::states_of(*word);
     if (const auto state = domain::run_state_from(*word)) filter.states = {*state};
     if (filter.states.empty())
-      co_return fail(Error{Errc::invalid_argument, "status: \"" + std::string(*word) + "\" is no status of a run", {}});
+      co_return fail(
+          Error{Errc::invalid_argument, "status: \"" + std::string(*word) + "\" is no status of a run", {}});
   }
   const auto runs = co_await app.runs.list(std::move(filter), {*limit, *offset});
   if (!runs) co_return fail(runs.error());
@@ -58,10 +69,20 @@ Answer why(app::App& app, net::Request& request) {
   if (!id) co_return fail(id.error());
   const auto why = co_await app.runs.why(std::move(*id));
   if (!why) co_return fail(why.error());
-  const auto reason =
-      Writer().begin_object().key("code").string(why->code).key("message").string(why->message).end_object().take();
+  const auto reason = Writer()
+                          .begin_object()
+                          .key("code")
+                          .string(why->code)
+                          .key("message")
+                          .string(why->message)
+                          .end_object()
+                          .take();
   Writer out;
-  out.begin_object().key("run_id").string(why->run.id).key("status").string(langgraph::status_word(why->run.state));
+  out.begin_object()
+      .key("run_id")
+      .string(why->run.id)
+      .key("status")
+      .string(langgraph::status_word(why->run.state));
   out.key("state").string(domain::to_string(why->run.state));
   out.key("reason").raw(json::merge(View(reason), View(why->details))).end_object();
   co_return json_response(out.take());
@@ -72,7 +93,10 @@ void write_worker(Writer& out, const app::WorkerSession& session) {
   out.begin_object().key("session_id").string(session.id).key("name").string(session.name);
   out.key("language").raw(worker["language"].raw()).key("versions").raw(worker["versions"].raw());
   out.key("pid").raw(worker["pid"].raw()).key("revision").string(session.revision);
-  out.key("slots").integer(session.slots).key("running").integer(static_cast<std::int64_t>(session.running.size()));
+  out.key("slots")
+      .integer(session.slots)
+      .key("running")
+      .integer(static_cast<std::int64_t>(session.running.size()));
   out.key("draining").boolean(session.draining).key("connected").boolean(session.link != nullptr);
   out.key("connected_at").string(to_rfc3339(session.connected_at)).key("graphs").begin_array();
   for (const auto& graph : session.graphs) {

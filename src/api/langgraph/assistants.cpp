@@ -31,7 +31,8 @@ store::AssistantFilter read_filter(Body& body) {
   filter.metadata = body.object("metadata");
   filter.graph_id = body.text("graph_id");
   filter.name = body.text("name");
-  filter.sort_by = body.choice("sort_by", "created_at", {"assistant_id", "created_at", "updated_at", "name", "graph_id"});
+  filter.sort_by =
+      body.choice("sort_by", "created_at", {"assistant_id", "created_at", "updated_at", "name", "graph_id"});
   filter.descending = body.choice("sort_order", "desc", {"asc", "desc"}) == "desc";
   return filter;
 }
@@ -99,7 +100,8 @@ Answer versions(app::App& app, net::Request& request) {
   auto metadata = body->object("metadata");
   const store::Page page{body->integer("limit", 10, 1, 1000), body->integer("offset", 0, 0, INT64_MAX)};
   if (auto status = body->status(); !status) co_return fail(status.error());
-  const auto found = co_await app.assistants.versions(request.param("assistant_id"), std::move(metadata), page);
+  const auto found =
+      co_await app.assistants.versions(request.param("assistant_id"), std::move(metadata), page);
   if (!found) co_return fail(found.error());
   co_return json_response(list_text(*found, write_assistant_version));
 }
@@ -114,7 +116,8 @@ Answer latest(app::App& app, net::Request& request) {
     if (!in_query) co_return fail(in_query.error());
     number = *in_query;
   }
-  if (number == 0) co_return fail(Error{Errc::invalid_argument, "version: is required", {{"version", "is required"}}});
+  if (number == 0)
+    co_return fail(Error{Errc::invalid_argument, "version: is required", {{"version", "is required"}}});
   const auto assistant = co_await app.assistants.choose_version(request.param("assistant_id"), number);
   if (!assistant) co_return fail(assistant.error());
   co_return json_response(to_text(*assistant, write_assistant));

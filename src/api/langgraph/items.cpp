@@ -1,9 +1,10 @@
 // The memory store.
+#include "app/items.hpp"
+
 #include "api/input.hpp"
 #include "api/langgraph/routes.hpp"
 #include "api/langgraph/shapes.hpp"
 #include "api/route.hpp"
-#include "app/items.hpp"
 
 namespace dg::api::langgraph {
 namespace {
@@ -70,7 +71,8 @@ Answer search(app::App& app, net::Request& request) {
   if (auto status = body->status(); !status) co_return fail(status.error());
   const auto items = co_await app.context.store.items(std::move(search));
   if (!items) co_return fail(items.error());
-  co_return json_response(json::Writer().begin_object().key("items").raw(list_text(*items, write_item)).end_object().take());
+  co_return json_response(
+      json::Writer().begin_object().key("items").raw(list_text(*items, write_item)).end_object().take());
 }
 
 Answer namespaces(app::App& app, net::Request& request) {

@@ -9,8 +9,8 @@ namespace {
 using json::View;
 using json::Writer;
 
-constexpr std::array stream_modes = {"values", "messages", "messages-tuple", "updates", "events",
-                                     "tasks",  "checkpoints", "debug",       "custom"};
+constexpr std::array stream_modes = {"values", "messages",    "messages-tuple", "updates", "events",
+                                     "tasks",  "checkpoints", "debug",          "custom"};
 
 std::vector<std::string> read_modes(Body& body) {
   auto modes = body.texts("stream_mode");
@@ -115,7 +115,8 @@ app::RunOrder read_common(Body& body) {
   constexpr double max_delay_seconds = 10.0 * 366 * 86400;
   const double delay = body.number("after_seconds", 0, 0);
   if (delay > max_delay_seconds) body.wrong("after_seconds", "must be at most ten years");
-  order.after = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(std::min(delay, max_delay_seconds)));
+  order.after =
+      std::chrono::duration_cast<Duration>(std::chrono::duration<double>(std::min(delay, max_delay_seconds)));
   body.unsupported("webhook", "; poll the run, or stream it");
   return order;
 }

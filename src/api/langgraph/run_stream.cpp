@@ -31,8 +31,8 @@ Task<void> stream_frames(app::App& app, StreamOrder order, net::Stream& out) {
   auto& timers = app.context.env.timers;
   auto next_beat = timers.now() + heartbeat;
   while (!out.closed()) {
-    const auto page =
-        co_await app.streams.read(order.run_id, order.from, wake_at(app, next_beat, order.cancel_on_disconnect));
+    const auto page = co_await app.streams.read(order.run_id, order.from,
+                                                wake_at(app, next_beat, order.cancel_on_disconnect));
     if (!page || page->ended) co_return;  // a run that was deleted has no more to say
     std::string text;
     for (const auto& frame : page->frames) {
@@ -58,8 +58,9 @@ Task<void> send_result(app::App& app, std::string run_id, bool cancel_on_disconn
       co_return;
     }
     if (result.error().code != Errc::timeout) {
-      const domain::RunError error{std::string(result.error().code == Errc::not_found ? "RunDeleted" : "InternalError"),
-                                   result.error().message};
+      const domain::RunError error{
+          std::string(result.error().code == Errc::not_found ? "RunDeleted" : "InternalError"),
+          result.error().message};
       const auto text =
           json::Writer().begin_object().key("__error__").raw(app::frame_json(error)).end_object().take();
       co_await out.write(text);
@@ -92,7 +93,8 @@ Result<std::int64_t> frame_after(std::optional<std::string_view> last_event_id) 
   const auto* const end = last_event_id->data() + last_event_id->size();
   const auto parsed = std::from_chars(last_event_id->data(), end, number);
   if (parsed.ec != std::errc{} || parsed.ptr != end || number < 0)
-    return fail(Error{Errc::invalid_argument, "Last-Event-ID: must be the id of a frame of this run, or -1",
+    return fail(Error{Errc::invalid_argument,
+                      "Last-Event-ID: must be the id of a frame of this run, or -1",
                       {{"Last-Event-ID", "must be the id of a frame of this run, or -1"}}});
   return number + 1;
 }
@@ -102,7 +104,9 @@ net::Response stream_response(app::App& app, StreamOrder order) {
   response.headers = {{"Content-Type", "text/event-stream"},
                       {"Cache-Control", "no-cache, no-transform"},
                       {"X-Accel-Buffering", "no"}};
-  response.stream = [&app, order = std::move(order)](net::Stream& out) { return stream_frames(app, order, out); };
+  response.stream = [&app, order = std::move(order)](net::Stream& out) {
+    return stream_frames(app, order, out);
+  };
   return response;
 }
 

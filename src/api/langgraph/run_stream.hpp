@@ -12,8 +12,8 @@ namespace dg::api::langgraph {
 
 struct StreamOrder {
   std::string run_id;
-  std::int64_t from = 0;            // the number of the first frame
-  std::vector<std::string> modes;   // empty: all that the run has
+  std::int64_t from = 0;           // the number of the first frame
+  std::vector<std::string> modes;  // empty: all that the run has
   bool cancel_on_disconnect = false;
 };
 

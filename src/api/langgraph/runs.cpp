@@ -13,7 +13,9 @@ using Answer = Task<Result<net::Response>>;
 // How long one wait inside a request lasts before it begins again; the client's own limit ends it.
 constexpr Duration wait_step = std::chrono::seconds(60);
 
-std::string path_of(const domain::Run& run) { return "/threads/" + run.thread_id + "/runs/" + run.id; }
+std::string path_of(const domain::Run& run) {
+  return "/threads/" + run.thread_id + "/runs/" + run.id;
+}
 
 // Clients learn the run's id from Content-Location and come back to Location.
 void add_locations(net::Response& response, const domain::Run& run, std::string_view resume) {
@@ -84,8 +86,10 @@ Answer list(app::App& app, net::Request& request) {
   if (const auto word = request.query_value("status"); word && !word->empty()) {
     filter.states = states_of(*word);
     if (filter.states.empty())
-      co_return fail(Error{Errc::invalid_argument, "status: \"" + std::string(*word) + "\" is no status of a run",
-                           {{"status", "must be one of pending, running, success, error, interrupted, timeout"}}});
+      co_return fail(
+          Error{Errc::invalid_argument,
+                "status: \"" + std::string(*word) + "\" is no status of a run",
+                {{"status", "must be one of pending, running, success, error, interrupted, timeout"}}});
   }
   const auto runs = co_await app.runs.list(std::move(filter), {*limit, *offset});
   if (!runs) co_return fail(runs.error());
@@ -135,7 +139,8 @@ Result<domain::CancelAction> read_action(const net::Request& request) {
   const auto action = request.query_value("action").value_or("interrupt");
   if (action == "interrupt" || action.empty()) return domain::CancelAction::interrupt;
   if (action == "rollback") return domain::CancelAction::rollback;
-  return fail(Error{Errc::invalid_argument, "action: must be interrupt or rollback",
+  return fail(Error{Errc::invalid_argument,
+                    "action: must be interrupt or rollback",
                     {{"action", "must be interrupt or rollback"}}});
 }
 

@@ -24,8 +24,12 @@ void write_checkpoint(Writer& out, const store::CheckpointKey& key, const std::s
 }
 
 // A task that has a result has its answer too: what it asked is then history.
-bool is_finished(View task) { return !task["result"].is_null(); }
-bool is_asking(View task) { return !is_finished(task) && !task["interrupts"].elements().empty(); }
+bool is_finished(View task) {
+  return !task["result"].is_null();
+}
+bool is_asking(View task) {
+  return !is_finished(task) && !task["interrupts"].elements().empty();
+}
 
 // The projection of a newest checkpoint as graph libraries tell it: `next` and interrupts are those of
 // the tasks that are still to be done.
@@ -85,9 +89,10 @@ std::string_view status_word(domain::RunState state) {
 
 std::vector<domain::RunState> states_of(std::string_view word) {
   std::vector<domain::RunState> out;
-  for (const auto state : {domain::RunState::queued, domain::RunState::in_progress, domain::RunState::requires_action,
-                           domain::RunState::completed, domain::RunState::failed, domain::RunState::cancelled,
-                           domain::RunState::timed_out})
+  for (const auto state :
+       {domain::RunState::queued, domain::RunState::in_progress, domain::RunState::requires_action,
+        domain::RunState::completed, domain::RunState::failed, domain::RunState::cancelled,
+        domain::RunState::timed_out})
     if (status_word(state) == word) out.push_back(state);
   return out;
 }
@@ -108,7 +113,11 @@ void write_assistant_version(Writer& out, const store::AssistantVersion& version
 
 void write_thread(Writer& out, const store::ThreadRow& row) {
   const auto& thread = row.thread;
-  out.begin_object().key("thread_id").string(thread.id).key("created_at").string(to_rfc3339(thread.created_at));
+  out.begin_object()
+      .key("thread_id")
+      .string(thread.id)
+      .key("created_at")
+      .string(to_rfc3339(thread.created_at));
   out.key("updated_at").string(to_rfc3339(thread.updated_at));
   const auto state_updated = row.state_updated_at == WallTime{} ? thread.created_at : row.state_updated_at;
   out.key("state_updated_at").string(to_rfc3339(state_updated)).key("metadata").raw(thread.metadata);
@@ -117,7 +126,12 @@ void write_thread(Writer& out, const store::ThreadRow& row) {
   write_interrupt_map(out, row.head);
   out.key("error");
   if (row.error) {
-    out.begin_object().key("error").string(row.error->error).key("message").string(row.error->message).end_object();
+    out.begin_object()
+        .key("error")
+        .string(row.error->error)
+        .key("message")
+        .string(row.error->message)
+        .end_object();
   } else {
     out.null();
   }
@@ -161,7 +175,15 @@ void write_newest_state(Writer& out, const store::CheckpointState& state) {
 }
 
 void write_empty_state(Writer& out, const std::string& thread_id) {
-  out.begin_object().key("values").raw("{}").key("next").raw("[]").key("tasks").raw("[]").key("metadata").raw("{}");
+  out.begin_object()
+      .key("values")
+      .raw("{}")
+      .key("next")
+      .raw("[]")
+      .key("tasks")
+      .raw("[]")
+      .key("metadata")
+      .raw("{}");
   out.key("created_at").null().key("checkpoint").begin_object().key("thread_id").string(thread_id);
   out.key("checkpoint_ns").string("").key("checkpoint_id").null().end_object();
   out.key("parent_checkpoint").null().key("interrupts").raw("[]").end_object();
@@ -171,7 +193,10 @@ void write_item(Writer& out, const store::Item& item) {
   out.begin_object().key("namespace").begin_array();
   for (const auto& label : item.ns) out.string(label);
   out.end_array().key("key").string(item.key).key("value").raw(item.value);
-  out.key("created_at").string(to_rfc3339(item.created_at)).key("updated_at").string(to_rfc3339(item.updated_at));
+  out.key("created_at")
+      .string(to_rfc3339(item.created_at))
+      .key("updated_at")
+      .string(to_rfc3339(item.updated_at));
   out.end_object();
 }
 

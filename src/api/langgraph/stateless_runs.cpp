@@ -12,7 +12,8 @@ using Answer = Task<Result<net::Response>>;
 
 void add_locations(net::Response& response, const domain::Run& run, std::string_view resume) {
   response.headers.emplace_back("Content-Location", "/runs/" + run.id);
-  response.headers.emplace_back("Location", "/threads/" + run.thread_id + "/runs/" + run.id + std::string(resume));
+  response.headers.emplace_back("Location",
+                                "/threads/" + run.thread_id + "/runs/" + run.id + std::string(resume));
 }
 
 Task<Result<domain::Run>> create_run(app::App& app, net::Request& request) {

@@ -43,7 +43,12 @@ Answer health(app::App& app, net::Request&) {
   const std::chrono::duration<double, std::milli> took = app.context.env.timers.now() - began;
   json::Writer out;
   out.begin_object().key("status").string(schema ? "ok" : "error").key("version").string(app.context.version);
-  out.key("instance").string(app.context.instance).key("checks").begin_object().key("database").begin_object();
+  out.key("instance")
+      .string(app.context.instance)
+      .key("checks")
+      .begin_object()
+      .key("database")
+      .begin_object();
   out.key("status").string(schema ? "ok" : "error").key("latency_ms").number(took.count()).key("schema");
   if (schema) {
     out.integer(*schema);

@@ -38,14 +38,16 @@ Answer answer_state(app::App& app, StateQuestion question) {
 Answer newest(app::App& app, net::Request& request) {
   auto id = path_uuid(request, "thread_id");
   if (!id) co_return fail(id.error());
-  co_return co_await answer_state(app, {{std::move(*id), "", ""}, "null", query_flag(request, "subgraphs", false)});
+  co_return co_await answer_state(
+      app, {{std::move(*id), "", ""}, "null", query_flag(request, "subgraphs", false)});
 }
 
 Answer at_id(app::App& app, net::Request& request) {
   auto id = path_uuid(request, "thread_id");
   if (!id) co_return fail(id.error());
-  co_return co_await answer_state(
-      app, {{std::move(*id), "", request.param("checkpoint_id")}, "null", query_flag(request, "subgraphs", false)});
+  co_return co_await answer_state(app, {{std::move(*id), "", request.param("checkpoint_id")},
+                                        "null",
+                                        query_flag(request, "subgraphs", false)});
 }
 
 // A checkpoint object: {checkpoint_id, checkpoint_ns, checkpoint_map}.

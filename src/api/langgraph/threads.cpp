@@ -8,7 +8,9 @@ namespace {
 
 using Answer = Task<Result<net::Response>>;
 
-net::Response thread_response(const store::ThreadRow& row) { return json_response(to_text(row, write_thread)); }
+net::Response thread_response(const store::ThreadRow& row) {
+  return json_response(to_text(row, write_thread));
+}
 
 Answer create(app::App& app, net::Request& request) {
   auto body = Body::read(request);

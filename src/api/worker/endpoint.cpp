@@ -31,12 +31,14 @@ std::optional<net::Response> gate(const net::Request& request, const std::string
                         .take();
     return response;
   };
-  if (request.header("Origin")) return refuse(403, "Forbidden", "a worker is no web page: a request with an Origin is refused");
+  if (request.header("Origin"))
+    return refuse(403, "Forbidden", "a worker is no web page: a request with an Origin is refused");
   const auto header = request.header("Authorization").value_or("");
   constexpr std::string_view scheme = "Bearer ";
   if (!header.starts_with(scheme) || !equal_secrets(header.substr(scheme.size()), token))
     return refuse(401, "Unauthorized",
-                  "the worker token is missing or wrong; `duragraph dev` leaves it in DIR/.duragraph/worker-token, elsewhere "
+                  "the worker token is missing or wrong; `duragraph dev` leaves it in "
+                  "DIR/.duragraph/worker-token, elsewhere "
                   "set DURAGRAPH_WORKER_TOKEN");
   return std::nullopt;
 }
@@ -101,14 +103,16 @@ net::WsMessage welcome_message(const app::Context& context, const std::string& s
   for (const auto& owned : welcome.owned) {
     out.begin_object().key("owner").string(owned.owner).key("epoch").integer(owned.epoch);
     out.key("applied_n").integer(owned.applied_n).key("state").string(state_name(owned.state));
-    if (owned.state == app::OwnedAnswer::State::cancel) out.key("action").string(domain::to_string(owned.action));
+    if (owned.state == app::OwnedAnswer::State::cancel)
+      out.key("action").string(domain::to_string(owned.action));
     out.end_object();
   }
   out.end_array().end_object();
   return {false, out.take()};
 }
 
-Task<void> answer_later(app::App& app, std::shared_ptr<const Incoming> in, std::string session, std::shared_ptr<Link> link) {
+Task<void> answer_later(app::App& app, std::shared_ptr<const Incoming> in, std::string session,
+                        std::shared_ptr<Link> link) {
   auto message = co_await answer(app, std::move(in), std::move(session));
   link->send_raw(std::move(message));
 }
@@ -128,7 +132,8 @@ Status handle(app::App& app, const std::shared_ptr<const Incoming>& in, const st
   if (type == "beat") {
     app.workers.beat(session);
   } else if (type == "slots") {
-    app.workers.set_slots(session, object["slots"].integer().value_or(0), object["draining"].boolean().value_or(false));
+    app.workers.set_slots(session, object["slots"].integer().value_or(0),
+                          object["draining"].boolean().value_or(false));
   } else if (type == "reply") {
     app.workers.replied(object["id"].integer().value_or(0), reply_result(object));
   } else if (!owned && is_question(type)) {

@@ -34,7 +34,8 @@ Task<Status> check_owner(app::App& app, View in, std::string thread_id) {
 Task<Result<Answer>> get_tuple(app::App& app, View in) {
   const auto thread_id = in["thread_id"].string();
   if (auto allowed = co_await check_owner(app, in, thread_id); !allowed) co_return fail(allowed.error());
-  const auto tuple = co_await app.context.store.checkpoint(thread_id, in["ns"].string(), in["checkpoint_id"].string());
+  const auto tuple =
+      co_await app.context.store.checkpoint(thread_id, in["ns"].string(), in["checkpoint_id"].string());
   if (!tuple) co_return fail(tuple.error());
   Answer out{"null", {}};
   if (*tuple) {
@@ -150,7 +151,8 @@ Task<Result<Answer>> items_read(app::App& app, View in) {
 // Memory items written by code outside a run.
 Task<Result<Answer>> items_write(app::App& app, View in) {
   store::Commit commit;
-  for (auto& put : read_item_puts(in)) app::add_item(commit, std::move(put.ns), std::move(put.key), std::move(put.value));
+  for (auto& put : read_item_puts(in))
+    app::add_item(commit, std::move(put.ns), std::move(put.key), std::move(put.value));
   const auto done = co_await app.context.store.commit(std::move(commit));
   if (!done) co_return fail(done.error());
   co_return Answer{};
@@ -193,7 +195,8 @@ Task<Result<Answer>> manage(app::App& app, View in, std::string type) {
   store::Commit commit;
   std::vector<std::string> written;
   if (type == "delete_for_runs") {
-    for (const auto& id : read_labels(in["run_ids"])) commit.changes.emplace_back(store::EraseCheckpointsOfRun{id});
+    for (const auto& id : read_labels(in["run_ids"]))
+      commit.changes.emplace_back(store::EraseCheckpointsOfRun{id});
   } else if (type == "copy_thread") {
     written.push_back(in["target"].string());
     commit.changes.emplace_back(store::CopyCheckpoints{in["source"].string(), written.front()});
@@ -211,8 +214,9 @@ Task<Result<Answer>> manage(app::App& app, View in, std::string type) {
   co_return Answer{};
 }
 
-constexpr std::array questions = {"get_tuple", "list",          "delta_history", "items_read",      "items",      "begin",
-                                  "end",       "delete_thread", "prune",         "delete_for_runs", "copy_thread"};
+constexpr std::array questions = {"get_tuple",  "list", "delta_history", "items_read", "items",
+                                  "begin",      "end",  "delete_thread", "prune",      "delete_for_runs",
+                                  "copy_thread"};
 
 Task<Result<Answer>> dispatch(app::App& app, View in, std::string session_id) {
   const auto type = in["type"].string();
@@ -228,7 +232,9 @@ Task<Result<Answer>> dispatch(app::App& app, View in, std::string session_id) {
 
 }  // namespace
 
-bool is_question(std::string_view type) { return std::ranges::find(questions, type) != questions.end(); }
+bool is_question(std::string_view type) {
+  return std::ranges::find(questions, type) != questions.end();
+}
 
 Task<net::WsMessage> answer(app::App& app, std::shared_ptr<const Incoming> in, std::string session_id) {
   const auto result = co_await dispatch(app, in->object, session_id);

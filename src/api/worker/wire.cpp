@@ -11,13 +11,14 @@ namespace {
 using json::View;
 using json::Writer;
 
-constexpr std::array<std::pair<Errc, std::string_view>, 7> codes{{{Errc::invalid_argument, "invalid_argument"},
-                                                                  {Errc::not_found, "not_found"},
-                                                                  {Errc::busy, "busy"},
-                                                                  {Errc::superseded, "superseded"},
-                                                                  {Errc::unavailable, "unavailable"},
-                                                                  {Errc::too_large, "too_large"},
-                                                                  {Errc::internal, "internal"}}};
+constexpr std::array<std::pair<Errc, std::string_view>, 7> codes{
+    {{Errc::invalid_argument, "invalid_argument"},
+     {Errc::not_found, "not_found"},
+     {Errc::busy, "busy"},
+     {Errc::superseded, "superseded"},
+     {Errc::unavailable, "unavailable"},
+     {Errc::too_large, "too_large"},
+     {Errc::internal, "internal"}}};
 
 std::uint32_t read_be32(std::string_view bytes) {
   std::uint32_t value = 0;
@@ -31,7 +32,9 @@ std::string be32(std::size_t value) {
   return out;
 }
 
-void begin(Writer& out, std::string_view type) { out.begin_object().key("type").string(type); }
+void begin(Writer& out, std::string_view type) {
+  out.begin_object().key("type").string(type);
+}
 
 struct Encode {
   Writer& out;
@@ -48,7 +51,10 @@ struct Encode {
     out.key("stream_modes").begin_array();
     for (const auto& mode : request.stream_modes) out.string(mode);
     out.end_array().key("subgraphs").boolean(request.stream_subgraphs);
-    out.key("interrupt_before").raw(request.interrupt_before).key("interrupt_after").raw(request.interrupt_after);
+    out.key("interrupt_before")
+        .raw(request.interrupt_before)
+        .key("interrupt_after")
+        .raw(request.interrupt_after);
     out.key("durability").string(domain::to_string(request.durability));
     out.key("temporary").boolean(request.temporary).end_object().end_object();
   }
@@ -59,7 +65,13 @@ struct Encode {
   }
   void operator()(const app::Superseded& said) const {
     begin(out, "superseded");
-    out.key("owner").string(said.owner).key("epoch").integer(said.epoch).key("reason").string(said.reason).end_object();
+    out.key("owner")
+        .string(said.owner)
+        .key("epoch")
+        .integer(said.epoch)
+        .key("reason")
+        .string(said.reason)
+        .end_object();
   }
   void operator()(const app::Ack& ack) const {
     begin(out, "ack");
@@ -87,7 +99,8 @@ std::optional<store::TypedBlob> read_blob(const Incoming& in, View typed) {
 }
 
 std::unexpected<Error> broken(std::string_view type, std::string_view field) {
-  return fail(Errc::invalid_argument, "a message of type " + std::string(type) + " has no valid " + std::string(field));
+  return fail(Errc::invalid_argument,
+              "a message of type " + std::string(type) + " has no valid " + std::string(field));
 }
 
 Result<app::FramesSaid> read_frames(View in) {
@@ -119,7 +132,8 @@ Result<app::CheckpointSaid> read_checkpoint(const Incoming& in) {
     if (!data) return broken("checkpoint", "values");
     const View version = value["version"];
     checkpoint.values.push_back({value["channel"].string(),
-                                 version.is_string() ? version.string() : std::string(version.raw()), std::move(*data)});
+                                 version.is_string() ? version.string() : std::string(version.raw()),
+                                 std::move(*data)});
   }
   return out;
 }
@@ -181,9 +195,11 @@ Status decode(net::WsMessage message, Incoming& out) {
   std::string_view object = out.text;
   std::string_view rest;
   if (message.binary) {
-    if (object.size() < 4) return fail(Errc::bad_request, "a binary message is shorter than its length field");
+    if (object.size() < 4)
+      return fail(Errc::bad_request, "a binary message is shorter than its length field");
     const std::size_t length = read_be32(object);
-    if (length > object.size() - 4) return fail(Errc::bad_request, "a binary message's object is longer than the message");
+    if (length > object.size() - 4)
+      return fail(Errc::bad_request, "a binary message's object is longer than the message");
     rest = object.substr(4 + length);
     object = object.substr(4, length);
   }

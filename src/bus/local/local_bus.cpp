@@ -11,7 +11,9 @@ class LocalBus final : public Bus {
   void publish(Topic topic, const std::string& id) override {
     for (auto& listener : listeners_[topic]) listener(id);
   }
-  void subscribe(Topic topic, Listener listener) override { listeners_[topic].push_back(std::move(listener)); }
+  void subscribe(Topic topic, Listener listener) override {
+    listeners_[topic].push_back(std::move(listener));
+  }
 
  private:
   std::map<Topic, std::vector<Listener>> listeners_;
@@ -19,6 +21,8 @@ class LocalBus final : public Bus {
 
 }  // namespace
 
-std::unique_ptr<Bus> make_local_bus() { return std::make_unique<LocalBus>(); }
+std::unique_ptr<Bus> make_local_bus() {
+  return std::make_unique<LocalBus>();
+}
 
 }  // namespace dg::bus

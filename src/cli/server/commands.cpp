@@ -11,7 +11,8 @@ namespace {
 
 // Flags of `langgraph dev` that are taken and do nothing here.
 constexpr std::array flags_without_value{"--allow-blocking", "--wait-for-client", "--tunnel"};
-constexpr std::array flags_with_value{"--debug-port", "--studio-url", "--server-log-level", "--ssl-certfile", "--ssl-keyfile"};
+constexpr std::array flags_with_value{"--debug-port", "--studio-url", "--server-log-level", "--ssl-certfile",
+                                      "--ssl-keyfile"};
 
 void add_dev(CLI::App& app, int& exit_code) {
   auto* const dev = app.add_subcommand("dev", "Serve a LangGraph project durably, with its worker");
@@ -24,14 +25,17 @@ void add_dev(CLI::App& app, int& exit_code) {
   dev->add_option("--n-jobs-per-worker", options->slots, "Runs that one process takes at a time")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  dev->add_option("--processes", options->processes, "Graph processes")->check(CLI::PositiveNumber)->capture_default_str();
+  dev->add_option("--processes", options->processes, "Graph processes")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   dev->add_flag_callback("--no-reload", [options] { options->reload = false; }, "Do not load changed code");
   dev->add_flag_callback("--no-worker", [options] { options->worker = false; }, "Serve without a worker");
   dev->add_flag_callback("--no-browser", [] {}, "No browser is opened anyway");
   for (const auto* const flag : flags_without_value)
     dev->add_flag_callback(flag, [options, flag] { options->ignored.emplace_back(flag); })->group("");
   for (const auto* const flag : flags_with_value)
-    dev->add_option_function<std::string>(flag, [options, flag](const std::string&) { options->ignored.emplace_back(flag); })
+    dev->add_option_function<std::string>(
+           flag, [options, flag](const std::string&) { options->ignored.emplace_back(flag); })
         ->group("");
   dev->callback([options, &exit_code] { exit_code = run_dev(*options); });
 }
@@ -47,7 +51,9 @@ void add_worker(CLI::App& app, int& exit_code) {
   worker.add_option("--n-jobs-per-worker", options->slots, "Runs that one process takes at a time")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  worker.add_option("--processes", options->processes, "Graph processes")->check(CLI::PositiveNumber)->capture_default_str();
+  worker.add_option("--processes", options->processes, "Graph processes")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   worker.add_flag("--reload", options->reload, "Load changed code");
   worker.callback([options, &worker, &exit_code] {
     if (worker.get_subcommands().empty()) exit_code = run_worker(*options);

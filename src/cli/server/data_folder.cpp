@@ -33,7 +33,9 @@ Status write_file(const fs::path& path, std::string_view text, mode_t mode) {
   const fs::path draft = path.string() + ".new";
   ::unlink(draft.c_str());
   const int file = ::open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-  if (file < 0) return fail(Errc::internal, fmt::format("{} cannot be written: {}", draft.string(), std::strerror(errno)));
+  if (file < 0)
+    return fail(Errc::internal,
+                fmt::format("{} cannot be written: {}", draft.string(), std::strerror(errno)));
   const bool written = ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
   ::close(file);
   if (!written || ::rename(draft.c_str(), path.c_str()) != 0)
@@ -46,7 +48,9 @@ Status write_file(const fs::path& path, std::string_view text, mode_t mode) {
 Result<DataFolder> DataFolder::open(const fs::path& path) {
   std::error_code error;
   fs::create_directories(path, error);
-  if (error) return fail(Errc::internal, fmt::format("the folder {} cannot be made: {}", path.string(), error.message()));
+  if (error)
+    return fail(Errc::internal,
+                fmt::format("the folder {} cannot be made: {}", path.string(), error.message()));
   ::chmod(path.c_str(), 0700);
   if (!fs::exists(path / ".gitignore")) {
     if (auto done = write_file(path / ".gitignore", "*\n", 0644); !done) return fail(done.error());
@@ -54,17 +58,19 @@ Result<DataFolder> DataFolder::open(const fs::path& path) {
   const auto lock_path = path / "lock";
   const int lock = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (lock < 0)
-    return fail(Errc::internal, fmt::format("{} cannot be opened: {}", lock_path.string(), std::strerror(errno)));
+    return fail(Errc::internal,
+                fmt::format("{} cannot be opened: {}", lock_path.string(), std::strerror(errno)));
   if (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
     const auto holder = read_file(lock_path).value_or("");
     ::close(lock);
-    return fail(Errc::conflict, fmt::format("another server uses {} already (process {}); stop it first", path.string(),
-                                            holder.empty() ? "unknown" : holder));
+    return fail(Errc::conflict, fmt::format("another server uses {} already (process {}); stop it first",
+                                            path.string(), holder.empty() ? "unknown" : holder));
   }
   const auto pid = std::to_string(::getpid());
   if (::ftruncate(lock, 0) != 0 || ::pwrite(lock, pid.data(), pid.size(), 0) < 0) {
     ::close(lock);
-    return fail(Errc::internal, fmt::format("{} cannot be written: {}", lock_path.string(), std::strerror(errno)));
+    return fail(Errc::internal,
+                fmt::format("{} cannot be written: {}", lock_path.string(), std::strerror(errno)));
   }
   return DataFolder(path, lock);
 }
@@ -84,7 +90,8 @@ Result<std::string> DataFolder::make_worker_token(Random& random) const {
 }
 
 Status DataFolder::announce(const std::string& url) const {
-  const auto text = json::Writer().begin_object().key("url").string(url).key("pid").integer(::getpid()).end_object().take();
+  const auto text =
+      json::Writer().begin_object().key("url").string(url).key("pid").integer(::getpid()).end_object().take();
   return write_file(path_ / "server.json", text + "\n", 0600);
 }
 
@@ -93,7 +100,9 @@ void DataFolder::retract() const {
   fs::remove(path_ / "server.json", ignored);
 }
 
-std::optional<std::string> read_worker_token(const fs::path& folder) { return read_file(folder / "worker-token"); }
+std::optional<std::string> read_worker_token(const fs::path& folder) {
+  return read_file(folder / "worker-token");
+}
 
 std::optional<std::string> read_server_url(const fs::path& folder) {
   const auto text = read_file(folder / "server.json");

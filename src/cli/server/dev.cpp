@@ -33,9 +33,11 @@ fs::path config_path(const std::string& dir, const std::string& config) {
 
 void print_banner(const Project& project, const std::string& url, const DataFolder& data) {
   fmt::print(
-      "DuraGraph {}\n\n  API      {}\n  Studio   https://smith.langchain.com/studio/?baseUrl={}\n  data     {}\n  graphs   ",
+      "DuraGraph {}\n\n  API      {}\n  Studio   https://smith.langchain.com/studio/?baseUrl={}\n  data     "
+      "{}\n  graphs   ",
       program_version(), url, url, data.path().string());
-  for (std::size_t i = 0; i < project.graphs.size(); ++i) fmt::print("{}{}", i == 0 ? "" : ", ", project.graphs[i].id);
+  for (std::size_t i = 0; i < project.graphs.size(); ++i)
+    fmt::print("{}{}", i == 0 ? "" : ", ", project.graphs[i].id);
   fmt::print("\n\n");
   std::fflush(stdout);
 }
@@ -64,7 +66,8 @@ struct Declaring {
 
 Task<void> declare_graph(app::App& app, ProjectGraph graph, Declaring& declaring) {
   auto done = co_await app.workers.declare_graph(graph.id, graph.description);
-  if (done) done = co_await app.assistants.ensure_default(graph.id, graph.description, graph.config, graph.context);
+  if (done)
+    done = co_await app.assistants.ensure_default(graph.id, graph.description, graph.config, graph.context);
   if (!done) log::error("the graph \"{}\" could not be declared: {}", graph.id, done.error().message);
   --declaring.open;
   declaring.done.notify_all();
@@ -90,7 +93,8 @@ struct Dev {
   std::unique_ptr<FileWatch> watch;
 };
 
-Task<void> begin(Dev& dev, const DevOptions& options, const Project& project, const DataFolder& data, std::string token) {
+Task<void> begin(Dev& dev, const DevOptions& options, const Project& project, const DataFolder& data,
+                 std::string token) {
   if (const auto started = co_await dev.instance->start(); !started) {
     report(started.error());
     std::_Exit(static_cast<int>(ExitCode::failed));
@@ -136,7 +140,8 @@ int run_dev(const DevOptions& options) {
   Dev dev;
   auto token = data->make_worker_token(*dev.random);
   if (!token) return report(token.error());
-  auto instance = Instance::open(dev.io, {data->database(), options.host, options.port, options.origins, *token});
+  auto instance =
+      Instance::open(dev.io, {data->database(), options.host, options.port, options.origins, *token});
   if (!instance) return report(instance.error());
   dev.instance = std::move(*instance);
   spawn(dev.io.get_executor(), "begin", begin(dev, options, *project, *data, *token));
@@ -155,8 +160,12 @@ int run_worker(const WorkerOptions& options) {
   const char* const token = std::getenv("DURAGRAPH_WORKER_TOKEN");
   supervised->token = token != nullptr ? token : read_worker_token(folder).value_or("");
   if (supervised->token.empty())
-    return report({Errc::unauthorized, "a worker needs its server's token: set DURAGRAPH_WORKER_TOKEN, or start `duragraph dev` on this folder", {}});
-  supervised->url = options.server.empty() ? read_server_url(folder).value_or("http://127.0.0.1:2024") : options.server;
+    return report({Errc::unauthorized,
+                   "a worker needs its server's token: set DURAGRAPH_WORKER_TOKEN, or start `duragraph dev` "
+                   "on this folder",
+                   {}});
+  supervised->url =
+      options.server.empty() ? read_server_url(folder).value_or("http://127.0.0.1:2024") : options.server;
   while (supervised->url.ends_with('/')) supervised->url.pop_back();
   supervised->processes = options.processes;
   supervised->slots = options.slots;
@@ -166,7 +175,8 @@ int run_worker(const WorkerOptions& options) {
   dev.supervisor = std::make_unique<Supervisor>(dev.io, dev.env, std::move(*supervised));
   dev.supervisor->start();
   if (options.reload) {
-    dev.watch = std::make_unique<FileWatch>(dev.io, dev.env, project->dir, [&dev] { dev.supervisor->reload(); });
+    dev.watch =
+        std::make_unique<FileWatch>(dev.io, dev.env, project->dir, [&dev] { dev.supervisor->reload(); });
     spawn(dev.io.get_executor(), "file watch", dev.watch->run());
   }
   run_until_stopped(dev.io, [&dev] { return dev.supervisor->stop(dev.timers->now() + drain_time); });

@@ -69,26 +69,38 @@ Result<std::unique_ptr<Instance>> Instance::open(boost::asio::io_context& io, In
   api::worker::add_worker_endpoint(parts->api->router(), *parts->app, chosen.worker_token);
 
   auto* const api = parts->api.get();
-  auto server = net::listen(io, parts->env, chosen.host, chosen.port, api->router(), api->middleware(),
-                            [api](const net::Request& request, Error error) { return api->refusal(request, std::move(error)); });
+  auto server = net::listen(
+      io, parts->env, chosen.host, chosen.port, api->router(), api->middleware(),
+      [api](const net::Request& request, Error error) { return api->refusal(request, std::move(error)); });
   if (!server && server.error().code == Errc::conflict)
-    return fail(Errc::conflict, fmt::format("port {} is taken by {}; choose another with --port, or let the system choose with --port 0",
-                                            chosen.port, port_holder(chosen.port)));
+    return fail(
+        Errc::conflict,
+        fmt::format(
+            "port {} is taken by {}; choose another with --port, or let the system choose with --port 0",
+            chosen.port, port_holder(chosen.port)));
   if (!server) return fail(server.error());
   parts->server = std::move(*server);
   return std::unique_ptr<Instance>(new Instance(std::move(parts)));
 }
 
-Task<Status> Instance::start() { co_return co_await parts_->app->start(); }
+Task<Status> Instance::start() {
+  co_return co_await parts_->app->start();
+}
 
-void Instance::serve() { parts_->server->serve(); }
+void Instance::serve() {
+  parts_->server->serve();
+}
 
-app::App& Instance::app() { return *parts_->app; }
+app::App& Instance::app() {
+  return *parts_->app;
+}
 
 std::string Instance::url() const {
   return fmt::format("http://{}:{}", reachable_host(parts_->options.host), parts_->server->port());
 }
 
-Task<void> Instance::drain(SteadyTime deadline) { co_await parts_->server->drain(deadline); }
+Task<void> Instance::drain(SteadyTime deadline) {
+  co_await parts_->server->drain(deadline);
+}
 
 }  // namespace dg::cli

@@ -48,7 +48,8 @@ constexpr std::string_view copy_checkpoint =
     "data, "
     "?6 FROM checkpoints WHERE thread_id = ?1 AND ns = ?3 AND checkpoint_id = ?4";
 constexpr std::string_view select_documents =
-    "SELECT ns, checkpoint_id, metadata, projection FROM checkpoints WHERE thread_id = ? ORDER BY ns, checkpoint_id";
+    "SELECT ns, checkpoint_id, metadata, projection FROM checkpoints WHERE thread_id = ? ORDER BY ns, "
+    "checkpoint_id";
 
 bool has_next(const std::string& projection) {
   return !json::View(projection)["next"].elements().empty();
@@ -75,7 +76,10 @@ std::string projection_for(std::string projection, const std::string& thread_id)
       continue;
     }
     json::Writer patch;
-    patch.begin_object().key("checkpoint").raw(json::merge(checkpoint, json::View(place.text()))).end_object();
+    patch.begin_object()
+        .key("checkpoint")
+        .raw(json::merge(checkpoint, json::View(place.text())))
+        .end_object();
     tasks.raw(json::merge(task, json::View(patch.text())));
     changed = true;
   }
