@@ -9,6 +9,7 @@
 #include "api/errors.hpp"
 #include "api/input.hpp"
 #include "api/langgraph/routes.hpp"
+#include "api/request_metrics.hpp"
 #include "base/log.hpp"
 
 namespace dg::api {
@@ -43,18 +44,19 @@ net::Response preflight(const net::Request& request, std::string_view origin) {
 }  // namespace
 
 struct Api::Impl {
-  Impl(app::App& the_app, ApiSettings the_settings) : app(the_app), settings(std::move(the_settings)) {
+  Impl(app::App& the_app, ApiSettings the_settings)
+      : app(the_app), settings(std::move(the_settings)), metrics(the_app.metrics) {
     for (const std::string prefix : {"", "/api/v1"}) langgraph::add_routes(router, app, prefix);
     duragraph::add_routes(router, app);
   }
 
   Task<net::Response> handle(net::Request& request, const net::Router::Match& match);
   Task<net::Response> answer(net::Request& request, const net::Router::Match& match);
-  void count(const net::Request& request, const net::Router::Match& match, int status, SteadyTime began);
 
   app::App& app;
   ApiSettings settings;
   net::Router router;
+  RequestMetrics metrics;
 };
 
 Task<net::Response> Api::Impl::answer(net::Request& request, const net::Router::Match& match) {
@@ -102,24 +104,8 @@ Task<net::Response> Api::Impl::handle(net::Request& request, const net::Router::
     response = co_await answer(request, match);
     if (allowed) add_cors(response, *origin);
   }
-  count(request, match, response.status, began);
+  metrics.count(match.pattern, request.method, response.status, app.context.env.timers.now() - began);
   co_return response;
-}
-
-void Api::Impl::count(const net::Request& request, const net::Router::Match& match, int status,
-                      SteadyTime began) {
-  const std::string route(match.pattern.empty() ? "none" : match.pattern);
-  app.metrics
-      .counter("duragraph_http_requests_total", "Requests by route, method and status",
-               {{"route", route},
-                {"method", std::string(to_string(request.method))},
-                {"status", std::to_string(status)}})
-      .add();
-  const std::chrono::duration<double> took = app.context.env.timers.now() - began;
-  app.metrics
-      .histogram("duragraph_http_request_seconds", "Time to the head of the response, by route",
-                 {{"route", route}}, {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30})
-      .observe(took.count());
 }
 
 Api::Api(app::App& app, ApiSettings settings) : impl_(std::make_unique<Impl>(app, std::move(settings))) {}

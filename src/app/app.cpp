@@ -1,16 +1,54 @@
 #include "app/app.hpp"
 
 namespace dg::app {
+namespace {
+
+// Gauges of every queue with its bound, and of who is there.
+void show_loads(App& app) {
+  const auto gauge = [&app](const char* name, const char* help, const Labels& labels, auto value) {
+    app.metrics.gauge_callback(name, help, labels, [&app, value] { return static_cast<double>(value(app)); });
+  };
+  const auto store = [&](const char* name, const char* help, auto member) {
+    gauge(name, help, {}, [member](App& a) { return a.context.store.load().*member; });
+  };
+  using store::StoreLoad;
+  store("duragraph_store_queued_commits", "Commits that wait to be written", &StoreLoad::queued_commits);
+  store("duragraph_store_queued_commits_max", "More are refused", &StoreLoad::max_queued_commits);
+  store("duragraph_store_queued_bytes", "Bytes of commits that wait", &StoreLoad::queued_bytes);
+  store("duragraph_store_queued_bytes_max", "More are refused", &StoreLoad::max_queued_bytes);
+  store("duragraph_store_queued_reads", "Reads that wait for a connection", &StoreLoad::queued_reads);
+  store("duragraph_store_queued_reads_max", "More are refused", &StoreLoad::max_queued_reads);
+  const auto total = [&](const char* name, const char* help, auto member) {
+    app.metrics.counter_callback(
+        name, help, {}, [&app, member] { return static_cast<double>(app.context.store.load().*member); });
+  };
+  total("duragraph_store_commits_total", "Commits written or refused", &StoreLoad::commits);
+  total("duragraph_store_transactions_total", "Transactions they were written in", &StoreLoad::batches);
+
+  gauge("duragraph_workers", "Connected worker sessions", {}, [](App& a) { return a.workers.connected(); });
+  gauge("duragraph_slots_free", "Free slots of connected workers", {},
+        [](App& a) { return a.workers.free_slots(); });
+  gauge("duragraph_worker_requests", "Questions to workers that wait for an answer", {},
+        [](App& a) { return a.workers.requests(); });
+  gauge("duragraph_runs_followed", "Runs that a client streams or waits for", {},
+        [](App& a) { return a.streams.live_runs(); });
+  gauge("duragraph_run_waiters", "Clients that stream or wait for a run", {},
+        [](App& a) { return a.streams.waiting(); });
+}
+
+}  // namespace
 
 App::App(Context made_context, Metrics& made_metrics)
     : context(std::move(made_context)),
       metrics(made_metrics),
       workers(context),
       streams(context),
-      runs(context, workers, streams),
+      runs(context, workers, streams, metrics),
       owners(context, workers, runs, streams),
       threads(context, workers, owners),
-      assistants(context, workers) {}
+      assistants(context, workers) {
+  show_loads(*this);
+}
 
 Task<Status> App::start() {
   if (auto loaded = co_await workers.load(); !loaded) co_return loaded;

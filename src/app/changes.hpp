@@ -1,6 +1,7 @@
 // Small pieces that use cases build their commits from.
 #pragma once
 
+#include <type_traits>
 #include <vector>
 
 #include "base/json.hpp"
@@ -10,6 +11,17 @@ namespace dg::app {
 
 // How often a command is decided again after somebody else changed its aggregate first.
 inline constexpr int decide_attempts = 10;
+
+// Makes attempts, each of which decides on what it reads anew, until one succeeds or fails for
+// another reason than that somebody else changed the aggregate first. What `attempt` refers to must
+// live until the task is done.
+template <class Attempt>
+std::invoke_result_t<Attempt> until_decided(Attempt attempt) {
+  for (int left = decide_attempts;; --left) {
+    auto done = co_await attempt();
+    if (done || done.error().code != Errc::conflict || left <= 1) co_return done;
+  }
+}
 
 // Appends a decision to the commit and evolves `run`; its row is written too unless `erase` says that
 // it goes with everything it has.

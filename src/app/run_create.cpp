@@ -38,6 +38,19 @@ void bind_thread(store::Commit& commit, domain::Thread& thread, const domain::As
   if (is_new || !bound) commit.changes.emplace_back(store::PutThread{thread});
 }
 
+// The fact that the order is accepted, with everything a worker needs to carry it out.
+domain::RunCreated created_event(RunOrder order, const domain::Assistant& assistant,
+                                 const domain::Thread& thread, const std::string& run_id, WallTime now,
+                                 std::int64_t recursion_limit) {
+  const auto& graph_id = assistant.content.graph_id;
+  auto metadata = json::merge(json::View(assistant.content.metadata), json::View(order.metadata));
+  domain::RunRequest request = std::move(order.request);
+  request.config = merge_config(assistant, thread, request.config, metadata, order.checkpoint,
+                                {run_id, thread.id, assistant.id, graph_id}, recursion_limit);
+  request.context = merge_context(assistant, request.context);
+  return {thread.id, assistant.id, graph_id, std::move(request), std::move(metadata), now + order.after};
+}
+
 }  // namespace
 
 Task<Result<domain::Assistant>> Runs::resolve(std::string reference) {
@@ -58,6 +71,16 @@ Task<Result<domain::Assistant>> Runs::resolve(std::string reference) {
   co_return std::move(**assistant);
 }
 
+// One attempt at creating a run, as it is gathered for its commit.
+struct Runs::Creation {
+  WallTime now{};
+  store::Commit commit;
+  domain::Run run;
+  std::shared_ptr<WorkerSession> session;  // whose slot it takes at once; null: it waits
+  std::vector<domain::Run> stopped;        // runs of the thread that it cancels
+  std::vector<std::string> resumed;        // paused runs that it takes over from
+};
+
 Task<Result<domain::Run>> Runs::create(RunOrder order) {
   auto assistant = co_await resolve(order.assistant);
   if (!assistant) co_return fail(assistant.error());
@@ -65,111 +88,143 @@ Task<Result<domain::Run>> Runs::create(RunOrder order) {
     order.thread_id = make_uuid7(context_.env);
     order.create_thread = true;
   }
-  for (int attempt = 0;; ++attempt) {
-    auto run = co_await try_create(order, *assistant);
-    const bool again = !run && run.error().code == Errc::conflict && attempt + 1 < decide_attempts;
-    if (!again) co_return run;
+  co_return co_await until_decided([&] { return try_create(order, *assistant); });
+}
+
+Task<Result<std::vector<domain::Run>>> Runs::create_all(std::vector<RunOrder> orders) {
+  for (const auto& order : orders)
+    if (const auto assistant = co_await resolve(order.assistant); !assistant)
+      co_return fail(assistant.error());
+  std::vector<domain::Run> runs;
+  for (auto& order : orders) {
+    auto run = co_await create(std::move(order));
+    if (!run) co_return fail(run.error());
+    runs.push_back(std::move(*run));
   }
+  co_return runs;
+}
+
+Task<Result<Runs::ThreadNow>> Runs::thread_now(const RunOrder& order) {
+  ThreadNow found;
+  auto row = co_await context_.store.thread(*order.thread_id);
+  if (!row) co_return fail(row.error());
+  if (!*row && !order.create_thread)
+    co_return fail(Errc::not_found, "Thread with ID " + *order.thread_id + " not found");
+  if (*row) found.thread = std::move((*row)->thread);
+  auto head = co_await context_.store.thread_head(*order.thread_id);
+  if (!head) co_return fail(head.error());
+  found.head = std::move(*head);
+  auto others = co_await context_.store.open_runs(*order.thread_id);
+  if (!others) co_return fail(others.error());
+  found.others = std::move(*others);
+  co_return found;
+}
+
+Task<Status> Runs::check_fork(const RunOrder& order) {
+  const json::View fork(order.checkpoint);
+  if (!fork["checkpoint_id"].is_string()) co_return Status{};
+  const auto id = fork["checkpoint_id"].string();
+  const auto state = co_await context_.store.state(*order.thread_id, fork["checkpoint_ns"].string(), id);
+  if (!state) co_return fail(state.error());
+  if (!*state) co_return fail(Errc::not_found, "the thread has no checkpoint " + id);
+  co_return Status{};
+}
+
+Status Runs::settle_others(Creation& creation, std::vector<domain::Run> others,
+                           const domain::MultitaskPlan& plan) {
+  creation.resumed = plan.resume;
+  for (auto& other : others) {
+    if (std::ranges::find(plan.resume, other.id) != plan.resume.end()) {
+      append_run(creation.commit, other, *domain::decide_resumed_by(other, creation.run.id), creation.now);
+    } else if (std::ranges::find(plan.cancel, other.id) != plan.cancel.end()) {
+      auto decided = domain::decide_cancel(other, plan.action);
+      if (!decided) return fail(decided.error());
+      const bool was_queued = other.state == domain::RunState::queued;
+      const bool erase = was_queued && plan.action == domain::CancelAction::rollback;
+      if (erase) decided->push_back(domain::RunDeleted{"rolled back by run " + creation.run.id});
+      append_run(creation.commit, other, *decided, creation.now, erase);
+      creation.stopped.push_back(std::move(other));
+    }
+  }
+  return {};
+}
+
+void Runs::add_run(Creation& creation, domain::RunCreated created, bool may_start) {
+  auto& run = creation.run;
+  std::vector<domain::RunEvent> events{std::move(created)};
+  const auto queued = domain::evolve(run, events.front(), creation.now);
+  if (may_start) creation.session = workers_.reserve(queued.graph_id);
+  if (const auto& session = creation.session) {
+    const auto started =
+        domain::decide_start(queued, {session->id, session->name, session->revision, 0, 0}, creation.now);
+    if (started) events.insert(events.end(), started->begin(), started->end());
+  }
+  append_run(creation.commit, run, events, creation.now);
+  if (creation.session)
+    creation.commit.changes.emplace_back(
+        store::PutLease{{run.id, store::LeaseKind::run, run.thread_id, run.epoch, creation.session->id, 0}});
+  creation.commit.changes.emplace_back(
+      store::AppendFrames{run.id, run.thread_id, {{"metadata", metadata_frame(run.id, 1)}}});
 }
 
 Task<Result<domain::Run>> Runs::try_create(RunOrder order, domain::Assistant assistant) {
-  const auto now = context_.env.clock.now();
-  const std::string thread_id = *order.thread_id;
-  const auto row = co_await context_.store.thread(thread_id);
-  if (!row) co_return fail(row.error());
-  if (!*row && !order.create_thread)
-    co_return fail(Errc::not_found, "Thread with ID " + thread_id + " not found");
-  const auto head = co_await context_.store.thread_head(thread_id);
-  if (!head) co_return fail(head.error());
-  auto others = co_await context_.store.open_runs(thread_id);
-  if (!others) co_return fail(others.error());
-  const bool operation = head->lease && head->lease->kind == store::LeaseKind::operation;
-  const auto plan = domain::plan_multitask(order.request.multitask, *others, operation);
+  auto found = co_await thread_now(order);
+  if (!found) co_return fail(found.error());
+  const bool operation = found->head.lease && found->head.lease->kind == store::LeaseKind::operation;
+  const auto plan = domain::plan_multitask(order.request.multitask, found->others, operation);
   if (!plan) co_return fail(plan.error());
+  if (auto possible = co_await check_fork(order); !possible) co_return fail(possible.error());
 
-  const json::View fork(order.checkpoint);
-  if (fork["checkpoint_id"].is_string()) {
-    const auto id = fork["checkpoint_id"].string();
-    const auto state = co_await context_.store.state(thread_id, fork["checkpoint_ns"].string(), id);
-    if (!state) co_return fail(state.error());
-    if (!*state) co_return fail(Errc::not_found, "the thread has no checkpoint " + id);
-  }
-
-  store::Commit commit;
-  commit.conditions.emplace_back(store::ThreadUnchanged{thread_id, head->turn});
-  domain::Thread thread = *row ? (*row)->thread : domain::Thread{};
-  thread.id = thread_id;
-  bind_thread(commit, thread, assistant, !*row, now);
-
-  domain::Run run;
-  run.id = make_uuid7(context_.env);
-  run.thread_id = thread_id;
-  const RunIdentity identity{run.id, thread_id, assistant.id, assistant.content.graph_id};
-  const auto metadata = json::merge(json::View(assistant.content.metadata), json::View(order.metadata));
-  domain::RunRequest request = std::move(order.request);
-  request.config = merge_config(assistant, thread, request.config, metadata, order.checkpoint, identity,
-                                context_.settings.recursion_limit);
-  request.context = merge_context(assistant, request.context);
-  std::vector<domain::RunEvent> events{domain::RunCreated{thread_id, assistant.id, assistant.content.graph_id,
-                                                          request, metadata, now + order.after}};
-
-  // The others come first, so that the newest run of the thread is the new one.
-  std::vector<domain::Run> to_stop;
-  for (auto& other : *others) {
-    if (std::ranges::find(plan->resume, other.id) != plan->resume.end()) {
-      append_run(commit, other, *domain::decide_resumed_by(other, run.id), now);
-    } else if (std::ranges::find(plan->cancel, other.id) != plan->cancel.end()) {
-      auto decided = domain::decide_cancel(other, plan->action);
-      if (!decided) co_return fail(decided.error());
-      const bool was_queued = other.state == domain::RunState::queued;
-      const bool erase = was_queued && plan->action == domain::CancelAction::rollback;
-      if (erase) decided->push_back(domain::RunDeleted{"rolled back by run " + run.id});
-      append_run(commit, other, *decided, now, erase);
-      to_stop.push_back(other);
-    }
-  }
+  Creation creation;
+  creation.now = context_.env.clock.now();
+  creation.run.id = make_uuid7(context_.env);
+  creation.run.thread_id = *order.thread_id;
+  creation.commit.conditions.emplace_back(store::ThreadUnchanged{*order.thread_id, found->head.turn});
+  domain::Thread thread = found->thread.value_or(domain::Thread{});
+  thread.id = *order.thread_id;
+  bind_thread(creation.commit, thread, assistant, !found->thread, creation.now);
 
   const bool active =
-      std::ranges::any_of(*others, [](const domain::Run& r) { return domain::is_active(r.state); });
-  std::shared_ptr<WorkerSession> session;
-  if (!active && !head->lease && order.after == Duration{})
-    session = workers_.reserve(assistant.content.graph_id);
-  if (session) {
-    const auto created = domain::evolve(run, events.front(), now);
-    const auto started =
-        domain::decide_start(created, {session->id, session->name, session->revision, 0, 0}, now);
-    if (started) events.insert(events.end(), started->begin(), started->end());
-  }
-  append_run(commit, run, events, now);
-  if (session)
-    commit.changes.emplace_back(
-        store::PutLease{{run.id, store::LeaseKind::run, thread_id, run.epoch, session->id, 0}});
-  const std::vector<store::Frame> frames{{"metadata", metadata_frame(run.id, 1)}};
-  commit.changes.emplace_back(store::AppendFrames{run.id, thread_id, frames});
+      std::ranges::any_of(found->others, [](const domain::Run& r) { return domain::is_active(r.state); });
+  const bool may_start = !active && !found->head.lease && order.after == Duration{};
+  // The others come first, so that the newest run of the thread is the new one.
+  if (auto settled = settle_others(creation, std::move(found->others), *plan); !settled)
+    co_return fail(settled.error());
+  add_run(creation,
+          created_event(std::move(order), assistant, thread, creation.run.id, creation.now,
+                        context_.settings.recursion_limit),
+          may_start);
 
-  auto committed = co_await context_.store.commit(std::move(commit));
+  auto committed = co_await context_.store.commit(std::move(creation.commit));
   if (!committed) {
-    if (session) workers_.release(session);
+    if (creation.session) workers_.release(creation.session);
     // Somebody took the thread in between; whether that matters is decided again.
-    if (session && committed.error().code == Errc::busy)
+    if (creation.session && committed.error().code == Errc::busy)
       co_return fail(Errc::conflict, committed.error().message);
     co_return fail(committed.error());
   }
-  if (session) {
-    workers_.own(session, run.id);
-    workers_.send(session->id, LeaseOffer{run});
+  created(creation);
+  co_return std::move(creation.run);
+}
+
+void Runs::created(const Creation& creation) {
+  counts_.created.add();
+  if (const auto& session = creation.session) {
+    counts_.started.add();
+    workers_.own(session, creation.run.id);
+    workers_.send(session->id, LeaseOffer{creation.run});
+    // The session may have ended while the commit was in flight.
     if (!workers_.session(session->id))
       spawn(context_.env.timers.executor(), "lose_owner", take_from(session->id, "it ended"));
   }
-  for (const auto& other : to_stop) {
+  for (const auto& other : creation.stopped) {
     wake(other);
     if (other.state != domain::RunState::in_progress) continue;
     workers_.send(other.session_id, CancelOrder{other.id, other.epoch, other.cancel});
     spawn(context_.env.timers.executor(), "enforce_cancel", enforce_cancel(other.id, other.epoch));
   }
-  for (const auto& id : plan->resume) context_.bus.publish(bus::Topic::run, id);
-  wake(run);
-  co_return run;
+  for (const auto& id : creation.resumed) context_.bus.publish(bus::Topic::run, id);
+  wake(creation.run);
 }
 
 }  // namespace dg::app

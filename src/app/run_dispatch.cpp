@@ -7,41 +7,65 @@
 #include "base/log.hpp"
 
 namespace dg::app {
+namespace {
+
+// Adds the end of a temporary thread, where it still exists. busy while a run or an operation is on it.
+Task<Status> add_thread_end(Context& context, store::Commit& commit, std::string thread_id, WallTime now) {
+  const auto head = co_await context.store.thread_head(thread_id);
+  if (!head) co_return fail(head.error());
+  auto row = co_await context.store.thread(thread_id);
+  if (!row) co_return fail(row.error());
+  if (!*row) co_return Status{};
+  if ((*row)->status == domain::ThreadStatus::busy)
+    co_return fail(Errc::busy, "the thread " + thread_id + " is in use");
+  commit.conditions.emplace_back(store::ThreadUnchanged{thread_id, head->turn});
+  append_thread(commit, (*row)->thread, domain::ThreadDeleted{}, now);
+  commit.changes.emplace_back(store::EraseThread{thread_id});
+  co_return Status{};
+}
+
+}  // namespace
 
 Task<void> Runs::dispatch() {
+  bool swept = false;  // nobody had woken it
   while (true) {
     const auto seen = queue_changes_;
-    if (const auto done = co_await dispatch_once(); !done)
-      log::error("queued runs could not be given out: {}", done.error().message);
+    const auto started = co_await dispatch_once();
+    if (!started) log::error("queued runs could not be given out: {}", started.error().message);
+    if (swept && started) counts_.net_caught.add(*started);
+    swept = false;
     if (queue_changes_ != seen) continue;
     // A run that becomes due wakes nobody, so the wait ends when the next one does.
-    auto deadline = context_.env.timers.now() + context_.settings.safety_net;
+    const auto sweep = context_.env.timers.now() + context_.settings.safety_net;
+    auto deadline = sweep;
     const auto now = context_.env.clock.now();
     const auto due = co_await context_.store.next_due(now);
     if (due && *due)
       deadline = std::min(deadline, context_.env.timers.now() + std::max(**due - now, Duration{}));
-    if (queue_changes_ == seen) co_await queue_.wait_until(deadline);
+    if (queue_changes_ == seen) swept = !co_await queue_.wait_until(deadline) && deadline == sweep;
   }
 }
 
-Task<Status> Runs::dispatch_once() {
+Task<Result<int>> Runs::dispatch_once() {
+  int all_started = 0;
   while (true) {
     auto graphs = workers_.graphs_with_free_slots();
-    if (graphs.empty()) co_return Status{};
+    if (graphs.empty()) co_return all_started;
     const auto limit = std::min<std::int64_t>(workers_.free_slots(), 256);
     auto runs = co_await context_.store.claimable_runs(std::move(graphs), context_.env.clock.now(), limit);
     if (!runs) co_return fail(runs.error());
-    bool started = false;
+    int started = 0;
     for (auto& run : *runs) {
       auto session = workers_.reserve(run.graph_id);
       if (!session) continue;
       const auto done = co_await start(std::move(run), session);
-      started = started || done.has_value();
+      if (done) ++started;
       // Somebody else was first with the run or its thread: not an error.
       const bool lost = !done && (done.error().code == Errc::conflict || done.error().code == Errc::busy);
-      if (!done && !lost) co_return done;
+      if (!done && !lost) co_return fail(done.error());
     }
-    if (!started) co_return Status{};
+    all_started += started;
+    if (started == 0) co_return all_started;
   }
 }
 
@@ -75,6 +99,7 @@ Task<Status> Runs::start(domain::Run run, std::shared_ptr<WorkerSession> session
     workers_.release(session);
     co_return fail(done.error());
   }
+  counts_.started.add();
   if (!frames.empty()) streams_.publish(run.id, done->first_frames.front(), frames);
   workers_.own(session, run.id);
   workers_.send(session->id, LeaseOffer{run});
@@ -85,11 +110,14 @@ Task<Status> Runs::start(domain::Run run, std::shared_ptr<WorkerSession> session
 }
 
 Task<Status> Runs::recover() {
-  const auto running = co_await list({"", {domain::RunState::in_progress}, {}}, {100000, 0});
-  if (!running) co_return fail(running.error());
-  for (const auto& run : *running)
-    if (run.cancel != domain::CancelAction::none)
-      spawn(context_.env.timers.executor(), "enforce_cancel", enforce_cancel(run.id, run.epoch));
+  const auto leases = co_await context_.store.leases();
+  if (!leases) co_return fail(leases.error());
+  for (const auto& lease : *leases) {
+    if (lease.kind != store::LeaseKind::run) continue;
+    const auto run = co_await get(lease.owner);
+    if (run && run->state == domain::RunState::in_progress && run->cancel != domain::CancelAction::none)
+      spawn(context_.env.timers.executor(), "enforce_cancel", enforce_cancel(run->id, run->epoch));
+  }
   co_return Status{};
 }
 
@@ -112,16 +140,14 @@ Task<Status> Runs::retain_once() {
       const auto run = co_await get(id);
       store::Commit commit;
       if (run && run->request.temporary) {
-        const auto thread = co_await context_.store.thread(run->thread_id);
-        if (thread && *thread) {
-          auto gone = (*thread)->thread;
-          append_thread(commit, gone, domain::ThreadDeleted{}, now);
-          commit.changes.emplace_back(store::EraseThread{gone.id});
-        }
+        const auto added = co_await add_thread_end(context_, commit, run->thread_id, now);
+        if (!added && added.error().code == Errc::busy) continue;
+        if (!added) co_return added;
       }
       commit.changes.emplace_back(store::EraseFrames{id});
       const auto done = co_await context_.store.commit(std::move(commit));
-      if (!done) co_return fail(done.error());
+      // Somebody used the thread meanwhile: the next round looks at it again.
+      if (!done && done.error().code != Errc::conflict) co_return fail(done.error());
     }
   }
   co_return Status{};

@@ -4,10 +4,31 @@
 #include "base/log.hpp"
 
 namespace dg::app {
+namespace {
+
+// What follows from an owner's word that it is done.
+domain::RunEvents decide_end(const domain::Run& run, std::int64_t epoch, const CompleteSaid& said) {
+  switch (said.outcome) {
+    case Outcome::success:
+      return domain::decide_complete(run, epoch);
+    case Outcome::interrupted:
+      return domain::decide_pause(run, epoch);
+    case Outcome::error:
+      return domain::decide_fail(run, epoch, said.error);
+    case Outcome::cancelled:
+      break;
+  }
+  if (run.epoch != epoch || run.state != domain::RunState::in_progress)
+    return fail(Errc::superseded, "the run has another owner or is over");
+  return domain::decide_cancelled(run);
+}
+
+}  // namespace
 
 Task<Status> Runs::end_with(domain::Run run, std::vector<domain::RunEvent> events,
                             std::optional<store::Fence> fence) {
   const std::string session = run.session_id;
+  if (run.cancel == domain::CancelAction::rollback) events.emplace_back(domain::RunDeleted{"rolled back"});
   store::Commit commit;
   if (fence) commit.conditions.emplace_back(*fence);
   bool erase = false;
@@ -28,38 +49,21 @@ Task<Status> Runs::end_with(domain::Run run, std::vector<domain::RunEvent> event
 }
 
 Task<Status> Runs::complete(std::string run_id, std::int64_t epoch, std::int64_t n, CompleteSaid said) {
-  for (int attempt = 0;; ++attempt) {
-    auto found = co_await context_.store.run(run_id);
-    if (!found) co_return fail(found.error());
-    if (!*found) co_return fail(Errc::superseded, "the run does not exist any more");
-    const auto& run = **found;
-    domain::RunEvents events;
-    switch (said.outcome) {
-      case Outcome::success:
-        events = domain::decide_complete(run, epoch);
-        break;
-      case Outcome::interrupted:
-        events = domain::decide_pause(run, epoch);
-        break;
-      case Outcome::error:
-        events = domain::decide_fail(run, epoch, said.error);
-        break;
-      case Outcome::cancelled:
-        if (run.epoch != epoch || run.state != domain::RunState::in_progress) {
-          events = fail(Errc::superseded, "the run has another owner or is over");
-        } else if (run.cancel != domain::CancelAction::none) {
-          events = domain::decide_cancelled(run);
-        } else {
-          co_return co_await lose_owner(run_id, run.session_id, "its worker gave it up");
-        }
-        break;
-    }
-    if (!events) co_return fail(events.error());
-    if (run.cancel == domain::CancelAction::rollback) events->push_back(domain::RunDeleted{"rolled back"});
-    const auto done = co_await end_with(run, *events, store::Fence{run_id, epoch, n, n});
-    if (done) co_return Status{};
-    if (done.error().code != Errc::conflict || attempt + 1 >= decide_attempts) co_return done;
-  }
+  co_return co_await until_decided([&] { return try_complete(run_id, epoch, n, said); });
+}
+
+Task<Status> Runs::try_complete(std::string run_id, std::int64_t epoch, std::int64_t n, CompleteSaid said) {
+  auto found = co_await context_.store.run(run_id);
+  if (!found) co_return fail(found.error());
+  if (!*found) co_return fail(Errc::superseded, "the run does not exist any more");
+  const auto& run = **found;
+  const bool owned = run.epoch == epoch && run.state == domain::RunState::in_progress;
+  const bool cancelled = said.outcome == Outcome::cancelled;
+  if (cancelled && owned && run.cancel == domain::CancelAction::none)
+    co_return co_await lose_owner(run_id, run.session_id, "its worker gave it up");
+  auto events = decide_end(run, epoch, said);
+  if (!events) co_return fail(events.error());
+  co_return co_await end_with(run, std::move(*events), store::Fence{run_id, epoch, n, n});
 }
 
 Task<void> Runs::enforce_cancel(std::string run_id, std::int64_t epoch) {
@@ -72,35 +76,35 @@ Task<void> Runs::enforce_cancel(std::string run_id, std::int64_t epoch) {
 }
 
 Task<Status> Runs::fence_off(std::string run_id, std::int64_t epoch) {
-  for (int attempt = 0;; ++attempt) {
-    const auto run = co_await get(run_id);
-    if (!run) co_return fail(run.error());
-    if (run->state != domain::RunState::in_progress || run->epoch != epoch) co_return Status{};
-    auto events = domain::decide_cancelled(*run);
-    if (!events) co_return fail(events.error());
-    if (run->cancel == domain::CancelAction::rollback) events->push_back(domain::RunDeleted{"rolled back"});
-    const auto done = co_await end_with(*run, *events, std::nullopt);
-    if (done) {
-      workers_.send(run->session_id,
-                    Superseded{run_id, epoch, "the run was cancelled and did not stop in time"});
-      co_return done;
-    }
-    if (done.error().code != Errc::conflict || attempt + 1 >= decide_attempts) co_return done;
-  }
+  co_return co_await until_decided([&] { return try_fence_off(run_id, epoch); });
+}
+
+Task<Status> Runs::try_fence_off(std::string run_id, std::int64_t epoch) {
+  const auto run = co_await get(run_id);
+  if (!run) co_return fail(run.error());
+  if (run->state != domain::RunState::in_progress || run->epoch != epoch) co_return Status{};
+  auto events = domain::decide_cancelled(*run);
+  if (!events) co_return fail(events.error());
+  const auto done = co_await end_with(*run, std::move(*events), std::nullopt);
+  if (done)
+    workers_.send(run->session_id,
+                  Superseded{run_id, epoch, "the run was cancelled and did not stop in time"});
+  co_return done;
 }
 
 Task<Status> Runs::lose_owner(std::string run_id, std::string session_id, std::string reason) {
-  for (int attempt = 0;; ++attempt) {
-    const auto run = co_await get(run_id);
-    if (!run) co_return fail(run.error());
-    if (run->session_id != session_id || run->state != domain::RunState::in_progress) co_return Status{};
-    auto events = domain::decide_lose_owner(*run, reason, context_.env.clock.now());
-    if (!events) co_return fail(events.error());
-    if (run->cancel == domain::CancelAction::rollback) events->push_back(domain::RunDeleted{"rolled back"});
-    const auto done = co_await end_with(*run, *events, std::nullopt);
-    if (done) co_return done;
-    if (done.error().code != Errc::conflict || attempt + 1 >= decide_attempts) co_return done;
-  }
+  co_return co_await until_decided([&] { return try_lose_owner(run_id, session_id, reason); });
+}
+
+Task<Status> Runs::try_lose_owner(std::string run_id, std::string session_id, std::string reason) {
+  const auto run = co_await get(run_id);
+  if (!run) co_return fail(run.error());
+  if (run->session_id != session_id || run->state != domain::RunState::in_progress) co_return Status{};
+  auto events = domain::decide_lose_owner(*run, reason, context_.env.clock.now());
+  if (!events) co_return fail(events.error());
+  const auto done = co_await end_with(*run, std::move(*events), std::nullopt);
+  if (done) counts_.lost.add();
+  co_return done;
 }
 
 Task<void> Runs::take_from(std::string session_id, std::string reason) {

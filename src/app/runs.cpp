@@ -27,8 +27,25 @@ std::string with_interrupts(std::string values, const std::string& interrupts) {
 
 }  // namespace
 
-Runs::Runs(Context& context, Workers& workers, Streams& streams)
-    : context_(context), workers_(workers), streams_(streams), queue_(context.env.timers) {
+Runs::Counts::Counts(Metrics& registry)
+    : created(registry.counter("duragraph_runs_created_total", "Runs accepted")),
+      started(
+          registry.counter("duragraph_runs_started_total", "Leases given to workers, one for each attempt")),
+      lost(registry.counter("duragraph_leases_lost_total", "Leases taken from workers that were gone")),
+      net_caught(registry.counter("duragraph_safety_net_total",
+                                  "Sweeps that found work nobody had been woken for; each is a bug",
+                                  {{"net", "dispatch"}})),
+      metrics(registry) {}
+
+void Runs::Counts::ended(domain::RunState state) {
+  metrics
+      .counter("duragraph_runs_ended_total", "Runs that ended, by state",
+               {{"state", std::string(to_string(state))}})
+      .add();
+}
+
+Runs::Runs(Context& context, Workers& workers, Streams& streams, Metrics& metrics)
+    : context_(context), workers_(workers), streams_(streams), counts_(metrics), queue_(context.env.timers) {
   context_.bus.subscribe(bus::Topic::queue, [this](const std::string&) {
     ++queue_changes_;
     queue_.notify_all();
@@ -36,6 +53,7 @@ Runs::Runs(Context& context, Workers& workers, Streams& streams)
 }
 
 void Runs::wake(const domain::Run& run) {
+  if (domain::is_terminal(run.state)) counts_.ended(run.state);
   context_.bus.publish(bus::Topic::run, run.id);
   context_.bus.publish(bus::Topic::queue, run.graph_id);
 }
@@ -53,11 +71,7 @@ Task<Result<std::vector<domain::Run>>> Runs::list(store::RunFilter filter, store
 }
 
 Task<Result<domain::Run>> Runs::cancel(std::string run_id, domain::CancelAction action) {
-  for (int attempt = 0;; ++attempt) {
-    auto run = co_await try_cancel(run_id, action);
-    const bool again = !run && run.error().code == Errc::conflict && attempt + 1 < decide_attempts;
-    if (!again) co_return run;
-  }
+  co_return co_await until_decided([&] { return try_cancel(run_id, action); });
 }
 
 Task<Result<domain::Run>> Runs::try_cancel(std::string run_id, domain::CancelAction action) {
@@ -106,17 +120,18 @@ Task<Result<std::int64_t>> Runs::cancel_many(CancelFilter filter, domain::Cancel
 }
 
 Task<Status> Runs::remove(std::string run_id) {
-  for (int attempt = 0;; ++attempt) {
-    auto run = co_await get(run_id);
-    if (!run) co_return fail(run.error());
-    const auto events = domain::decide_delete(*run, "deleted by a client");
-    if (!events) co_return fail(events.error());
-    store::Commit commit;
-    append_run(commit, *run, *events, context_.env.clock.now(), true);
-    const auto done = co_await context_.store.commit(std::move(commit));
-    if (done) break;
-    if (done.error().code != Errc::conflict || attempt + 1 >= decide_attempts) co_return fail(done.error());
-  }
+  co_return co_await until_decided([&] { return try_remove(run_id); });
+}
+
+Task<Status> Runs::try_remove(std::string run_id) {
+  auto run = co_await get(run_id);
+  if (!run) co_return fail(run.error());
+  const auto events = domain::decide_delete(*run, "deleted by a client");
+  if (!events) co_return fail(events.error());
+  store::Commit commit;
+  append_run(commit, *run, *events, context_.env.clock.now(), true);
+  const auto done = co_await context_.store.commit(std::move(commit));
+  if (!done) co_return fail(done.error());
   context_.bus.publish(bus::Topic::run, run_id);
   co_return Status{};
 }

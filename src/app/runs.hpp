@@ -8,6 +8,8 @@
 #include "app/context.hpp"
 #include "app/streams.hpp"
 #include "app/workers.hpp"
+#include "base/metrics.hpp"
+#include "domain/multitask.hpp"
 
 namespace dg::app {
 
@@ -39,11 +41,14 @@ struct Why {
 
 class Runs {
  public:
-  Runs(Context& context, Workers& workers, Streams& streams);
+  Runs(Context& context, Workers& workers, Streams& streams, Metrics& metrics);
 
   // Answers when the run is durable; it may be running already. Errors: not_found (assistant, graph,
   // thread), busy (multitask reject).
   Task<Result<domain::Run>> create(RunOrder order);
+  // Creates several, none where one names what does not exist. Errors as for one; what fails for
+  // another reason leaves those before it.
+  Task<Result<std::vector<domain::Run>>> create_all(std::vector<RunOrder> orders);
   // The run; with a thread id only if it belongs to that thread.
   Task<Result<domain::Run>> get(std::string run_id, std::optional<std::string> thread_id = std::nullopt);
   Task<Result<std::vector<domain::Run>>> list(store::RunFilter filter, store::Page page);
@@ -70,27 +75,60 @@ class Runs {
   Task<void> retain();
 
  private:
+  // What decides about a new run: the thread as it is, if it exists, and its open runs.
+  struct ThreadNow {
+    std::optional<domain::Thread> thread;
+    store::ThreadHead head;
+    std::vector<domain::Run> others;
+  };
+  struct Creation;
+  struct Counts {
+    explicit Counts(Metrics& registry);
+    void ended(domain::RunState state);
+    Counter& created;
+    Counter& started;
+    Counter& lost;
+    Counter& net_caught;
+    Metrics& metrics;
+  };
+
+  // A try_… is one attempt: conflict when somebody else changed the run or its thread first.
   Task<Result<domain::Assistant>> resolve(std::string reference);
-  // One attempt; conflict when somebody else changed the thread first.
+  Task<Result<ThreadNow>> thread_now(const RunOrder& order);
+  Task<Status> check_fork(const RunOrder& order);
   Task<Result<domain::Run>> try_create(RunOrder order, domain::Assistant assistant);
+  // Cancels the thread's other runs, or takes over from them, as planned.
+  static Status settle_others(Creation& creation, std::vector<domain::Run> others,
+                              const domain::MultitaskPlan& plan);
+  // Adds the run itself, started where it may start and a slot is free.
+  void add_run(Creation& creation, domain::RunCreated created, bool may_start);
+  // Tells everybody whom the commit of a creation concerns.
+  void created(const Creation& creation);
+
   Task<Status> start(domain::Run run, std::shared_ptr<WorkerSession> session);
   Task<Status> lose_owner(std::string run_id, std::string session_id, std::string reason);
+  Task<Status> try_lose_owner(std::string run_id, std::string session_id, std::string reason);
   Task<Result<domain::Run>> try_cancel(std::string run_id, domain::CancelAction action);
+  Task<Status> try_remove(std::string run_id);
+  Task<Status> try_complete(std::string run_id, std::int64_t epoch, std::int64_t n, CompleteSaid said);
   // Fences the run off when its worker has not stopped it in time.
   Task<void> enforce_cancel(std::string run_id, std::int64_t epoch);
   Task<Status> fence_off(std::string run_id, std::int64_t epoch);
+  Task<Status> try_fence_off(std::string run_id, std::int64_t epoch);
   // Commits the end of a run: its events, its row or, after a rollback, its deletion, its lease and
   // its last frame.
   Task<Status> end_with(domain::Run run, std::vector<domain::RunEvent> events,
                         std::optional<store::Fence> fence);
   Task<std::string> result_of(domain::Run run);
-  Task<Status> dispatch_once();
+  // How many runs it started.
+  Task<Result<int>> dispatch_once();
   Task<Status> retain_once();
   void wake(const domain::Run& run);
 
   Context& context_;
   Workers& workers_;
   Streams& streams_;
+  Counts counts_;
   Signal queue_;                     // something may be claimable
   std::uint64_t queue_changes_ = 0;  // counts its notifications, so that none is missed
 };

@@ -20,12 +20,21 @@ std::shared_ptr<Streams::Live> Streams::live(const std::string& run_id) {
   auto& entry = live_[run_id];
   if (!entry) entry = std::make_shared<Live>(context_.env.timers);
   ++entry->users;
+  ++waiting_;
   return entry;
 }
 
 void Streams::release(const std::string& run_id) {
+  --waiting_;
   const auto found = live_.find(run_id);
   if (found != live_.end() && --found->second->users == 0) live_.erase(found);
+}
+
+void Streams::nudge(const std::string& run_id) {
+  const auto found = live_.find(run_id);
+  if (found == live_.end()) return;
+  ++found->second->nudges;
+  found->second->notify();
 }
 
 void Streams::publish(const std::string& run_id, std::int64_t first,
@@ -67,6 +76,7 @@ Task<Result<Streams::Page>> Streams::read(std::string run_id, std::int64_t from,
     ~Release() { streams.release(id); }
   } const release_at_end{*this, run_id};
 
+  const auto nudges = entry->nudges;
   while (true) {
     if (auto frames = from_tail(*entry, from); !frames.empty()) co_return Page{std::move(frames), false};
     const auto seen = entry->changes;
@@ -83,6 +93,7 @@ Task<Result<Streams::Page>> Streams::read(std::string run_id, std::int64_t from,
       co_return page;
     }
     if (!domain::is_active((*run)->state)) co_return Page{{}, true};
+    if (entry->nudges != nudges) co_return Page{};
     if (entry->changes != seen) continue;
     if (!co_await entry->changed.wait_until(deadline)) co_return Page{};
   }
@@ -96,14 +107,16 @@ Task<Result<domain::Run>> Streams::wait_inactive(std::string run_id, SteadyTime 
     ~Release() { streams.release(id); }
   } const release_at_end{*this, run_id};
 
+  const auto nudges = entry->nudges;
   while (true) {
     const auto seen = entry->changes;
     auto run = co_await context_.store.run(run_id);
     if (!run) co_return fail(run.error());
     if (!*run) co_return fail(Errc::not_found, "Run not found");
     if (!domain::is_active((*run)->state)) co_return std::move(**run);
-    if (entry->changes != seen) continue;
-    if (!co_await entry->changed.wait_until(deadline))
+    const bool nudged = entry->nudges != nudges;
+    if (!nudged && entry->changes != seen) continue;
+    if (nudged || !co_await entry->changed.wait_until(deadline))
       co_return fail(Errc::timeout,
                      "the run " + run_id + " is still " + std::string(to_string((*run)->state)));
   }

@@ -34,10 +34,16 @@ class Streams {
   // `deadline`. not_found when the run does not exist (any more).
   Task<Result<Page>> read(std::string run_id, std::int64_t from, SteadyTime deadline);
 
+  // Wakes whoever waits for the run: a read answers with nothing, a wait as at its deadline. For a
+  // waiter whose client has gone; others ask again.
+  void nudge(const std::string& run_id);
+
   // Waits until the run is not active and gives it as it is then.
   Task<Result<domain::Run>> wait_inactive(std::string run_id, SteadyTime deadline);
 
+  // Runs that somebody waits for, and how many wait.
   std::size_t live_runs() const { return live_.size(); }
+  std::size_t waiting() const { return waiting_; }
 
  private:
   struct Live {
@@ -47,6 +53,7 @@ class Streams {
       changed.notify_all();
     }
     Signal changed;
+    std::uint64_t nudges = 0;
     std::uint64_t changes = 0;  // a waiter compares it, so that what came while it read is not missed
     std::deque<store::Frame> tail;
     std::int64_t first = 0;  // the number of tail's first frame
@@ -59,6 +66,7 @@ class Streams {
 
   Context& context_;
   std::map<std::string, std::shared_ptr<Live>, std::less<>> live_;
+  std::size_t waiting_ = 0;
 };
 
 }  // namespace dg::app

@@ -6,6 +6,12 @@
 #include "base/log.hpp"
 
 namespace dg::app {
+namespace {
+
+// Of one worker, whatever it says; sums of them stay far from overflowing.
+constexpr std::int64_t max_slots = 1'000'000;
+
+}  // namespace
 
 std::int64_t WorkerSession::free_slots() const {
   if (!link || draining) return 0;
@@ -129,7 +135,7 @@ Task<Result<Workers::Welcome>> Workers::hello(Hello hello, std::shared_ptr<Worke
   session->worker = hello.worker;
   session->name = hello.name;
   session->revision = hello.revision;
-  session->slots = hello.slots;
+  session->slots = std::clamp<std::int64_t>(hello.slots, 0, max_slots);
   session->supervised = hello.supervised;
   session->draining = hello.draining;
   session->graphs = hello.graphs;
@@ -196,7 +202,7 @@ void Workers::ended(const std::string& id, std::string reason) {
 void Workers::set_slots(const std::string& id, std::int64_t slots, bool draining) {
   const auto session = this->session(id);
   if (!session) return;
-  session->slots = slots;
+  session->slots = std::clamp<std::int64_t>(slots, 0, max_slots);
   session->draining = draining;
   context_.bus.publish(bus::Topic::queue, "");
 }
@@ -241,6 +247,17 @@ std::int64_t Workers::free_slots() const {
   std::int64_t free = 0;
   for (const auto& [id, session] : sessions_) free += session->free_slots();
   return free;
+}
+
+std::int64_t Workers::slots() const {
+  std::int64_t slots = 0;
+  for (const auto& [id, session] : sessions_) slots += session->link ? session->slots : 0;
+  return slots;
+}
+
+std::size_t Workers::connected() const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(sessions_, [](const auto& entry) { return entry.second->link != nullptr; }));
 }
 
 std::shared_ptr<WorkerSession> Workers::session(std::string_view id) const {

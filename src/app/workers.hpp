@@ -70,6 +70,9 @@ class Workers {
   // Graphs with a free slot somewhere, and how many slots are free.
   std::vector<std::string> graphs_with_free_slots() const;
   std::int64_t free_slots() const;
+  std::int64_t slots() const;  // of connected sessions, busy ones among them
+  std::size_t connected() const;
+  std::size_t requests() const { return requests_.size(); }
 
   std::shared_ptr<WorkerSession> session(std::string_view id) const;
   std::vector<std::shared_ptr<WorkerSession>> sessions() const;

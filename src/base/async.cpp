@@ -96,9 +96,16 @@ void spawn(Executor executor, std::string_view name, Task<void> task) {
 }
 
 Task<void> sleep_for(Timers& timers, Duration duration) {
-  Signal never(timers);
-  while (co_await never.wait_for(duration)) {
-  }
+  const auto until = timers.now() + duration;
+  co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void()>(
+      [&timers, until](auto handler) {
+        // The call owns the sleeper, so timers that go take their sleepers with them.
+        auto shared = std::make_shared<decltype(handler)>(std::move(handler));
+        timers.call_at(until, [shared, executor = timers.executor()] {
+          asio::post(executor, [shared] { std::move (*shared)(); });
+        });
+      },
+      use_task);
 }
 
 void Signal::notify_all() {
@@ -121,7 +128,7 @@ Task<bool> Signal::wait_until(SteadyTime deadline) {
         const auto place = waiters_.insert(waiters_.end(), waiter);
         if (deadline != SteadyTime::max()) {
           waiter->timer = timers_->call_at(deadline, [this, place] {
-            auto late = *place;
+            const auto late = std::move(*place);
             waiters_.erase(place);
             late->resume(false);
           });

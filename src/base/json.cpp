@@ -196,7 +196,7 @@ std::vector<View> View::elements() const {
   std::size_t at = skip_spaces(text_, 1);
   while (text_[at] != ']') {
     const std::size_t end = skip_value(text_, at);
-    out.push_back(View(text_.substr(at, end - at)));
+    out.emplace_back(text_.substr(at, end - at));
     at = skip_spaces(text_, end);
     if (text_[at] == ',') at = skip_spaces(text_, at + 1);
   }

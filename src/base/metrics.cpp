@@ -58,7 +58,7 @@ struct Metrics::Impl {
   std::map<Key, std::unique_ptr<PrometheusCounter>> counters;
   std::map<Key, std::unique_ptr<PrometheusGauge>> gauges;
   std::map<Key, std::unique_ptr<PrometheusHistogram>> histograms;
-  std::vector<std::pair<Gauge*, std::function<double()>>> callbacks;
+  std::vector<std::function<void()>> callbacks;
 };
 
 Metrics::Metrics() : impl_(std::make_unique<Impl>()) {}
@@ -88,11 +88,21 @@ Histogram& Metrics::histogram(const std::string& name, const std::string& help, 
 
 void Metrics::gauge_callback(const std::string& name, const std::string& help, const Labels& labels,
                              std::function<double()> value) {
-  impl_->callbacks.emplace_back(&gauge(name, help, labels), std::move(value));
+  auto& shown = gauge(name, help, labels);
+  impl_->callbacks.emplace_back([&shown, value = std::move(value)] { shown.set(value()); });
+}
+
+void Metrics::counter_callback(const std::string& name, const std::string& help, const Labels& labels,
+                               std::function<double()> total) {
+  auto& shown = counter(name, help, labels);
+  impl_->callbacks.emplace_back([&shown, total = std::move(total), last = 0.0]() mutable {
+    const double now = total();
+    shown.add(now - std::exchange(last, now));
+  });
 }
 
 std::string Metrics::render() {
-  for (auto& [gauge, value] : impl_->callbacks) gauge->set(value());
+  for (auto& update : impl_->callbacks) update();
   std::ostringstream out;
   prometheus::TextSerializer().Serialize(out, impl_->registry.Collect());
   return out.str();

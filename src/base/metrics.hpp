@@ -46,6 +46,10 @@ class Metrics {
   void gauge_callback(const std::string& name, const std::string& help, const Labels& labels,
                       std::function<double()> value);
 
+  // The same for a counter whose total is kept elsewhere; the total never falls.
+  void counter_callback(const std::string& name, const std::string& help, const Labels& labels,
+                        std::function<double()> total);
+
   std::string render();
 
  private:

@@ -53,6 +53,18 @@ class ListeningServer final : public Server {
   ListeningServer& operator=(const ListeningServer&) = delete;
 
   std::uint16_t port() const override { return port_; }
+  ServerLoad load() const override {
+    ServerLoad load;
+    load.connections = state_->sessions.size();
+    load.max_connections = state_->limits.max_connections;
+    for (const Session* session : state_->sessions) {
+      const WsConnection* const websocket = session->websocket();
+      if (!websocket) continue;
+      ++load.websockets;
+      load.ws_queued_bytes += websocket->queued_bytes();
+    }
+    return load;
+  }
   void serve() override { spawn(state_->env.timers.executor(), "net.accept", accept_all(state_)); }
   Task<void> drain(SteadyTime deadline) override { return run_drain(state_, deadline); }
 

@@ -32,12 +32,21 @@ struct ServerLimits {
 // host checks and the error body. Runs also for paths that no route has.
 using Middleware = std::function<Task<Response>(Request&, const Router::Match&)>;
 
+// How full a server is.
+struct ServerLoad {
+  std::size_t connections = 0;  // WebSockets among them
+  std::size_t max_connections = 0;
+  std::size_t websockets = 0;
+  std::size_t ws_queued_bytes = 0;  // of all of them together; the limit holds for each
+};
+
 // One server on one event loop. Destroying it closes every connection at once.
 class Server {
  public:
   virtual ~Server() = default;
   // The port it listens on, which the system chose when 0 was asked for.
   virtual std::uint16_t port() const = 0;
+  virtual ServerLoad load() const = 0;
   // Begins to take connections. Until then the system queues them, so that nobody is refused and
   // nobody is answered from what is not loaded yet. Called once.
   virtual void serve() = 0;

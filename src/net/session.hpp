@@ -60,6 +60,8 @@ class Session {
   // Says that the server is full, and closes.
   static Task<void> turn_away(std::shared_ptr<Session> self);
 
+  // The WebSocket that it became, or null.
+  const WsConnection* websocket() const { return websocket_.get(); }
   // Whether it waits for a request and has nothing of one.
   bool idle() const { return idle_ && connection_.input.empty(); }
   void check_deadline(SteadyTime now) { connection_.check(now); }

@@ -69,6 +69,7 @@ class Connected final : public WsConnection, public std::enable_shared_from_this
   bool open() const override { return !ended_ && !closing_; }
   std::uint16_t close_code() const override { return close_code_; }
   std::string close_reason() const override { return close_reason_; }
+  std::size_t queued_bytes() const override { return queued_bytes_; }
   void cut() override { end(); }
   Task<void> finished() override;
 

@@ -19,6 +19,8 @@ class WsConnection : public WebSocket {
   // Asks the server at the other end for an upgrade. Errors: unavailable, and unauthorized,
   // forbidden or not_found where the answer was 401, 403 or 404.
   virtual Task<Status> handshake(std::string host, std::string target, Headers headers) = 0;
+  // Bytes of messages that wait to be sent.
+  virtual std::size_t queued_bytes() const = 0;
   // Breaks the connection at once.
   virtual void cut() = 0;
   // Waits until the connection has ended.

@@ -50,6 +50,12 @@ struct Found {
   std::int64_t total = 0;  // of all pages
 };
 
+// How many runs wait and run.
+struct ActiveRuns {
+  std::int64_t queued = 0;
+  std::int64_t in_progress = 0;
+};
+
 class Queries {
  public:
   virtual ~Queries() = default;
@@ -77,6 +83,7 @@ class Queries {
                                                          std::int64_t limit) = 0;
   // When the next queued run becomes due after `now`.
   virtual Reply<std::optional<WallTime>> next_due(WallTime now) = 0;
+  virtual Reply<ActiveRuns> active_runs() = 0;
   // Runs that are over since before `ended`, still have frames, and asked for resumability or not.
   virtual Reply<std::vector<std::string>> runs_with_frames(WallTime ended, bool resumable,
                                                            std::int64_t limit) = 0;

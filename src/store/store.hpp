@@ -146,6 +146,15 @@ struct Committed {
   std::vector<std::int64_t> first_frames;
 };
 
+// What waits for the database, its bounds, and what was written since the store was opened.
+struct StoreLoad {
+  std::size_t queued_commits = 0, max_queued_commits = 0;
+  std::size_t queued_bytes = 0, max_queued_bytes = 0;
+  std::size_t queued_reads = 0, max_queued_reads = 0;
+  std::uint64_t commits = 0;  // answered, refused ones among them
+  std::uint64_t batches = 0;  // transactions they were written in
+};
+
 // One store serves one event loop; answers arrive on it. Every call ends within its adapter's
 // deadline. Errors of reads: internal (the database failed). "Nothing there" is an empty optional.
 class Store : public Queries {
@@ -157,6 +166,7 @@ class Store : public Queries {
   // failed or timed out; else interrupted while the newest root checkpoint has unvisited nodes;
   // else idle.
   virtual Task<Result<Committed>> commit(Commit commit) = 0;
+  virtual StoreLoad load() const = 0;
 };
 
 }  // namespace dg::store

@@ -209,6 +209,9 @@ def test_batches_are_whole_or_not_at_all(client: SyncLangGraphClient, http: http
     assert [error["place"] for error in answer["errors"]] == ["[1].assistant_id", "[2].assistant_id", "[3]"]
     for wrong in ([], {}, 3):
         problem(http.post("/runs/batch", json=wrong), 422)
+    queue = http.get("/metrics", params={"format": "json"}).json()["queue"]
+    problem(http.post("/runs/batch", json=[good | {"after_seconds": 600}, good | {"assistant_id": "nobody"}]), 404)
+    assert http.get("/metrics", params={"format": "json"}).json()["queue"] == queue
     made = client.runs.create_batch([good, {**good, "assistant_id": "counter", "input": {}}])
     results = [client.runs.join(run["thread_id"], run["run_id"]) for run in made]
     assert results == [{"steps": ["a", "b", "c"]}, {"count": 1}]

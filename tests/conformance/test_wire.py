@@ -224,6 +224,31 @@ def test_metrics(http: httpx.Client) -> None:
     assert "# TYPE duragraph_http_requests_total counter" in answer.text
 
 
+def test_metrics_tell_of_queues_and_workers(http: httpx.Client) -> None:
+    def values() -> dict[str, float]:
+        lines = http.get("/metrics").text.splitlines()
+        return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
+
+    before = values()
+    assert http.post("/runs/wait", json={"assistant_id": "three_nodes", "input": {"steps": []}}).json() == {"steps": ["a", "b", "c"]}
+    after = values()
+    for counter in ("runs_created_total", "runs_started_total", 'runs_ended_total{state="completed"}'):
+        assert after["duragraph_" + counter] == before.get("duragraph_" + counter, 0) + 1
+    assert after["duragraph_store_commits_total"] >= after["duragraph_store_transactions_total"]
+    assert after["duragraph_store_commits_total"] > before["duragraph_store_commits_total"]
+    for queue in ("store_queued_commits", "store_queued_bytes", "store_queued_reads", "connections"):
+        assert after[f"duragraph_{queue}"] <= after[f"duragraph_{queue}_max"]
+    assert 1 <= after["duragraph_workers"] <= after["duragraph_websockets"] <= after["duragraph_connections"]
+    assert after['duragraph_runs{state="queued"}'] == 0 == after['duragraph_safety_net_total{net="dispatch"}']
+
+    summary = http.get("/metrics", params={"format": "json"}).json()
+    assert set(summary) == {"workers", "queue"}
+    workers = summary["workers"]
+    assert workers["active"] + workers["available"] == workers["max"] >= 1
+    assert summary["queue"] == {"n_pending": 0, "n_running": 0}
+    assert http.get("/metrics", params={"format": "xml"}).status_code == 422
+
+
 def test_health_and_info(http: httpx.Client) -> None:
     health = http.get("/health").json()
     assert set(health) == {"status", "version", "instance", "checks"}

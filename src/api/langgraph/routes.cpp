@@ -8,7 +8,7 @@ void add_routes(net::Router& router, app::App& app, const std::string& prefix) {
   add_thread_routes(router, app, prefix);
   add_state_routes(router, app, prefix);
   add_run_routes(router, app, prefix);
-  add_stateless_run_routes(router, app, prefix);
+  add_run_creation_routes(router, app, prefix);
   add_item_routes(router, app, prefix);
 }
 

@@ -15,7 +15,7 @@ void add_assistant_routes(net::Router& router, app::App& app, const std::string&
 void add_thread_routes(net::Router& router, app::App& app, const std::string& prefix);
 void add_state_routes(net::Router& router, app::App& app, const std::string& prefix);
 void add_run_routes(net::Router& router, app::App& app, const std::string& prefix);
-void add_stateless_run_routes(net::Router& router, app::App& app, const std::string& prefix);
+void add_run_creation_routes(net::Router& router, app::App& app, const std::string& prefix);
 void add_item_routes(net::Router& router, app::App& app, const std::string& prefix);
 void add_system_routes(net::Router& router, app::App& app, const std::string& prefix);
 

@@ -13,12 +13,34 @@ namespace {
 
 // Clients learn the cadence of heartbeats and take three missing ones for a dead connection.
 constexpr Duration heartbeat = std::chrono::seconds(5);
-// How soon a client that went away is noticed when its run is to be cancelled for it.
-constexpr Duration disconnect_check = std::chrono::seconds(1);
 
-// What a wait may sleep before it looks at the connection again.
-SteadyTime wake_at(const app::App& app, SteadyTime next_beat, bool watch_disconnect) {
-  return watch_disconnect ? std::min(next_beat, app.context.env.timers.now() + disconnect_check) : next_beat;
+bool has_line_breaks(std::string_view text) {
+  return text.find('\n') != std::string_view::npos || text.find('\r') != std::string_view::npos;
+}
+
+// Line breaks end a field of an event. In JSON they only stand between tokens, where a space means the
+// same.
+std::string one_line(std::string text) {
+  for (auto& c : text)
+    if (c == '\n' || c == '\r') c = ' ';
+  return text;
+}
+
+// Wakes the one that answers a client as soon as the client goes, for as long as `answering` lives:
+// that owns `out`.
+Task<void> watch_client(app::App& app, std::string run_id, net::Stream& out,
+                        std::weak_ptr<const bool> answering) {
+  while (!answering.expired() && !out.closed()) co_await out.on_close().wait();
+  if (!answering.expired()) app.streams.nudge(run_id);
+}
+
+// Begins to watch where the run is to be cancelled for a client that goes; ends with the result.
+std::shared_ptr<const bool> watch(app::App& app, const std::string& run_id, bool cancel_on_disconnect,
+                                  net::Stream& out) {
+  auto answering = std::make_shared<const bool>(true);
+  if (cancel_on_disconnect)
+    spawn(app.context.env.timers.executor(), "watch_client", watch_client(app, run_id, out, answering));
+  return answering;
 }
 
 Task<void> cancel_for_client(app::App& app, std::string run_id) {
@@ -30,9 +52,9 @@ Task<void> cancel_for_client(app::App& app, std::string run_id) {
 Task<void> stream_frames(app::App& app, StreamOrder order, net::Stream& out) {
   auto& timers = app.context.env.timers;
   auto next_beat = timers.now() + heartbeat;
+  const auto answering = watch(app, order.run_id, order.cancel_on_disconnect, out);
   while (!out.closed()) {
-    const auto page = co_await app.streams.read(order.run_id, order.from,
-                                                wake_at(app, next_beat, order.cancel_on_disconnect));
+    const auto page = co_await app.streams.read(order.run_id, order.from, next_beat);
     if (!page || page->ended) co_return;  // a run that was deleted has no more to say
     std::string text;
     for (const auto& frame : page->frames) {
@@ -51,8 +73,9 @@ Task<void> stream_frames(app::App& app, StreamOrder order, net::Stream& out) {
 Task<void> send_result(app::App& app, std::string run_id, bool cancel_on_disconnect, net::Stream& out) {
   auto& timers = app.context.env.timers;
   auto next_beat = timers.now() + heartbeat;
+  const auto answering = watch(app, run_id, cancel_on_disconnect, out);
   while (!out.closed()) {
-    auto result = co_await app.runs.join(run_id, wake_at(app, next_beat, cancel_on_disconnect));
+    auto result = co_await app.runs.join(run_id, next_beat);
     if (result) {
       co_await out.write(*result);
       co_return;
@@ -76,7 +99,10 @@ Task<void> send_result(app::App& app, std::string run_id, bool cancel_on_disconn
 }  // namespace
 
 std::string sse_text(const app::NumberedFrame& frame) {
-  return fmt::format("id: {}\nevent: {}\ndata: {}\n\n", frame.number, frame.frame.event, frame.frame.data);
+  const auto& [event, data] = frame.frame;
+  if (has_line_breaks(event) || has_line_breaks(data))
+    return sse_text({frame.number, {one_line(event), one_line(data)}});
+  return fmt::format("id: {}\nevent: {}\ndata: {}\n\n", frame.number, event, data);
 }
 
 bool in_modes(const std::string& event, const std::vector<std::string>& modes) {
@@ -92,11 +118,21 @@ Result<std::int64_t> frame_after(std::optional<std::string_view> last_event_id) 
   std::int64_t number = 0;
   const auto* const end = last_event_id->data() + last_event_id->size();
   const auto parsed = std::from_chars(last_event_id->data(), end, number);
-  if (parsed.ec != std::errc{} || parsed.ptr != end || number < 0)
+  if (parsed.ec != std::errc{} || parsed.ptr != end || number < 0 || number == INT64_MAX)
     return fail(Error{Errc::invalid_argument,
                       "Last-Event-ID: must be the id of a frame of this run, or -1",
                       {{"Last-Event-ID", "must be the id of a frame of this run, or -1"}}});
   return number + 1;
+}
+
+std::string path_of(const domain::Run& run) {
+  return "/threads/" + run.thread_id + "/runs/" + run.id;
+}
+
+void add_locations(net::Response& response, const domain::Run& run, std::string content,
+                   std::string_view resume) {
+  response.headers.emplace_back("Content-Location", std::move(content));
+  response.headers.emplace_back("Location", path_of(run) + std::string(resume));
 }
 
 net::Response stream_response(app::App& app, StreamOrder order) {

@@ -27,6 +27,13 @@ bool in_modes(const std::string& event, const std::vector<std::string>& modes);
 // from the beginning. invalid_argument for anything else.
 Result<std::int64_t> frame_after(std::optional<std::string_view> last_event_id);
 
+std::string path_of(const domain::Run& run);
+
+// Clients learn the run's id from Content-Location, which is `content`, and come back to the run's
+// path with `resume`, which is in Location.
+void add_locations(net::Response& response, const domain::Run& run, std::string content,
+                   std::string_view resume);
+
 // The response that streams the run until it is not active. The head goes out at once.
 net::Response stream_response(app::App& app, StreamOrder order);
 

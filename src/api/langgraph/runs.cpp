@@ -1,6 +1,6 @@
+// Requests about a run that exists.
 #include "api/input.hpp"
 #include "api/langgraph/routes.hpp"
-#include "api/langgraph/run_input.hpp"
 #include "api/langgraph/run_stream.hpp"
 #include "api/langgraph/shapes.hpp"
 #include "api/route.hpp"
@@ -12,51 +12,6 @@ using Answer = Task<Result<net::Response>>;
 
 // How long one wait inside a request lasts before it begins again; the client's own limit ends it.
 constexpr Duration wait_step = std::chrono::seconds(60);
-
-std::string path_of(const domain::Run& run) {
-  return "/threads/" + run.thread_id + "/runs/" + run.id;
-}
-
-// Clients learn the run's id from Content-Location and come back to Location.
-void add_locations(net::Response& response, const domain::Run& run, std::string_view resume) {
-  response.headers.emplace_back("Content-Location", path_of(run));
-  response.headers.emplace_back("Location", path_of(run) + std::string(resume));
-}
-
-Task<Result<domain::Run>> create_run(app::App& app, net::Request& request) {
-  auto id = path_uuid(request, "thread_id");
-  if (!id) co_return fail(id.error());
-  auto body = Body::read(request);
-  if (!body) co_return fail(body.error());
-  auto order = read_run_order(*body);
-  if (auto status = body->status(); !status) co_return fail(status.error());
-  order.thread_id = std::move(*id);
-  co_return co_await app.runs.create(std::move(order));
-}
-
-Answer create(app::App& app, net::Request& request) {
-  const auto run = co_await create_run(app, request);
-  if (!run) co_return fail(run.error());
-  auto response = json_response(to_text(*run, write_run));
-  add_locations(response, *run, "/stream");
-  co_return response;
-}
-
-Answer stream(app::App& app, net::Request& request) {
-  const auto run = co_await create_run(app, request);
-  if (!run) co_return fail(run.error());
-  auto response = stream_response(app, {run->id, 0, {}, run->request.cancel_on_disconnect});
-  add_locations(response, *run, "/stream");
-  co_return response;
-}
-
-Answer wait(app::App& app, net::Request& request) {
-  const auto run = co_await create_run(app, request);
-  if (!run) co_return fail(run.error());
-  auto response = join_response(app, run->id, run->request.cancel_on_disconnect);
-  add_locations(response, *run, "/join");
-  co_return response;
-}
 
 // The run that the path names, if it is one of its thread.
 Task<Result<domain::Run>> find_run(app::App& app, const net::Request& request) {
@@ -108,7 +63,7 @@ Answer join(app::App& app, net::Request& request) {
   const auto run = co_await find_run(app, request);
   if (!run) co_return fail(run.error());
   auto response = join_response(app, run->id, query_flag(request, "cancel_on_disconnect", false));
-  add_locations(response, *run, "/join");
+  add_locations(response, *run, path_of(*run), "/join");
   co_return response;
 }
 
@@ -117,7 +72,7 @@ Answer attach(app::App& app, const net::Request& request, const domain::Run& run
   if (!from) co_return fail(from.error());
   auto response = stream_response(app, {run.id, *from, query_list(request, "stream_mode"),
                                         query_flag(request, "cancel_on_disconnect", false)});
-  add_locations(response, run, "/stream");
+  add_locations(response, run, path_of(run), "/stream");
   co_return response;
 }
 
@@ -157,7 +112,7 @@ Answer cancel(app::App& app, net::Request& request) {
     if (over || over.error().code != Errc::timeout) break;
   }
   auto response = empty_response(wait ? 204 : 202);
-  add_locations(response, *run, "/join");
+  add_locations(response, *run, path_of(*run), "/join");
   co_return response;
 }
 
@@ -188,9 +143,6 @@ Answer cancel_many(app::App& app, net::Request& request) {
 void add_run_routes(net::Router& router, app::App& app, const std::string& prefix) {
   const std::string runs = prefix + "/threads/{thread_id}/runs";
   const std::string one = runs + "/{run_id}";
-  route(router, app, net::Method::post, runs, create);
-  route(router, app, net::Method::post, runs + "/stream", stream);
-  route(router, app, net::Method::post, runs + "/wait", wait);
   route(router, app, net::Method::get, runs, list);
   route(router, app, net::Method::get, one, get);
   route(router, app, net::Method::del, one, remove);

@@ -31,7 +31,33 @@ Answer info(app::App& app, net::Request&) {
   co_return json_response(out.take());
 }
 
-Answer metrics(app::App& app, net::Request&) {
+// The summary that LangGraph's server gives for format=json.
+std::string metrics_json(const app::App& app, const store::ActiveRuns& runs) {
+  const auto max = app.workers.slots();
+  const auto available = app.workers.free_slots();
+  json::Writer out;
+  out.begin_object().key("workers").begin_object().key("max").integer(max);
+  out.key("active").integer(max - available).key("available").integer(available).end_object();
+  out.key("queue").begin_object().key("n_pending").integer(runs.queued);
+  out.key("n_running").integer(runs.in_progress).end_object().end_object();
+  return out.take();
+}
+
+Answer metrics(app::App& app, net::Request& request) {
+  const auto format = request.query_value("format").value_or("prometheus");
+  if (format != "prometheus" && format != "json")
+    co_return fail(Error{Errc::invalid_argument,
+                         "format: must be prometheus or json",
+                         {{"format", "must be prometheus or json"}}});
+  const auto runs = co_await app.context.store.active_runs();
+  if (!runs) co_return fail(runs.error());
+  if (format == "json") co_return json_response(metrics_json(app, *runs));
+  const auto show = [&app](const char* state, std::int64_t count) {
+    app.metrics.gauge("duragraph_runs", "Runs that wait or run", {{"state", state}})
+        .set(static_cast<double>(count));
+  };
+  show("queued", runs->queued);
+  show("in_progress", runs->in_progress);
   auto response = json_response(app.metrics.render());
   response.headers = {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}};
   co_return response;

@@ -21,6 +21,18 @@ std::string reachable_host(const std::string& host) {
   return host.find(':') == std::string::npos ? host : "[" + host + "]";
 }
 
+void show_connections(Metrics& metrics, const net::Server& server) {
+  const auto gauge = [&](const char* name, const char* help, auto member) {
+    metrics.gauge_callback(name, help, {},
+                           [&server, member] { return static_cast<double>(server.load().*member); });
+  };
+  gauge("duragraph_connections", "Open connections", &net::ServerLoad::connections);
+  gauge("duragraph_connections_max", "More are turned away", &net::ServerLoad::max_connections);
+  gauge("duragraph_websockets", "Connections that are WebSockets", &net::ServerLoad::websockets);
+  gauge("duragraph_websocket_queued_bytes", "Bytes that wait for slow WebSockets",
+        &net::ServerLoad::ws_queued_bytes);
+}
+
 }  // namespace
 
 // In the order of their making; what uses something is destroyed before it.
@@ -80,6 +92,7 @@ Result<std::unique_ptr<Instance>> Instance::open(boost::asio::io_context& io, In
             chosen.port, port_holder(chosen.port)));
   if (!server) return fail(server.error());
   parts->server = std::move(*server);
+  show_connections(parts->metrics, *parts->server);
   return std::unique_ptr<Instance>(new Instance(std::move(parts)));
 }
 

@@ -93,6 +93,8 @@ TEST_P(StoreContract, ClaimableRunsAreTheOldestDueOfFreeThreads) {
   EXPECT_TRUE(claimable({}).empty());
   EXPECT_EQ(get(store().next_due(now)), delayed.not_before);
   EXPECT_EQ(get(store().next_due(delayed.not_before)), std::nullopt);
+  EXPECT_EQ(get(store().active_runs()).queued, 4);
+  EXPECT_EQ(get(store().active_runs()).in_progress, 0);
 
   apply(PutLease{{"operation", LeaseKind::operation, two, 1, "", 0}});
   EXPECT_EQ(claimable(), std::vector{first.id});
@@ -100,6 +102,8 @@ TEST_P(StoreContract, ClaimableRunsAreTheOldestDueOfFreeThreads) {
   started.state = RunState::in_progress;
   apply(PutRun{started}, DropLease{"operation"});
   EXPECT_EQ(claimable(), std::vector{other.id});
+  EXPECT_EQ(get(store().active_runs()).queued, 3);
+  EXPECT_EQ(get(store().active_runs()).in_progress, 1);
 }
 
 TEST_P(StoreContract, ThreadStatusFollowsItsRunsAndState) {

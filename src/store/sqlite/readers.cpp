@@ -38,6 +38,12 @@ bool Readers::submit(Job job) {
   return true;
 }
 
+void Readers::add_load(StoreLoad& load) const {
+  const std::lock_guard lock(mutex_);
+  load.queued_reads = queue_.size();
+  load.max_queued_reads = max_queued_;
+}
+
 void Readers::run(Database& db) {
   while (true) {
     std::unique_lock lock(mutex_);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "store/sqlite/database.hpp"
+#include "store/store.hpp"
 
 namespace dg::store::sqlite {
 
@@ -31,13 +32,15 @@ class Readers {
   // Queues a job for the next free thread; jobs begin in the order of the calls. False, and
   // nothing is done, when the queue is full.
   bool submit(Job job);
+  // Fills in what concerns reads.
+  void add_load(StoreLoad& load) const;
 
  private:
   void run(Database& db);
 
   std::vector<std::unique_ptr<Database>> connections_;
   std::size_t max_queued_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Job> queue_;
   bool stopping_ = false;

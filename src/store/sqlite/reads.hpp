@@ -27,6 +27,7 @@ std::vector<domain::Run> read_runs(Database& db, const RunFilter& filter, Page p
 std::vector<domain::Run> read_open_runs(Database& db, const std::string& thread_id);
 std::vector<domain::Run> read_claimable_runs(Database& db, const std::vector<std::string>& graph_ids,
                                              WallTime now, std::int64_t limit);
+ActiveRuns read_active_runs(Database& db);
 std::optional<WallTime> read_next_due(Database& db, WallTime now);
 std::vector<std::string> read_runs_with_frames(Database& db, WallTime ended, bool resumable,
                                                std::int64_t limit);

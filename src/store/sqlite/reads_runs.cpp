@@ -42,6 +42,10 @@ const std::string select_claimable = fmt::format(
     columns);
 constexpr std::string_view select_next_due =
     "SELECT not_before FROM runs WHERE state = 'queued' AND not_before > ? ORDER BY not_before LIMIT 1";
+// The conditions are those of the partial indexes, which count without reading a row.
+constexpr std::string_view count_active =
+    "SELECT (SELECT count(*) FROM runs WHERE state = 'queued'), "
+    "(SELECT count(*) FROM runs WHERE state = 'in_progress' AND thread_id <> '')";
 constexpr std::string_view select_with_frames =
     "SELECT id FROM runs WHERE has_frames = 1 AND state IN ('completed', 'failed', 'cancelled', 'timed_out') "
     "AND resumable = ? AND updated_at < ? ORDER BY updated_at LIMIT ?";
@@ -91,6 +95,7 @@ std::optional<domain::Run> read_run(Database& db, const std::string& id) {
 
 std::vector<domain::Run> read_runs(Database& db, const RunFilter& filter, Page page) {
   std::vector<std::string> states;
+  states.reserve(filter.states.size());
   for (const auto state : filter.states) states.emplace_back(to_string(state));
   const auto limit = std::max<std::int64_t>(page.limit, 0);
   if (filter.thread_id.empty()) {
@@ -117,6 +122,15 @@ std::optional<WallTime> read_next_due(Database& db, WallTime now) {
   Query query(db, select_next_due, now);
   if (!query.next()) return std::nullopt;
   return query.time();
+}
+
+ActiveRuns read_active_runs(Database& db) {
+  Query query(db, count_active);
+  if (!query.next()) return {};
+  ActiveRuns runs;
+  runs.queued = query.integer();
+  runs.in_progress = query.integer();
+  return runs;
 }
 
 std::vector<std::string> read_runs_with_frames(Database& db, WallTime ended, bool resumable,

@@ -28,6 +28,7 @@ class Engine {
   virtual Task<Result<Committed>> commit(Commit commit) = 0;
   // `work` is finished, or was refused, when the task is.
   virtual Task<Status> read(std::move_only_function<void(Database&)> work) = 0;
+  virtual StoreLoad load() const = 0;
 };
 
 class InlineEngine final : public Engine {
@@ -37,6 +38,7 @@ class InlineEngine final : public Engine {
 
   Task<Result<Committed>> commit(Commit commit) override {
     const Commit* const one = &commit;
+    ++commits_;
     co_return std::move(commit_batch(*db_, env_, {&one, 1}).front());
   }
 
@@ -44,10 +46,13 @@ class InlineEngine final : public Engine {
     co_return read_in_transaction(*db_, work, deadline_);
   }
 
+  StoreLoad load() const override { return {.commits = commits_, .batches = commits_}; }
+
  private:
   std::unique_ptr<Database> db_;
   Env env_;
   std::chrono::milliseconds deadline_;
+  std::uint64_t commits_ = 0;
 };
 
 class ThreadedEngine final : public Engine {
@@ -87,6 +92,13 @@ class ThreadedEngine final : public Engine {
         use_task);
   }
 
+  StoreLoad load() const override {
+    StoreLoad load;
+    writer_->add_load(load);
+    readers_->add_load(load);
+    return load;
+  }
+
  private:
   Executor executor_;
   std::chrono::milliseconds deadline_;
@@ -99,6 +111,7 @@ class SqliteStore final : public Store {
   explicit SqliteStore(std::unique_ptr<Engine> engine) : engine_(std::move(engine)) {}
 
   Task<Result<Committed>> commit(Commit commit) override { return engine_->commit(std::move(commit)); }
+  StoreLoad load() const override { return engine_->load(); }
 
   Reply<std::optional<domain::Assistant>> assistant(std::string id) override {
     return read<std::optional<domain::Assistant>>(
@@ -148,6 +161,9 @@ class SqliteStore final : public Store {
   }
   Reply<std::optional<WallTime>> next_due(WallTime now) override {
     return read<std::optional<WallTime>>([now](Database& db) { return read_next_due(db, now); });
+  }
+  Reply<ActiveRuns> active_runs() override {
+    return read<ActiveRuns>([](Database& db) { return read_active_runs(db); });
   }
   Reply<std::vector<std::string>> runs_with_frames(WallTime ended, bool resumable,
                                                    std::int64_t limit) override {

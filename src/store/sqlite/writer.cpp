@@ -47,6 +47,16 @@ bool Writer::submit(Commit commit, Done& done) {
   return true;
 }
 
+void Writer::add_load(StoreLoad& load) const {
+  const std::lock_guard lock(mutex_);
+  load.queued_commits = queue_.size();
+  load.max_queued_commits = limits_.commits;
+  load.queued_bytes = queued_bytes_;
+  load.max_queued_bytes = limits_.bytes;
+  load.commits = commits_;
+  load.batches = batches_;
+}
+
 Writer::Batch Writer::take_batch() {
   std::unique_lock lock(mutex_);
   wake_.wait(lock, [this] { return !queue_.empty() || stopping_; });
@@ -59,6 +69,8 @@ Writer::Batch Writer::take_batch() {
     batch.push_back(std::move(queue_.front()));
     queue_.pop_front();
   }
+  commits_ += batch.size();
+  batches_ += batch.empty() ? 0 : 1;
   return batch;
 }
 

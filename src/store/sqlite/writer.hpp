@@ -34,6 +34,8 @@ class Writer {
   // Queues a commit. `done` is called on the loop, in the order of the calls. False, and nothing
   // is done, when the queue is full.
   bool submit(Commit commit, Done& done);
+  // Fills in what concerns commits.
+  void add_load(StoreLoad& load) const;
 
  private:
   struct Job {
@@ -56,10 +58,12 @@ class Writer {
   Limits limits_;
   std::int64_t truncate_at_;
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Job> queue_;
   std::size_t queued_bytes_ = 0;
+  std::uint64_t commits_ = 0;
+  std::uint64_t batches_ = 0;
   bool stopping_ = false;
   std::thread thread_;
 };

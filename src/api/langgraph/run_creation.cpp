@@ -1,3 +1,4 @@
+// The requests that create a run: on the thread that the path names, or on one of its own.
 #include "api/input.hpp"
 #include "api/langgraph/routes.hpp"
 #include "api/langgraph/run_input.hpp"
@@ -10,25 +11,36 @@ namespace {
 
 using Answer = Task<Result<net::Response>>;
 
-void add_locations(net::Response& response, const domain::Run& run, std::string_view resume) {
-  response.headers.emplace_back("Content-Location", "/runs/" + run.id);
-  response.headers.emplace_back("Location",
-                                "/threads/" + run.thread_id + "/runs/" + run.id + std::string(resume));
+bool names_thread(const net::Request& request) {
+  return request.params.contains("thread_id");
 }
 
 Task<Result<domain::Run>> create_run(app::App& app, net::Request& request) {
+  std::optional<std::string> thread_id;
+  if (names_thread(request)) {
+    auto id = path_uuid(request, "thread_id");
+    if (!id) co_return fail(id.error());
+    thread_id = std::move(*id);
+  }
   auto body = Body::read(request);
   if (!body) co_return fail(body.error());
-  auto order = read_stateless_order(*body);
+  auto order = thread_id ? read_run_order(*body) : read_stateless_order(*body);
   if (auto status = body->status(); !status) co_return fail(status.error());
+  if (thread_id) order.thread_id = std::move(thread_id);
   co_return co_await app.runs.create(std::move(order));
+}
+
+// LangGraph's clients read the run's id from Content-Location, whose form tells the two kinds apart.
+void add_created(net::Response& response, const net::Request& request, const domain::Run& run,
+                 std::string_view resume) {
+  add_locations(response, run, names_thread(request) ? path_of(run) : "/runs/" + run.id, resume);
 }
 
 Answer create(app::App& app, net::Request& request) {
   const auto run = co_await create_run(app, request);
   if (!run) co_return fail(run.error());
   auto response = json_response(to_text(*run, write_run));
-  add_locations(response, *run, "/stream");
+  add_created(response, request, *run, "/stream");
   co_return response;
 }
 
@@ -36,7 +48,7 @@ Answer stream(app::App& app, net::Request& request) {
   const auto run = co_await create_run(app, request);
   if (!run) co_return fail(run.error());
   auto response = stream_response(app, {run->id, 0, {}, run->request.cancel_on_disconnect});
-  add_locations(response, *run, "/stream");
+  add_created(response, request, *run, "/stream");
   co_return response;
 }
 
@@ -44,7 +56,7 @@ Answer wait(app::App& app, net::Request& request) {
   const auto run = co_await create_run(app, request);
   if (!run) co_return fail(run.error());
   auto response = join_response(app, run->id, run->request.cancel_on_disconnect);
-  add_locations(response, *run, "/join");
+  add_created(response, request, *run, "/join");
   co_return response;
 }
 
@@ -68,21 +80,19 @@ Answer batch(app::App& app, net::Request& request) {
     mistakes.take_errors(body);
   }
   if (auto status = mistakes.status(); !status) co_return fail(status.error());
-  std::vector<domain::Run> runs;
-  for (auto& order : orders) {
-    auto run = co_await app.runs.create(std::move(order));
-    if (!run) co_return fail(run.error());
-    runs.push_back(std::move(*run));
-  }
-  co_return json_response(list_text(runs, write_run));
+  const auto runs = co_await app.runs.create_all(std::move(orders));
+  if (!runs) co_return fail(runs.error());
+  co_return json_response(list_text(*runs, write_run));
 }
 
 }  // namespace
 
-void add_stateless_run_routes(net::Router& router, app::App& app, const std::string& prefix) {
-  route(router, app, net::Method::post, prefix + "/runs", create);
-  route(router, app, net::Method::post, prefix + "/runs/stream", stream);
-  route(router, app, net::Method::post, prefix + "/runs/wait", wait);
+void add_run_creation_routes(net::Router& router, app::App& app, const std::string& prefix) {
+  for (const auto* const runs : {"/threads/{thread_id}/runs", "/runs"}) {
+    route(router, app, net::Method::post, prefix + runs, create);
+    route(router, app, net::Method::post, prefix + runs + "/stream", stream);
+    route(router, app, net::Method::post, prefix + runs + "/wait", wait);
+  }
   route(router, app, net::Method::post, prefix + "/runs/batch", batch);
 }
 
