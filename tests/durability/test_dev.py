@@ -7,6 +7,8 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
+import sysconfig
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -183,6 +185,60 @@ def test_an_edit_reloads_the_worker_and_a_broken_one_does_not(dev: DevServer) ->
 
     source.write_text(original)
     until(lambda: run(dev, "three_nodes", {"steps": []})["steps"] == ["a", "b", "c"], lambda: dev.output)
+
+
+def test_what_langgraph_json_names_elsewhere_reloads_the_worker(project: Project) -> None:
+    """The file of variables and the local dependency lie outside the project's folder, or look like nothing."""
+    shared, variables = project.base / "shared", project.base / "secrets" / "variables"
+    shared.mkdir()
+    variables.parent.mkdir()
+    variables.write_text("COLOUR=red\n")
+    (shared / "shade.py").write_text('shade = "dark"\n')
+    (project.path / "environment.py").write_text(
+        ENVIRONMENT_GRAPH.replace("import os", "import os\nimport shade").replace(
+            "{name: os.environ.get(name)", '{"shade": shade.shade} | {name: os.environ.get(name)'
+        )
+    )
+    config = {
+        "graphs": {"environment": "./environment.py:graph"},
+        "dependencies": [".", "../shared"],
+        "env": "../secrets/variables",
+    }
+    (project.path / "langgraph.json").write_text(json.dumps(config))
+    server = DevServer(project)
+    server.wait_workers()
+
+    def found() -> object:
+        return run(server, "environment", {"names": ["COLOUR"]})["found"]
+
+    assert found() == {"shade": "dark", "COLOUR": "red"}
+    variables.write_text("COLOUR=blue\n")
+    until(lambda: found() == {"shade": "dark", "COLOUR": "blue"}, lambda: server.output)
+    (shared / "shade.py").write_text('shade = "very light"\n')
+    until(lambda: found() == {"shade": "very light", "COLOUR": "blue"}, lambda: server.output)
+    # A change may name another file, which counts from then on.
+    other = project.path / ".env.local"
+    other.write_text("COLOUR=green\n")
+    (project.path / "langgraph.json").write_text(json.dumps({**config, "env": ".env.local"}))
+    until(lambda: found() == {"shade": "very light", "COLOUR": "green"}, lambda: server.output)
+    other.write_text("COLOUR=white\n")
+    until(lambda: found() == {"shade": "very light", "COLOUR": "white"}, lambda: server.output)
+
+
+def test_a_python_without_langgraph_is_told_once_what_mends_it(project: Project) -> None:
+    """The worker is tried again and again without a word, and serves as soon as the Python has what it needs."""
+    environment, tries = project.base / "environment", project.base / "tries"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True, timeout=60)
+    python = environment / "bin" / "python"
+    (packages,) = environment.glob("lib/python*/site-packages")
+    (packages / "sitecustomize.py").write_text(f"print('.', end='', file=open({str(tries)!r}, 'a'))\n")
+    server = DevServer(project, VIRTUAL_ENV=str(environment))
+    until(lambda: tries.exists() and len(tries.read_text()) >= 5, lambda: f"five tries:\n{server.output}")
+    assert server.output.count(f"{python} -m pip install langgraph\n") == 1, server.output
+    assert server.output.count("langgraph is not installed") == 1 and "Traceback" not in server.output
+    (packages / "those-of-the-tests.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    server.wait_workers()
+    assert run(server, "three_nodes", {"steps": []})["steps"] == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -11,6 +11,7 @@ import threading
 from .settings import EventPipe, Settings
 from .versions import complaint
 
+EXIT_USAGE = 2
 EXIT_GRACE = 2.0
 """Seconds that threads and exit handlers of user code get at the end."""
 
@@ -19,28 +20,37 @@ def main() -> int:
     """Runs the worker; its exit code."""
     events = EventPipe()
     if problem := complaint():
-        print(f"duragraph: {problem}", file=sys.stderr)
-        return 2
+        return give_up(problem, events)
     try:
         settings = Settings.take(os.environ)
     except ValueError as error:
-        print(f"duragraph: {error}", file=sys.stderr)
-        return 2
+        return give_up(str(error), events)
     return serve(settings, events)
+
+
+def give_up(problem: str, events: EventPipe) -> int:
+    """Says why this process cannot serve: to its supervisor, which knows whether that is news, where it has one."""
+    if not events.emit("unusable", message=problem):
+        print(f"duragraph: {problem}", file=sys.stderr)
+    return EXIT_USAGE
 
 
 def serve(settings: Settings, events: EventPipe) -> int:
     """Loads the project and serves its graphs until the process is to end."""
-    from . import host, loader, output
+    from . import contexts, host, loader, output
 
     output.install()
+    contexts.install()
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
         project = loader.load_project(settings.config_path)
     except (OSError, ValueError) as error:
-        print(f"duragraph: {settings.config_path} cannot be loaded: {error}", file=sys.stderr)
-        return host.EXIT_BROKEN if settings.reload else host.EXIT_USAGE
+        problem = f"{settings.config_path} cannot be loaded: {error}"
+        if not settings.reload:
+            return give_up(problem, events)
+        print(f"duragraph: {problem}", file=sys.stderr)
+        return host.EXIT_BROKEN
     broken = [entry for entry in project.graphs.values() if entry.error is not None]
     for entry in broken:
         assert entry.error is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Optional, Protocol
+from typing import Any, Protocol
 
 import orjson
 from langchain_core.runnables import RunnableConfig
@@ -30,10 +30,10 @@ class CheckpointProjector(Protocol):
         config: RunnableConfig,
         checkpoint: Checkpoint,
         metadata: dict[str, Any],
-        parent_config: Optional[RunnableConfig],
-    ) -> Optional[bytes]: ...
+        parent_config: RunnableConfig | None,
+    ) -> bytes | None: ...
 
-    def task(self, writes: Sequence[tuple[str, Any]], ns: str, task_id: str) -> Optional[bytes]: ...
+    def task(self, writes: Sequence[tuple[str, Any]], ns: str, task_id: str) -> bytes | None: ...
 
 
 def ns_of(config: RunnableConfig) -> str:

@@ -12,16 +12,17 @@ import secrets
 import threading
 import time
 import uuid
-from collections import deque
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import Future
-from typing import Any, TypeVar, Union
+from typing import Any, TypeVar
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
 from . import wire
 from .errors import HostError, ProtocolError
+from .outbox import Outbox
 from .owner import Owner
+from .owners import Owners
 from .pending import OpenRequest, Reply, RequestTable
 from .session import FATAL, Handler, Options, Ticket
 from .transport import Socket, open_socket
@@ -31,8 +32,6 @@ T = TypeVar("T")
 
 BACKOFF_MIN = 0.05
 BACKOFF_MAX = 1.0
-CANCEL_GRACE = 4.0
-"""Seconds after a cancel within which the run's task should end; then its completion is sent anyway."""
 
 
 class Connection:
@@ -42,18 +41,15 @@ class Connection:
         self._options = options
         self._handler = handler
         self._lock = threading.Lock()
-        self._owners: dict[tuple[str, int], Owner] = {}
+        self._loop = asyncio.new_event_loop()
         self._requests = RequestTable()
-        self._outbox: deque[Union[Owner, wire.Payload]] = deque()
-        self._connected = False
-        self._wake_pending = False
+        self._outbox = Outbox(self._lock, self._loop)
+        self._owners = Owners(self._lock, self._loop, handler, self._outbox.put)
         self._stopping = False
         self._failed: HostError | None = None
         self._generation = 0
         self._lost_at = time.monotonic()
         self._socket: Socket | None = None
-        self._loop = asyncio.new_event_loop()
-        self._wake: asyncio.Event | None = None
         self._task: asyncio.Task[None] | None = None
         self._thread = threading.Thread(target=self._run_thread, name="duragraph-io", daemon=True)
 
@@ -75,12 +71,11 @@ class Connection:
     @property
     def owners(self) -> list[Owner]:
         """Every run and operation that is not over."""
-        with self._lock:
-            return list(self._owners.values())
+        return self._owners.all()
 
     def disconnected_for(self) -> float:
         """Seconds since the connection was lost; 0 while there is one."""
-        return 0.0 if self._connected else time.monotonic() - self._lost_at
+        return 0.0 if self._outbox.is_open else time.monotonic() - self._lost_at
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Runs a coroutine on the connection's loop."""
@@ -93,9 +88,9 @@ class Connection:
         with self._lock:
             self._check()
             request = self._requests.add(fields, blobs, owner)
-            if self._connected and request.payload is not None:
-                self._outbox.append(request.payload)
-        self._ring()
+            if request.payload is not None:
+                self._outbox.add(request.payload)
+        self._outbox.ring()
         return request
 
     def post_with_reply(self, owner: Owner, fields: dict[str, Any]) -> Future[Reply]:
@@ -109,36 +104,29 @@ class Connection:
 
     def notify(self, fields: dict[str, Any]) -> None:
         """Sends an unnumbered message if there is a connection; hello says the same on the next one."""
-        self._put(wire.pack(wire.body(fields)))
+        self._outbox.put(wire.pack(wire.body(fields)))
 
     def reply(self, ticket: Ticket, fields: dict[str, Any]) -> None:
         """Answers the server's request with a `result` or an `error`, if it can still be answered."""
         payload = wire.pack(wire.body({"type": "reply", "id": ticket.id, **fields}))
         with self._lock:
-            if ticket.generation != self._generation or not self._connected:
+            if ticket.generation != self._generation:
                 return
-            self._outbox.append(payload)
-        self._ring()
+            self._outbox.add(payload)
+        self._outbox.ring()
 
     def adopt(self, owner_id: str, epoch: int, thread_id: str) -> Owner:
         """Registers a run or operation that the server gave."""
-        owner = Owner(owner_id, epoch, thread_id, self._put)
-        with self._lock:
-            self._owners[owner.key] = owner
-        return owner
+        return self._owners.adopt(owner_id, epoch, thread_id)
 
     def release(self, owner: Owner) -> None:
         """Forgets an operation that is over."""
-        with self._lock:
-            self._owners.pop(owner.key, None)
-        owner.cancel("the operation is over")
-        self._handler.settled()
+        self._owners.release(owner)
 
     # The thread.
 
     def _run_thread(self) -> None:
         asyncio.set_event_loop(self._loop)
-        self._wake = asyncio.Event()
         self._task = self._loop.create_task(self._main())
         try:
             self._loop.run_until_complete(self._task)
@@ -188,10 +176,9 @@ class Connection:
             return 4400, str(error)
         finally:
             with self._lock:
-                if self._connected:
+                if self._outbox.is_open:
                     self._lost_at = time.monotonic()
-                self._connected = False
-                self._outbox.clear()
+                self._outbox.close()
             self._socket = None
             await socket.close()
         return 1006, "closed"
@@ -205,8 +192,8 @@ class Connection:
         cancelled = self._resume(welcome)
         self._handler.ready(welcome)
         for owner in cancelled:
-            self._cancel(owner)
-        tasks = [asyncio.ensure_future(self._write(socket)), asyncio.ensure_future(self._read(socket))]
+            self._owners.cancel(owner)
+        tasks = [asyncio.ensure_future(self._outbox.write(socket)), asyncio.ensure_future(self._read(socket))]
         if not self._options.supervised:
             tasks.append(asyncio.ensure_future(self._beat(welcome.get("heartbeat_ms", 2000) / 1000)))
         try:
@@ -233,43 +220,16 @@ class Connection:
 
     def _resume(self, welcome: dict[str, Any]) -> list[Owner]:
         """Goes on with what the server says is still this worker's; returns the runs to be cancelled."""
-        known = {(o["owner"], o["epoch"]): o for o in welcome.get("owned") or ()}
-        for owner in self.owners:
-            if known.get(owner.key, {"state": "superseded"})["state"] == "superseded":
-                self._lose(owner, "the server gave it to another worker")
-        cancelled: list[Owner] = []
+        told = {(o["owner"], o["epoch"]): o for o in welcome.get("owned") or ()}
+        self._owners.lose_superseded(told)
         with self._lock:
-            self._outbox.clear()
-            for key, owner in self._owners.items():
-                owner.rewind(known[key].get("applied_n", 0))
-                self._outbox.append(owner)
-                if known[key]["state"] == "cancel":
-                    cancelled.append(owner)
-            self._outbox.extend(self._requests.to_replay())
+            live = self._owners.rewind(told)
+            self._outbox.open([*live, *self._requests.to_replay()])
             self._generation += 1
-            self._connected = True
         for owner in self.owners:
-            self._settle(owner)
-        self._ring()
-        return cancelled
-
-    async def _write(self, socket: Socket) -> None:
-        assert self._wake is not None
-        while True:
-            while self._outbox:
-                item = self._outbox.popleft()
-                if not isinstance(item, Owner):
-                    await socket.send(item)
-                    continue
-                for _ in range(64):
-                    message = item.next_unsent()
-                    if message is None:
-                        break
-                    await socket.send(message.payload)
-                else:
-                    self._outbox.append(item)
-            await self._wake.wait()
-            self._wake.clear()
+            self._owners.settle(owner)
+        self._outbox.ring()
+        return [owner for owner in live if told[owner.key]["state"] == "cancel"]
 
     async def _read(self, socket: Socket) -> None:
         while True:
@@ -286,19 +246,19 @@ class Connection:
         if kind == "ack":
             if owner := self._owner(message):
                 owner.ack(message["n"])
-                self._settle(owner)
+                self._owners.settle(owner)
         elif kind == "reply":
             self._requests.answer(message, blobs)
         elif kind == "lease":
             run = message["run"]
-            if (run["run_id"], run["epoch"]) not in self._owners:
+            if self._owners.find(run["run_id"], run["epoch"]) is None:
                 self._handler.lease(run, self.adopt(run["run_id"], run["epoch"], run["thread_id"]))
         elif kind == "superseded":
             if owner := self._owner(message):
-                self._lose(owner, message.get("reason") or "another worker has the run")
+                self._owners.lose(owner, message.get("reason") or "another worker has the run")
         elif kind == "cancel":
             if owner := self._owner(message):
-                self._cancel(owner)
+                self._owners.cancel(owner)
         elif kind == "request":
             self._serve_request(message)
         elif kind == "drain":
@@ -314,56 +274,17 @@ class Connection:
         self._handler.request(Ticket(message["id"], self._generation), message["method"], params, owner)
 
     def _owner(self, message: dict[str, Any]) -> Owner | None:
-        return self._owners.get((message["owner"], message["epoch"]))
-
-    def _cancel(self, owner: Owner) -> None:
-        """User code of the run may do nothing more; its completion goes out within CANCEL_GRACE."""
-        owner.cancel("the run was cancelled")
-        self._loop.call_later(CANCEL_GRACE, owner.complete, "cancelled")
-        self._handler.cancelled(owner)
-
-    def _lose(self, owner: Owner, reason: str) -> None:
-        owner.supersede(reason)
-        self._settle(owner)
-        self._handler.cancelled(owner)
-
-    def _settle(self, owner: Owner) -> None:
-        if owner.over:
-            with self._lock:
-                self._owners.pop(owner.key, None)
-            self._handler.settled()
+        return self._owners.find(message["owner"], message["epoch"])
 
     def _renew(self, reason: str) -> None:
         """The session has expired. The next one beats for itself: no supervisor knows its name."""
         log.warning("the session has expired (%s); its runs are lost", reason or "no reason given")
         for owner in self.owners:
-            self._lose(owner, "the session of this worker has expired")
+            self._owners.lose(owner, "the session of this worker has expired")
         self._options.session = str(uuid.uuid4())
         self._options.secret = secrets.token_hex(32)
         self._options.supervised = False
         self._handler.renewed()
-
-    def _put(self, item: Union[Owner, wire.Payload]) -> None:
-        with self._lock:
-            if not self._connected:
-                return
-            self._outbox.append(item)
-        self._ring()
-
-    def _ring(self) -> None:
-        """Wakes the writer, at most once for many messages."""
-        if self._wake_pending:
-            return
-        self._wake_pending = True
-        try:
-            self._loop.call_soon_threadsafe(self._woken)
-        except RuntimeError:
-            pass  # The loop is closed; nothing is sent any more.
-
-    def _woken(self) -> None:
-        self._wake_pending = False
-        if self._wake is not None:
-            self._wake.set()
 
     def _check(self) -> None:
         if self._failed is not None:
@@ -385,7 +306,7 @@ class Connection:
         socket = self._socket
         if socket is not None:
             deadline = time.monotonic() + 1
-            while self._outbox and self._socket is socket and time.monotonic() < deadline:
+            while not self._outbox.is_empty() and self._socket is socket and time.monotonic() < deadline:
                 await asyncio.sleep(0.01)
             await socket.close()
         if self._task is not None:

@@ -139,7 +139,7 @@ def _unwrapped(function: Callable[..., Any]) -> Any:
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
     inner = _unwrapped(function)
     if not inspect.isroutine(inner) and not isinstance(inner, type):
-        inner = getattr(type(inner), "__call__", inner)
+        inner = getattr(type(inner), "__call__", inner)  # noqa: B004 - the method itself is wanted
     try:
         return typing.get_type_hints(inner.__dict__["__init__"] if isinstance(inner, type) else inner)
     except Exception:  # names that exist for type checkers only, or nothing to be annotated

@@ -33,7 +33,6 @@ SESSION_SECONDS = 10.0
 
 EXIT_DRAINED = 0
 EXIT_FATAL = 1
-EXIT_USAGE = 2
 EXIT_BROKEN = 3
 EXIT_RECYCLE = 75
 """Too many threads are stuck in cancelled runs: the supervisor should start a fresh process."""
@@ -63,6 +62,7 @@ class Host:
         self._orphaned = False
         self._recycling = False
         self._announced = False
+        self._proven = False
         self._runs: dict[Key, _Run] = {}
         self._answers: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_event_loop()
@@ -150,7 +150,14 @@ class Host:
     async def _execute(self, run: dict[str, Any], owner: Owner) -> None:
         current_run.set(owner.key)
         status, error = await self._outcome(run, owner)
-        owner.complete("cancelled" if owner.dead else status, None if owner.dead else error)
+        if owner.complete("cancelled" if owner.dead else status, None if owner.dead else error):
+            self._prove()
+
+    def _prove(self) -> None:
+        """The supervisor replaces a process that has finished a run without a pause."""
+        if not self._proven:
+            self._proven = True
+            self._events.emit("finished")
 
     def _finished(self, owner: Owner) -> None:
         owner.complete("cancelled")  # Only of use to a task that was cancelled before its first step.

@@ -1,31 +1,19 @@
-"""A run or operation as its worker sees it: the numbered messages and their acknowledgements."""
+"""A run or operation as its worker sees it: what it may still say, and who waits for the server to know it."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
 from . import jsonable, wire
-from .errors import MessageTooLarge, RunDead, Superseded
-
-LIMIT_BYTES = 8 * 1024 * 1024
-LIMIT_MESSAGES = 10_000
-FRAMES_BYTES = 1024 * 1024
-"""Pending frames are cut into messages of about this many bytes."""
-
-
-class Message(NamedTuple):
-    """One numbered message, ready for the socket."""
-
-    n: int
-    payload: wire.Payload
-    size: int
+from .backlog import LIMIT_BYTES, LIMIT_MESSAGES, Backlog, Message, frame_bytes
+from .errors import RunDead, Superseded
+from .futures import settle, settle_error
 
 
 class Owner:
@@ -51,17 +39,9 @@ class Owner:
         self.epoch = epoch
         self.thread_id = thread_id
         self._sink = sink
-        self._limit_bytes = limit_bytes
-        self._limit_messages = limit_messages
+        self._backlog = Backlog(owner, epoch, limit_bytes, limit_messages)
         self._changed = threading.Condition(threading.Lock())
         self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
-        self._kept: deque[Message] = deque()
-        self._unsent: deque[Message] = deque()
-        self._frames: list[tuple[bytes, int]] = []
-        self._bytes = 0
-        self._last_n = 0
-        self._sent_n = 0
-        self._acked_n = 0
         self._complete_n: int | None = None
         self._queued = False
         self._dead: RunDead | None = None
@@ -91,15 +71,15 @@ class Owner:
     @property
     def over(self) -> bool:
         """Whether the owner is no longer the worker's: its completion is acknowledged, or it was lost."""
-        return self._superseded or (self._complete_n is not None and self._acked_n >= self._complete_n)
+        return self._superseded or (self._complete_n is not None and self._backlog.acked_n >= self._complete_n)
 
     @property
     def last_n(self) -> int:
-        return self._last_n
+        return self._backlog.last_n
 
     @property
     def sent_n(self) -> int:
-        return self._sent_n
+        return self._backlog.sent_n
 
     def check(self) -> None:
         """Raises RunDead (or Superseded) when user code may no longer write."""
@@ -108,13 +88,10 @@ class Owner:
 
     def send_frame(self, event: str, data: bytes) -> None:
         """Queues one stream frame; `data` is JSON. Never waits: callers await `wait_room` in between."""
-        frame = b"[" + orjson.dumps(event) + b"," + data + b"]"
-        if len(frame) > wire.MAX_MESSAGE - 4096:
-            raise MessageTooLarge(f"a stream frame of {len(frame)} bytes is over the limit")
+        frame = frame_bytes(event, data)
         with self._changed:
             self.check()
-            self._frames.append((frame, len(frame)))
-            self._bytes += len(frame)
+            self._backlog.add_frame(frame)
             wake = self._claim_queue()
         if wake:
             self._sink(self)
@@ -126,7 +103,7 @@ class Owner:
         """
         with self._changed:
             self.check()
-            n = self._append(body)
+            n = self._backlog.append(body)
             if reply is not None:
                 self._replies[n] = reply
             wake = self._claim_queue()
@@ -146,11 +123,11 @@ class Owner:
 
     def block_for_room(self) -> None:
         """Blocks the calling thread until the buffer of unacknowledged messages has room."""
-        self._wait(self._has_room)
+        self._wait(self._backlog.has_room)
 
     async def wait_room(self) -> None:
         """Waits until the buffer of unacknowledged messages has room."""
-        await self._await(self._has_room)
+        await self._await(self._backlog.has_room)
 
     def flush(self) -> None:
         """Blocks until everything queued so far is acknowledged."""
@@ -162,11 +139,11 @@ class Owner:
 
     def wait_applied(self, n: int) -> None:
         """Blocks until the server has applied message `n`."""
-        self._wait(lambda: self._acked_n >= n)
+        self._wait(lambda: self._backlog.acked_n >= n)
 
     async def await_applied(self, n: int) -> None:
         """Waits until the server has applied message `n`."""
-        await self._await(lambda: self._acked_n >= n)
+        await self._await(lambda: self._backlog.acked_n >= n)
 
     def complete(self, status: str, error: dict[str, Any] | None = None) -> bool:
         """Queues the completion, also of a cancelled owner; says whether it is the first, which counts."""
@@ -175,7 +152,7 @@ class Owner:
         with self._changed:
             if self._complete_n is not None or self._superseded:
                 return False
-            self._complete_n = self._append(body)
+            self._complete_n = self._backlog.append(body)
             if self._dead is None:
                 self._dead = RunDead("the run is over")
             doomed = self._notify()
@@ -197,27 +174,23 @@ class Owner:
     def next_unsent(self) -> Message | None:
         """The next message for the socket; None when there is nothing more to send."""
         with self._changed:
-            if not self._unsent and self._frames:
-                self._seal_frames()
-            if not self._unsent:
+            message = self._backlog.next_unsent()
+            if message is None:
                 self._queued = False
-                return None
-            message = self._unsent.popleft()
-            self._sent_n = max(self._sent_n, message.n)
             return message
 
     def ack(self, n: int) -> None:
         """Forgets every message up to `n`."""
         with self._changed:
-            self._forget(n)
+            self._backlog.forget(n)
             doomed = self._notify()
         self._fail(doomed)
 
     def rewind(self, applied_n: int) -> None:
         """After a reconnect: everything above `applied_n` is to be sent again."""
         with self._changed:
-            self._forget(applied_n)
-            self._unsent = deque(self._kept)
+            self._backlog.forget(applied_n)
+            self._backlog.rewind()
             self._queued = True
             answered = [self._replies.pop(n) for n in list(self._replies) if n <= applied_n]
             doomed = self._notify()
@@ -247,62 +220,22 @@ class Owner:
             self._dead = error
             self._superseded = superseded
             if superseded:
-                self._kept.clear()
-                self._unsent.clear()
-                self._frames.clear()
-                self._bytes = 0
+                self._backlog.clear()
             doomed = self._notify()
         self._fail(doomed)
-
-    def _append(self, body: wire.Body) -> int:
-        prefix = b'"owner":%s,"epoch":%d,"n":' % (orjson.dumps(self.owner), self.epoch)
-        if self._frames:
-            self._seal_frames()
-        n = self._last_n + 1
-        payload = wire.pack(body, prefix + b"%d," % n)
-        self._last_n = n
-        message = Message(n, payload, len(payload))
-        self._kept.append(message)
-        self._unsent.append(message)
-        self._bytes += message.size
-        return n
-
-    def _seal_frames(self) -> None:
-        frames, self._frames = self._frames, []
-        self._bytes -= sum(size for _, size in frames)
-        part: list[bytes] = []
-        size = 0
-        for frame, length in frames:
-            if part and size + length > FRAMES_BYTES:
-                self._append(_frames_body(part))
-                part, size = [], 0
-            part.append(frame)
-            size += length
-        self._append(_frames_body(part))
 
     def _seal(self) -> int:
         """Gives pending frames their number (takes the lock itself); the last number in use."""
         with self._changed:
             self.check()
-            if self._frames:
-                self._seal_frames()
-            return self._last_n
+            self._backlog.seal_frames()
+            return self._backlog.last_n
 
     def _claim_queue(self) -> bool:
         if self._queued:
             return False
         self._queued = True
         return True
-
-    def _forget(self, n: int) -> None:
-        self._acked_n = max(self._acked_n, n)
-        while self._kept and self._kept[0].n <= n:
-            self._bytes -= self._kept.popleft().size
-        while self._unsent and self._unsent[0].n <= n:
-            self._unsent.popleft()
-
-    def _has_room(self) -> bool:
-        return self._bytes < self._limit_bytes and len(self._kept) + len(self._frames) < self._limit_messages
 
     def _notify(self) -> list[Future[Any]]:
         """Wakes all waiters; returns the requests that die with the owner, for `_fail` without the lock."""
@@ -338,28 +271,6 @@ class Owner:
             await waiter
 
 
-def settle(future: Future[Any], result: Any) -> None:
-    """Sets a result unless the future is done or was given up."""
-    if not future.done():
-        try:
-            future.set_result(result)
-        except Exception:  # noqa: BLE001 - it was cancelled in between
-            pass
-
-
-def settle_error(future: Future[Any], error: BaseException) -> None:
-    """Sets an error unless the future is done or was given up."""
-    if not future.done():
-        try:
-            future.set_exception(error)
-        except Exception:  # noqa: BLE001 - it was cancelled in between
-            pass
-
-
 def _wake(waiter: asyncio.Future[None]) -> None:
     if not waiter.done():
         waiter.set_result(None)
-
-
-def _frames_body(frames: list[bytes]) -> wire.Body:
-    return wire.Body(b'{"type":"frames","frames":[' + b",".join(frames) + b"]}")

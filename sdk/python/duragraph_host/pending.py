@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from . import wire
 from .errors import RequestError
-from .owner import Owner, settle, settle_error
+from .futures import settle, settle_error
+from .owner import Owner
 
 
 class Reply(NamedTuple):

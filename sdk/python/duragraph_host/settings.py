@@ -10,7 +10,7 @@ import threading
 import uuid
 from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 
 DEFAULT_SLOTS = 10
 EVENT_FD = 3
@@ -27,7 +27,7 @@ class Settings:
     supervised: bool
     config_path: str
     slots: int
-    revision: Optional[str]
+    revision: str | None
     reload: bool
 
     @staticmethod
@@ -75,9 +75,10 @@ class EventPipe:
             self._fd = os.dup(EVENT_FD)  # The copy is closed in programs that user code starts.
             os.close(EVENT_FD)
 
-    def emit(self, event: str, **fields: Any) -> None:
+    def emit(self, event: str, **fields: Any) -> bool:
+        """Whether there was somebody to tell."""
         if self._fd is None:
-            return
+            return False
         line = json.dumps({"event": event, **fields}).encode() + b"\n"
         with self._lock:
             try:
@@ -85,6 +86,8 @@ class EventPipe:
                     line = line[os.write(self._fd, line) :]
             except OSError:
                 self._fd = None  # Nobody listens any more.
+                return False
+        return True
 
 
 def watch_control(on_line: Callable[[dict[str, Any]], None], on_end: Callable[[], None]) -> None:

@@ -10,8 +10,9 @@ from langgraph.types import PregelTask, StateSnapshot
 from . import jsonable
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from langgraph.pregel import Pregel
-    from typing_extensions import TypeAlias
 
     AnyGraph: TypeAlias = Pregel[Any, Any, Any, Any]
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
-from typing import Any, Union
+from typing import Any
 
 import orjson
 from langgraph.store.base import (
@@ -91,7 +91,7 @@ class _Plan:
 
     def received(self, reply: Reply) -> None:
         """Puts the results of the reads into their places."""
-        for (index, op), found in zip(self._read_ops, reply.result):
+        for (index, op), found in zip(self._read_ops, reply.result, strict=False):
             if isinstance(op, GetOp):
                 self.results[index] = _item(found) if found is not None else None
             elif isinstance(op, SearchOp):
@@ -129,7 +129,7 @@ def check_namespace(namespace: Sequence[str], *, whole: bool) -> None:
         raise InvalidNamespaceError(f'Root label for namespace cannot be "langgraph". Got: {namespace}')
 
 
-def _read_op(op: Union[GetOp, SearchOp, ListNamespacesOp, Any]) -> dict[str, Any]:
+def _read_op(op: GetOp | SearchOp | ListNamespacesOp | Any) -> dict[str, Any]:
     if isinstance(op, GetOp):
         check_namespace(op.namespace, whole=False)
         return {"op": "get", "namespace": list(op.namespace), "key": str(op.key)}

@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import platform
 import re
+import shlex
+import sys
 from importlib import metadata
 
+MIN_PYTHON = (3, 10)
 MIN_LANGGRAPH = "1.0.0"
 MIN_WEBSOCKETS = "13.0"
 REPORTED = ("langgraph", "langgraph-checkpoint", "langchain-core", "websockets")
 
 
 def complaint() -> str | None:
-    """Why the installed libraries cannot be used, with the line that mends it; None where they can."""
+    """Why this Python and its libraries cannot be used, with the line that mends it; None where they can."""
+    if sys.version_info < MIN_PYTHON:
+        oldest = ".".join(map(str, MIN_PYTHON))
+        return f"Python {platform.python_version()} is too old, {oldest} is the oldest supported"
+    pip = f"{shlex.quote(sys.executable)} -m pip install"
     for package, oldest in (("langgraph", MIN_LANGGRAPH), ("websockets", MIN_WEBSOCKETS)):
         found = _installed(package)
         if found is None:
-            return f"{package} is not installed here; install it with: pip install '{package}>={oldest}'"
+            return f"{package} is not installed; install it with: {pip} {package}"
         if _numbers(found) < _numbers(oldest):
             return (
                 f"{package} {found} is too old, {oldest} is the oldest supported; "
-                f"upgrade it with: pip install -U '{package}>={oldest}'"
+                f"upgrade it with: {pip} -U {package}"
             )
     return None
 

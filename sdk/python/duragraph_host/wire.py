@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Union
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -13,7 +13,7 @@ PROTOCOL = 1
 SUBPROTOCOL = "duragraph.worker.v1"
 MAX_MESSAGE = 64 * 1024 * 1024
 
-Payload = Union[str, bytes]
+Payload = str | bytes
 """What the WebSocket sends: text without blobs, binary with them."""
 
 

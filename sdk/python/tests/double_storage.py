@@ -150,7 +150,7 @@ class Storage:
 
     def _on_copy_thread(self, m: dict[str, Any], out: Blobs) -> Any:
         for table in (self.checkpoints, self.values, self.writes):
-            rows: dict[Any, Any] = table  # type: ignore[assignment]
+            rows: dict[Any, Any] = table
             rows.update({(m["target"], *key[1:]): row for key, row in rows.items() if key[0] == m["source"]})
         return {}
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import operator
-import sys
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
-import pytest
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -22,8 +21,13 @@ from langgraph.pregel import Pregel
 from langgraph.store.memory import InMemoryStore
 from typing_extensions import TypedDict
 
+from duragraph_host import contexts
 from duragraph_host.loader import GraphEntry, Project
 from duragraph_host.runner import Outcome, execute
+
+AnyGraph = Pregel[Any, Any, Any, Any]
+
+contexts.install()  # As the host does before it loads a project.
 
 
 class RecordingSaver(InMemorySaver):
@@ -121,10 +125,6 @@ def fake_model(replies: Iterable[Any]) -> GenericFakeChatModel:
     return GenericFakeChatModel(messages=iter(replies))
 
 
-# Before Python 3.11 the library gives async runs' nodes no context: interrupt() and token streams need one.
-needs_context = pytest.mark.skipif(sys.version_info < (3, 11), reason="langgraph needs Python 3.11 for this")
-
-
 class State(TypedDict, total=False):
     items: Annotated[list[Any], operator.add]
 
@@ -134,17 +134,17 @@ def execute_run(graph: Any, channel: FakeChannel | None = None, **fields: Any) -
     return asyncio.run(execute(project, project.graphs["agent"], lease_of(**fields), channel)), channel
 
 
-def chain(**nodes: Any) -> Pregel:
+def chain(**nodes: Any) -> AnyGraph:
     builder = StateGraph(State)
     names = [START, *nodes]
     for name, node in nodes.items():
         builder.add_node(name, node)
-    for source, target in zip(names, names[1:]):
+    for source, target in itertools.pairwise(names):
         builder.add_edge(source, target)
     return builder.compile()
 
 
-def agent() -> Pregel:
+def agent() -> AnyGraph:
     """An agent whose model calls a tool and then answers."""
     call = {"name": "look", "args": {}, "id": "c1"}
     model = fake_model([AIMessage("begin now", tool_calls=[call]), AIMessage("the end")])

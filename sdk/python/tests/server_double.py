@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import orjson
-from double_storage import Storage
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+
+from double_storage import Storage
 
 T = TypeVar("T")
 TOKEN = "t" * 40
@@ -57,7 +58,8 @@ class ServerDouble:
     # Handles for tests.
 
     def close(self) -> None:
-        self._loop.call_soon_threadsafe(lambda: self._end and self._end.set())
+        if self._end is not None:
+            self._loop.call_soon_threadsafe(self._end.set)
         self._thread.join(10)
 
     def wait(self, ready: Callable[[], T], seconds: float = 20) -> T:

@@ -133,7 +133,7 @@ def write_and_read(saver: ServerSaver, thread_id: str, ns: str) -> None:
 
 def test_every_capability_is_detected_and_passes(connection: Connection) -> None:
     @checkpointer_test(name="ServerSaver")
-    async def saver() -> AsyncGenerator[BaseCheckpointSaver, None]:
+    async def saver() -> AsyncGenerator[BaseCheckpointSaver[Any], None]:
         yield ServerSaver(connection)
 
     report = asyncio.run(validate(saver))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Iterator
+from typing import Any
 
 import pytest
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -33,7 +34,7 @@ def connection() -> Iterator[Connection]:
 
 def test_every_capability_is_detected_and_passes(connection: Connection) -> None:
     @checkpointer_test(name="ServerSaver")
-    async def saver() -> AsyncGenerator[BaseCheckpointSaver, None]:
+    async def saver() -> AsyncGenerator[BaseCheckpointSaver[Any], None]:
         yield ServerSaver(connection)
 
     report = asyncio.run(validate(saver))

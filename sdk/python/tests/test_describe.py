@@ -2,17 +2,16 @@ from __future__ import annotations
 
 import asyncio
 import typing
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import pytest
-from fakes import project_of
 from langgraph.func import entrypoint
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.graph.message import add_messages
-from langgraph.pregel import Pregel
 from pydantic import BaseModel
 
 from duragraph_host import describe
+from fakes import AnyGraph, project_of
 
 SCHEMAS = {"input_schema", "output_schema", "state_schema", "config_schema", "context_schema"}
 
@@ -25,7 +24,7 @@ class Old(typing.TypedDict):
     """Of ``typing``, which pydantic refuses before Python 3.12."""
 
     parts: list[Part]
-    count: Optional[int]
+    count: int | None
     messages: Annotated[list[Any], add_messages]
 
 
@@ -33,14 +32,14 @@ class Context(typing.TypedDict):
     model: str
 
 
-def inner() -> Pregel:
+def inner() -> AnyGraph:
     builder = StateGraph(MessagesState)
     builder.add_node("one", lambda s: {})
     builder.add_edge(START, "one")
     return builder.compile()
 
 
-def outer() -> Pregel:
+def outer() -> AnyGraph:
     builder = StateGraph(MessagesState, context_schema=Context)
     builder.add_node("agent", lambda s: {}, metadata={"k": "v"})
     builder.add_node("sub", inner())

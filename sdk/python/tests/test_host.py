@@ -191,24 +191,24 @@ def test_a_run_streams_checkpoints_and_completes(server: ServerDouble, start: St
     hello = server.of("hello")[0]
     assert hello["supervised"] and hello["slots"] == 2 and hello["graphs"] == [{"graph_id": "agent"}]
     assert hello["worker"]["versions"]["langgraph"] and hello["revision"].startswith("content:")
-    assert process.events == [{"event": "ready", "graphs": ["agent"]}]
+    server.wait(lambda: len(process.events) == 2)
+    assert process.events == [{"event": "ready", "graphs": ["agent"]}, {"event": "finished"}]
     process.control('{"cmd": "drain"}')
     assert process.end() == 0
     assert server.of("slots")[-1]["draining"]
     assert "] in first" in process.output
 
 
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="the library's interrupt() in async runs needs 3.11")
 def test_an_interrupted_run_and_its_state(server: ServerDouble, start: Start) -> None:
     start()
     owner = run(server, "ask")
     server.wait(lambda: owner.status)
     assert owner.status == "interrupted"
-    place = {"thread_id": owner.thread_id, "graph_id": "agent", "config": {}}
+    place: dict[str, Any] = {"thread_id": owner.thread_id, "graph_id": "agent", "config": {}}
     state = server.ask("get_state", **place, subgraphs=False)["result"]
     assert state["next"] == ["second"] and state["tasks"][0]["interrupts"][0]["value"] == "who?"
     operation = str(uuid.uuid4())
-    update = {"values": {"log": ["patched"]}, "as_node": "second"}
+    update: dict[str, Any] = {"values": {"log": ["patched"]}, "as_node": "second"}
     reply = server.ask("update_state", operation=operation, epoch=1, **place, **update)
     assert reply["result"]["checkpoint"]["thread_id"] == owner.thread_id
     assert [m["type"] for m in server.owners[(operation, 1)].applied][-1] in ("checkpoint", "writes")
@@ -351,6 +351,32 @@ def test_old_libraries_are_refused_with_the_remedy(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(
         versions, "_installed", lambda package: "0.6.11" if package == "langgraph" else "15.0"
     )
-    assert "pip install -U 'langgraph>=1.0.0'" in (versions.complaint() or "")
+    pip = f"{sys.executable} -m pip install"
+    assert (versions.complaint() or "").endswith(f" upgrade it with: {pip} -U langgraph")
     monkeypatch.setattr(versions, "_installed", lambda package: "1.2" if package == "langgraph" else None)
-    assert "pip install 'websockets>=13.0'" in (versions.complaint() or "")
+    assert (versions.complaint() or "").endswith(f" install it with: {pip} websockets")
+    monkeypatch.setattr(versions, "_installed", lambda package: None)
+    assert versions.complaint() == f"langgraph is not installed; install it with: {pip} langgraph"
+    monkeypatch.setattr(sys, "executable", "/a folder/python")
+    assert "'/a folder/python' -m pip install langgraph" in (versions.complaint() or "")
+    monkeypatch.setattr(versions, "MIN_PYTHON", (99, 0))
+    assert "is too old, 99.0 is the oldest" in (versions.complaint() or "")
+
+
+def test_what_makes_it_unusable_is_said_once(server: ServerDouble, start: Start) -> None:
+    """By the supervisor that listens, which knows what it said before; on standard error where there is none."""
+    process = start(wait=False, DURAGRAPH_SLOTS="many")
+    assert process.end() == 2
+    problem = "DURAGRAPH_SLOTS is 'many', which is not a positive number"
+    assert process.events == [{"event": "unusable", "message": problem}] and process.output == ""
+    missing = start(wait=False, DURAGRAPH_CONFIG="/nowhere/langgraph.json")
+    assert missing.end() == 2
+    assert [event["event"] for event in missing.events] == ["unusable"] and missing.output == ""
+    alone = subprocess.run(
+        [sys.executable, "-m", "duragraph_host"],
+        env={**os.environ, "PYTHONPATH": str(SDK), "DURAGRAPH_URL": ""},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert alone.returncode == 2 and alone.stderr.startswith("duragraph: DURAGRAPH_URL")

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from langchain_core.runnables import RunnableConfig
 
 from duragraph_host import wire
 from duragraph_host.channel import RunChannel
@@ -119,7 +120,7 @@ def test_applied_but_unacknowledged_messages_are_not_repeated(server: ServerDoub
 
 def test_full_buffer_blocks_until_acknowledged(server: ServerDouble, worker: Worker) -> None:
     owner = leased(server, worker[1])
-    owner._limit_bytes = 10_000
+    owner._backlog.limit_bytes = 10_000
     server.hold_acks = True
     done: list[int] = []
 
@@ -149,7 +150,7 @@ def test_full_buffer_blocks_until_acknowledged(server: ServerDouble, worker: Wor
 
 def test_message_count_is_bounded_too(server: ServerDouble, worker: Worker) -> None:
     owner = leased(server, worker[1])
-    owner._limit_messages = 5
+    owner._backlog.limit_messages = 5
     server.hold_acks = True
     for _ in range(5):
         owner.send(marker("x"))
@@ -169,7 +170,7 @@ def test_a_dead_run_raises_everywhere(server: ServerDouble, worker: Worker, how:
     saver, store = ServerSaver(connection, owner=owner), ServerStore(connection, owner=owner)
     channel = RunChannel(owner, saver, store)
     server.answer_reads = False
-    config = {"configurable": {"thread_id": owner.thread_id, "checkpoint_ns": "", "checkpoint_id": "1"}}
+    config: RunnableConfig = {"configurable": {"thread_id": owner.thread_id, "checkpoint_ns": "", "checkpoint_id": "1"}}
     raised: list[BaseException] = []
 
     def read() -> None:
@@ -294,6 +295,6 @@ def test_a_blocked_loop_does_not_stop_acknowledgements(server: ServerDouble, wor
             owner.send(marker("x" * 100_000))  # Sync calls on the loop itself, over the bound together.
         owner.flush()
 
-    owner._limit_bytes = 300_000
+    owner._backlog.limit_bytes = 300_000
     asyncio.run(asyncio.wait_for(block(), 30))
     assert state_of(server, owner).applied_n == 50

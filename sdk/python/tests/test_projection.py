@@ -7,15 +7,13 @@ import operator
 import threading
 import time
 from collections.abc import Callable
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 import pytest
-from fakes import RecordingSaver
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.func import entrypoint, task
 from langgraph.graph import END, START, MessagesState, StateGraph
-from langgraph.pregel import Pregel
 from langgraph.types import Command, Send, interrupt
 from pydantic import BaseModel
 from typing_extensions import TypedDict
@@ -24,6 +22,7 @@ from duragraph_host import jsonable
 from duragraph_host.binding import bind
 from duragraph_host.projection import Projector
 from duragraph_host.shapes import snapshot_to_json
+from fakes import AnyGraph, RecordingSaver
 
 
 class State(TypedDict, total=False):
@@ -31,8 +30,8 @@ class State(TypedDict, total=False):
     other: str
 
 
-def build(nodes: dict[str, Any], edges: list[tuple[str, str]], schema: Any = State, **options: Any) -> Pregel:
-    builder = StateGraph(schema)
+def build(nodes: dict[str, Any], edges: list[tuple[str, str]], schema: Any = State, **options: Any) -> AnyGraph:
+    builder: StateGraph[Any, Any, Any, Any] = StateGraph(schema)
     for name, node in nodes.items():
         builder.add_node(name, node)
     for source, target in edges:
@@ -40,21 +39,21 @@ def build(nodes: dict[str, Any], edges: list[tuple[str, str]], schema: Any = Sta
     return builder.compile(**options)
 
 
-def adds(value: Any) -> Callable[[Any], dict[str, Any]]:
+def adds(value: Any) -> Any:
     return lambda state: {"items": [value]}
 
 
-def plain() -> Pregel:
+def plain() -> AnyGraph:
     return build({n: adds(n) for n in "abc"}, [(START, "a"), ("a", "b"), ("b", "c"), ("c", END)])
 
 
-def messages() -> Pregel:
+def messages() -> AnyGraph:
     return build(
         {"agent": lambda s: {"messages": [AIMessage("hi", id="m")]}}, [(START, "agent")], MessagesState
     )
 
 
-def sends() -> Pregel:
+def sends() -> AnyGraph:
     builder = StateGraph(State)
     builder.add_node("plan", adds("plan"))
     builder.add_node("work", lambda s: {"items": [s["n"]]})
@@ -67,24 +66,24 @@ def asks(state: Any) -> dict[str, Any]:
     return {"items": [interrupt({"question": len(state["items"])})]}
 
 
-def parallel_interrupts() -> Pregel:
+def parallel_interrupts() -> AnyGraph:
     return build({"x": asks, "y": asks, "z": adds("z")}, [(START, "x"), (START, "y"), (START, "z")])
 
 
-def two_questions() -> Pregel:
+def two_questions() -> AnyGraph:
     def node(state: Any) -> dict[str, Any]:
         return {"items": [interrupt("first"), interrupt("second")]}
 
     return build({"ask": node, "after": adds(1)}, [(START, "ask"), ("ask", "after")])
 
 
-def subgraph() -> Pregel:
+def subgraph() -> AnyGraph:
     inner = build({"one": adds("i1"), "ask": asks}, [(START, "one"), ("one", "ask")])
     middle = build({"inner": inner}, [(START, "inner")])
     return build({"before": adds("b"), "middle": middle}, [(START, "before"), ("before", "middle")])
 
 
-def failing() -> Pregel:
+def failing() -> AnyGraph:
     def fail(state: Any) -> None:
         raise ValueError("boo")
 
@@ -93,18 +92,18 @@ def failing() -> Pregel:
 
 class Typed(BaseModel):
     items: Annotated[list[int], operator.add] = []
-    name: Optional[str] = None
+    name: str | None = None
 
 
-def typed() -> Pregel:
+def typed() -> AnyGraph:
     return build({"a": lambda s: {"items": [len(s.items)], "name": "n"}}, [(START, "a")], Typed)
 
 
-def root_state() -> Pregel:
+def root_state() -> AnyGraph:
     return build({"a": lambda s: s + [2]}, [(START, "a")], Annotated[list, operator.add])
 
 
-def commands() -> Pregel:
+def commands() -> AnyGraph:
     builder = StateGraph(State)
     builder.add_node("a", lambda s: Command(update={"items": [1]}, goto="b"), destinations=("b",))
     builder.add_node("b", adds(2))
@@ -112,7 +111,7 @@ def commands() -> Pregel:
     return builder.compile()
 
 
-def functional() -> Pregel:
+def functional() -> AnyGraph:
     @task
     def double(x: int) -> int:
         return 2 * x
@@ -125,11 +124,11 @@ def functional() -> Pregel:
     return flow
 
 
-def empty_node() -> Pregel:
+def empty_node() -> AnyGraph:
     return build({"a": lambda s: None, "b": lambda s: {}}, [(START, "a"), ("a", "b")])
 
 
-CASES: dict[str, tuple[Callable[[], Pregel], list[Any]]] = {
+CASES: dict[str, tuple[Callable[[], AnyGraph], list[Any]]] = {
     "plain": (plain, [{"items": [0]}, {"items": [1]}]),
     "messages": (messages, [{"messages": ["hello"]}]),
     "sends": (sends, [{"items": []}]),
@@ -146,8 +145,8 @@ CASES: dict[str, tuple[Callable[[], Pregel], list[Any]]] = {
 
 
 def plays(
-    graph: Pregel, inputs: list[Any], durability: Any = "sync"
-) -> tuple[Pregel, RecordingSaver, RunnableConfig]:
+    graph: AnyGraph, inputs: list[Any], durability: Any = "sync"
+) -> tuple[AnyGraph, RecordingSaver, RunnableConfig]:
     saver = RecordingSaver()
     bound = bind(graph, "g", saver, None)
     config: RunnableConfig = {"configurable": {"thread_id": "t"}, "metadata": {"run_id": "r"}}
@@ -162,7 +161,7 @@ def plays(
     return bound, saver, config
 
 
-def check(graph: Pregel, saver: RecordingSaver) -> int:
+def check(graph: AnyGraph, saver: RecordingSaver) -> int:
     """Compares every checkpoint of every namespace with its history; returns how many there were."""
     compared = 0
     for ns in {ns for ns, _ in saver.projections}:

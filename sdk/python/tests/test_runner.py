@@ -4,15 +4,14 @@ import asyncio
 from typing import Any
 
 import pytest
-from fakes import HELLO, FakeChannel, State, agent, chain, lease_of, needs_context, project_of
-from fakes import execute_run as run
 from langgraph.config import get_stream_writer
 from langgraph.graph import START, StateGraph
-from langgraph.pregel import Pregel
 from langgraph.types import Command, Send, interrupt
 
 from duragraph_host.runner import Outcome, build_command, execute
 from duragraph_host.shapes import config_to_checkpoint
+from fakes import HELLO, AnyGraph, FakeChannel, State, agent, chain, lease_of, project_of
+from fakes import execute_run as run
 
 
 def test_values() -> None:
@@ -28,7 +27,6 @@ def test_updates() -> None:
     assert [list(data) for _, data in channel.frames] == [["agent"], ["tool"], ["agent"]]
 
 
-@needs_context
 def test_messages_tuple() -> None:
     _, channel = run(agent(), input=HELLO, stream_modes=["messages-tuple"])
     assert set(channel.events()) == {"messages"}
@@ -39,7 +37,6 @@ def test_messages_tuple() -> None:
     assert channel.of("messages")[0][1]["langgraph_node"] == "agent"
 
 
-@needs_context
 def test_messages() -> None:
     _, channel = run(agent(), input=HELLO, stream_modes=["messages"])
     events = channel.events()
@@ -61,14 +58,12 @@ def test_messages() -> None:
     )
 
 
-@needs_context
 def test_messages_and_values() -> None:
     _, channel = run(agent(), input=HELLO, stream_modes=["messages", "values"])
     assert channel.events()[-1] == "messages/complete"
     assert "values" in channel.events()
 
 
-@needs_context
 def test_events() -> None:
     _, channel = run(agent(), input=HELLO, stream_modes=["events"])
     assert set(channel.events()) == {"events"}
@@ -91,7 +86,6 @@ def test_events_with_other_modes() -> None:
     assert [e for e in channel.events() if e != "events"] == plain.events()
 
 
-@needs_context
 def test_custom() -> None:
     def node(state: State) -> Any:
         get_stream_writer()({"progress": 1})
@@ -134,7 +128,6 @@ def test_debug_equals_history() -> None:
     asyncio.run(go())
 
 
-@needs_context
 def test_interrupt_and_resume() -> None:
     graph = chain(a=lambda s: {"items": [interrupt("sure?")]}, b=lambda s: {"items": ["b"]})
     outcome, channel = run(graph, thread_id="t", input={"items": []})
@@ -153,8 +146,9 @@ def test_interrupt_and_resume() -> None:
 @pytest.mark.parametrize("modes", [["values"], ["custom"], ["updates"], ["events"], ["debug"]])
 @pytest.mark.parametrize("place", ["interrupt_before", "interrupt_after"])
 def test_static_breakpoints(modes: list[str], place: str) -> None:
+    where: dict[str, Any] = {place: ["b"]}
     graph = chain(a=lambda s: {"items": ["a"]}, b=lambda s: {"items": ["b"]}, c=lambda s: {"items": ["c"]})
-    outcome, channel = run(graph, thread_id="t", input={"items": []}, stream_modes=modes, **{place: ["b"]})
+    outcome, channel = run(graph, thread_id="t", input={"items": []}, stream_modes=modes, **where)
     assert outcome.status == "interrupted"
     if modes == ["updates"]:
         assert channel.frames[-1] == ("updates", {"__interrupt__": []})
@@ -162,7 +156,7 @@ def test_static_breakpoints(modes: list[str], place: str) -> None:
     assert (outcome.status, channel.frames[-1][1]) == ("success", {"items": ["a", "b", "c"]})
 
 
-def nested() -> Pregel:
+def nested() -> AnyGraph:
     return chain(
         before=lambda s: {"items": ["p"]}, sub=chain(one=lambda s: {"items": ["i"]}, two=lambda s: None)
     )
@@ -187,7 +181,6 @@ def test_subgraphs() -> None:
     assert not [e for e in flat.events() if "|" in e]
 
 
-@needs_context
 def test_goto_and_update() -> None:
     graph = chain(a=lambda s: {"items": [interrupt("?")]}, b=lambda s: {"items": ["b"]})
     _, channel = run(graph, thread_id="t", input={"items": []})

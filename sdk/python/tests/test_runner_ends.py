@@ -8,17 +8,16 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from fakes import HELLO, FakeChannel, State, agent, chain, lease_of, needs_context, project_of
-from fakes import execute_run as run
 from langgraph.errors import ParentCommand
 from langgraph.func import entrypoint, task
 from langgraph.graph import START, StateGraph
-from langgraph.pregel import Pregel
 from langgraph.types import Command, interrupt
 from typing_extensions import TypedDict
 
 from duragraph_host.errors import RunDead, Superseded
 from duragraph_host.runner import execute
+from fakes import HELLO, AnyGraph, FakeChannel, State, agent, chain, lease_of, project_of
+from fakes import execute_run as run
 
 
 def test_errors() -> None:
@@ -50,7 +49,6 @@ def test_parent_command() -> None:
     assert channel.frames[-1] == ("command", data)
 
 
-@needs_context
 def test_functional_api() -> None:
     @task
     def double(x: int) -> int:
@@ -72,7 +70,7 @@ def test_context_config_and_store() -> None:
     class Context(TypedDict):
         model: str
 
-    def node(state: Any, runtime: Any, config: Any) -> Any:
+    def told(state: Any, runtime: Any, config: Any) -> Any:
         seen.append(
             (runtime.context, config["configurable"]["k"], config["metadata"]["run_id"], config["tags"])
         )
@@ -82,7 +80,8 @@ def test_context_config_and_store() -> None:
     from langchain_core.runnables import RunnableConfig
     from langgraph.runtime import Runtime
 
-    node.__annotations__.update(runtime=Runtime, config=RunnableConfig)
+    told.__annotations__.update(runtime=Runtime, config=RunnableConfig)
+    node: Any = told
     builder = StateGraph(State, context_schema=Context)
     builder.add_node("a", node)
     builder.add_edge(START, "a")
@@ -107,7 +106,11 @@ def test_another_attempt_continues(durability: str) -> None:
             raise RuntimeError("the process died")
         return {"items": ["b"]}
 
-    graph = chain(a=lambda s: ran.append("a") or {"items": ["a"]}, b=second)
+    def first(state: Any) -> Any:
+        ran.append("a")
+        return {"items": ["a"]}
+
+    graph = chain(a=first, b=second)
     lease = lease_of(input={"items": ["in"]}, durability=durability)
     project, channel = project_of(agent=graph), FakeChannel()
     assert asyncio.run(execute(project, project.graphs["agent"], lease, channel)).status == "error"
@@ -148,9 +151,9 @@ def test_factory_is_open_while_the_run_lasts(capsys: pytest.CaptureFixture[str])
     steps: list[str] = []
 
     @contextlib.asynccontextmanager
-    async def make(config: Any) -> AsyncIterator[Pregel]:
+    async def make(config: Any) -> AsyncIterator[AnyGraph]:
         steps.append("open")
-        yield chain(a=lambda s: steps.append("run") or {})
+        yield chain(a=lambda s: steps.append("run"))
         steps.append("close")
 
     outcome, _ = run(Factory(make, "x:make"), input={"items": []})

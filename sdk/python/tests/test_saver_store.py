@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Annotated, Any
 
 import pytest
+from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.graph import END, START, StateGraph
 from langgraph.store.base import GetOp, InvalidNamespaceError, PutOp, SearchOp
@@ -55,7 +56,7 @@ def graph_with(saver: ServerSaver, **kwargs: Any) -> Any:
 
 def test_a_graph_runs_resumes_and_has_a_history(worker: Worker) -> None:
     graph = graph_with(ServerSaver(worker[0]))
-    config = {"configurable": {"thread_id": str(uuid.uuid4())}}
+    config: RunnableConfig = {"configurable": {"thread_id": str(uuid.uuid4())}}
     graph.invoke({"seen": []}, config)
     assert graph.get_state(config).next == ("ask",)
     assert graph.invoke(Command(resume="Ada"), config) == {"seen": ["first", "Ada"]}
@@ -66,7 +67,7 @@ def test_a_bound_graph_writes_numbered_messages_of_its_run(server: ServerDouble,
     connection, recorder = worker
     owner = leased(server, recorder)
     saver = ServerSaver(connection, owner=owner)
-    config = {"configurable": {"thread_id": owner.thread_id}}
+    config: RunnableConfig = {"configurable": {"thread_id": owner.thread_id}}
     asyncio.run(graph_with(saver, interrupt_before=["ask"]).ainvoke({"seen": []}, config))
     owner.flush()
     kinds = [m["type"] for m in server.owners[owner.key].applied]
@@ -83,7 +84,7 @@ def test_only_new_versions_travel_and_empty_channels_do_not(server: ServerDouble
     checkpoint = empty_checkpoint()
     checkpoint["channel_values"] = {"a": 1, "b": 2}
     checkpoint["channel_versions"] = {"a": "1", "b": "2", "gone": "3"}
-    config = {"configurable": {"thread_id": thread, "checkpoint_ns": ""}}
+    config: RunnableConfig = {"configurable": {"thread_id": thread, "checkpoint_ns": ""}}
     saver.put(config, checkpoint, {"odd": {1, 2}}, {"a": "1", "gone": "3"})  # type: ignore[typeddict-unknown-key]
     (message,) = server.of("checkpoint")
     assert [(v["channel"], v["version"]) for v in message["values"]] == [("a", "1")]
@@ -104,7 +105,7 @@ class _Projector:
 def test_projections_travel_with_what_they_project(server: ServerDouble, worker: Worker) -> None:
     saver = ServerSaver(worker[0], projector=_Projector())
     checkpoint = empty_checkpoint()
-    config = {"configurable": {"thread_id": str(uuid.uuid4()), "checkpoint_ns": ""}}
+    config: RunnableConfig = {"configurable": {"thread_id": str(uuid.uuid4()), "checkpoint_ns": ""}}
     saved = saver.put(config, checkpoint, {}, {})
     saver.put_writes(saved, [("c", 1), ("__error__", "x")], "task-1")
     assert server.of("checkpoint")[0]["projection"] == {"of": checkpoint["id"]}
@@ -116,7 +117,7 @@ def test_sync_durability_waits_for_the_commit(server: ServerDouble, worker: Work
     connection, recorder = worker
     owner = leased(server, recorder)
     server.hold_acks = True
-    config = {"configurable": {"thread_id": owner.thread_id, "checkpoint_ns": ""}}
+    config: RunnableConfig = {"configurable": {"thread_id": owner.thread_id, "checkpoint_ns": ""}}
     checkpoint = empty_checkpoint()
     ServerSaver(connection, owner=owner).put(config, checkpoint, {}, {})
     waiting = threading.Thread(
@@ -204,7 +205,7 @@ def test_a_busy_thread_is_refused_in_the_end(
     monkeypatch.setattr("duragraph_host.operation.BUSY_PATIENCE", 0.1)
     connection, recorder = worker
     owner = leased(server, recorder)
-    config = {"configurable": {"thread_id": owner.thread_id, "checkpoint_ns": "", "checkpoint_id": "1"}}
+    config: RunnableConfig = {"configurable": {"thread_id": owner.thread_id, "checkpoint_ns": "", "checkpoint_id": "1"}}
     with pytest.raises(RequestError) as caught:
         ServerSaver(connection).put_writes(config, [("c", 1)], "task")
     assert caught.value.code == "busy"

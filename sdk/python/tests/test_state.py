@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import operator
 from typing import Annotated, Any
 
 import pytest
-from fakes import RecordingSaver, project_of
 from langgraph.graph import START, StateGraph
-from langgraph.pregel import Pregel
 from langgraph.store.memory import InMemoryStore
 from langgraph.types import interrupt
 from typing_extensions import TypedDict
@@ -15,18 +14,20 @@ from typing_extensions import TypedDict
 from duragraph_host import jsonable
 from duragraph_host.factory import Factory
 from duragraph_host.state import get_state, update_state
+from fakes import AnyGraph, RecordingSaver, project_of
 
 
 class State(TypedDict, total=False):
     items: Annotated[list[Any], operator.add]
 
 
-def graph_of(*, root: bool = False, **nodes: Any) -> Pregel:
-    builder = StateGraph(Annotated[list, operator.add] if root else State)
+def graph_of(*, root: bool = False, **nodes: Any) -> AnyGraph:
+    schema: Any = Annotated[list[Any], operator.add] if root else State
+    builder: StateGraph[Any, Any, Any, Any] = StateGraph(schema)
     names = [START, *nodes]
     for name, node in nodes.items():
         builder.add_node(name, node)
-    for source, target in zip(names, names[1:]):
+    for source, target in itertools.pairwise(names):
         builder.add_edge(source, target)
     return builder.compile()
 
@@ -165,7 +166,7 @@ def test_access_of_factories() -> None:
     seen: list[str] = []
     graph = graph_of(a=lambda s: {"items": ["a"]})
 
-    def make(runtime: Any) -> Pregel:
+    def make(runtime: Any) -> AnyGraph:
         seen.append(runtime.access_context)
         return graph
 

@@ -3,50 +3,18 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
 
 #include "base/json.hpp"
+#include "cli/project/config_keys.hpp"
 
 namespace dg::cli {
 namespace {
 
 namespace fs = std::filesystem;
 using json::View;
-
-struct UnusedKey {
-  std::string_view name;
-  std::string_view would;
-};
-
-// Keys of langgraph.json that have a meaning elsewhere; each says what it would do.
-constexpr std::array unused_keys{
-    UnusedKey{"python_version", "choose the Python of an image"},
-    UnusedKey{"node_version", "choose the Node.js of an image"},
-    UnusedKey{"node_loader", "choose how TypeScript is loaded"},
-    UnusedKey{"pip_config_file", "configure pip while an image is built"},
-    UnusedKey{"pip_installer", "choose pip or uv while an image is built"},
-    UnusedKey{"source", "say how an image's dependencies are found"},
-    UnusedKey{"base_image", "choose an image's base"},
-    UnusedKey{"image_distro", "choose an image's distribution"},
-    UnusedKey{"api_version", "choose the version of LangGraph's own server"},
-    UnusedKey{"dockerfile_lines", "add lines to an image's Dockerfile"},
-    UnusedKey{"keep_pkg_tools", "keep pip in an image"},
-    UnusedKey{"docker_compose_file", "add services to a composition"},
-    UnusedKey{"store", "index memory items for semantic search and expire them"},
-    UnusedKey{"auth", "authenticate requests by the project's own code"},
-    UnusedKey{"encryption", "encrypt what is stored by the project's own code"},
-    UnusedKey{"http", "mount an app of the project's own and configure its paths"},
-    UnusedKey{"webhooks", "restrict and sign webhooks"},
-    UnusedKey{"ui", "serve components for generative user interfaces"},
-    UnusedKey{"ui_config", "share modules between such components"},
-    UnusedKey{"disable_persistence", "keep nothing; here everything is kept"},
-};
-constexpr std::array<std::string_view, 5> used_keys{"graphs", "dependencies", "env", "checkpointer",
-                                                    "$schema"};
 
 std::unexpected<Error> wrong(const fs::path& file, std::string_view place, std::string_view message) {
   return fail(Error{Errc::invalid_argument,
@@ -62,23 +30,24 @@ Result<std::string> read_file(const fs::path& path) {
   return text.str();
 }
 
-void note_keys(Project& project, View config) {
-  for (const auto& member : config.members()) {
-    const auto unused = std::ranges::find(unused_keys, member.key, &UnusedKey::name);
-    if (unused != unused_keys.end()) {
-      project.warnings.push_back(
-          fmt::format("langgraph.json: \"{}\" is not used here; it would {}", member.key, unused->would));
-    } else if (std::ranges::find(used_keys, member.key) == used_keys.end()) {
-      project.warnings.push_back(
-          fmt::format("langgraph.json: \"{}\" is not a key that is known", member.key));
-    }
+// A link is watched where it is and where it leads: either may be replaced.
+void add_file(Sources& sources, const fs::path& path) {
+  std::error_code error;
+  const auto link = fs::weakly_canonical(path.parent_path(), error) / path.filename();
+  const auto file = fs::weakly_canonical(path, error);
+  sources.files.insert(link);
+  if (!error) sources.files.insert(file);
+}
+
+// What the worker imports from: the project's folder, and dependencies that are folders themselves.
+void read_folders(Project& project, View config) {
+  project.sources.folders.insert(project.dir);
+  for (const auto& dependency : config["dependencies"].elements()) {
+    std::error_code error;
+    const auto folder = fs::canonical(project.dir / dependency.string(), error);
+    if (dependency.is_string() && !error && fs::is_directory(folder, error))
+      project.sources.folders.insert(folder);
   }
-  const auto checkpointer = config["checkpointer"];
-  for (const std::string_view name : {"path", "ttl"})
-    if (!checkpointer[name].is_null())
-      project.warnings.push_back(
-          fmt::format("langgraph.json: \"checkpointer.{}\" is not used here; it would {}", name,
-                      name == "path" ? "store checkpoints by the project's own code" : "expire threads"));
 }
 
 Status read_graphs(Project& project, View config) {
@@ -92,6 +61,8 @@ Status read_graphs(Project& project, View config) {
       return wrong(project.config, "graphs." + member.key,
                    "must be \"FILE.py:NAME\", or an object with that as its \"path\"");
     project.graphs.push_back({member.key, member.value["description"].string(), "{}", "{}"});
+    const auto reference = path.string();
+    add_file(project.sources, project.dir / reference.substr(0, reference.rfind(':')));
   }
   return {};
 }
@@ -107,6 +78,7 @@ Status read_environment(Project& project, View config) {
   if (!env.is_null() && !env.is_string())
     return wrong(project.config, "env", "must be the path of a file, or an object");
   const auto path = project.dir / (env.is_string() ? env.string() : ".env");
+  add_file(project.sources, path);
   if (!fs::exists(path)) {
     if (env.is_string() && env.string() != ".env")
       project.warnings.push_back(path.string() + ", which \"env\" names, does not exist");
@@ -166,7 +138,9 @@ Result<Project> read_project(const fs::path& path) {
     return fail(Errc::invalid_argument, project.config.string() + ": " + valid.error().message);
   const View config(*text);
   if (!config.is_object()) return wrong(project.config, "the file", "must hold a JSON object");
-  note_keys(project, config);
+  if (auto unused = describe_unused_keys(config)) project.warnings.push_back(std::move(*unused));
+  add_file(project.sources, fs::absolute(path, error));
+  read_folders(project, config);
   if (auto done = read_graphs(project, config); !done) return fail(done.error());
   if (auto done = read_environment(project, config); !done) return fail(done.error());
   if (auto done = read_assistants(project); !done) return fail(done.error());

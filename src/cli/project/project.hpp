@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,12 +19,19 @@ struct ProjectGraph {
   std::string context = "{}";
 };
 
+// Where a change makes the project another one. Every path is absolute.
+struct Sources {
+  std::set<std::filesystem::path> folders;  // with what is in them: the project's, and local dependencies
+  std::set<std::filesystem::path> files;    // that langgraph.json names, and itself, wherever they are
+};
+
 struct Project {
   std::filesystem::path config;  // of langgraph.json, absolute
   std::filesystem::path dir;     // that it is in
   std::vector<ProjectGraph> graphs;
-  Environment environment;            // of `env`, for the worker alone
-  std::vector<std::string> warnings;  // keys that are known and not used here, or not known
+  Environment environment;  // of `env`, for the worker alone
+  Sources sources;
+  std::vector<std::string> warnings;  // of keys that are not used here, and files that do not exist
 };
 
 // Reads `config`. not_found when there is no such file, invalid_argument with the place of each

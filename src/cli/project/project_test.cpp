@@ -47,7 +47,17 @@ TEST_F(ReadProject, TakesBothShapesOfAGraph) {
   EXPECT_TRUE(project->warnings.empty());
 }
 
-TEST_F(ReadProject, WarnsOnceOfEachKeyThatIsNotUsed) {
+// What is said of the keys of a langgraph.json that has `keys` beside its graphs; one sentence at most.
+class UnusedKeys : public ReadProject {
+ protected:
+  std::string said_of(const std::string& keys) const {
+    const auto project = read(R"({"graphs":{"a":"a.py:g"},)" + keys + "}");
+    if (!project || project->warnings.size() > 1) return "?";
+    return project->warnings.empty() ? "" : project->warnings[0];
+  }
+};
+
+TEST_F(UnusedKeys, AreNamedWithWhatTheyWouldDo) {
   for (const std::string key : {"python_version", "node_version",
                                 "node_loader",    "pip_config_file",
                                 "pip_installer",  "source",
@@ -57,16 +67,48 @@ TEST_F(ReadProject, WarnsOnceOfEachKeyThatIsNotUsed) {
                                 "store",          "auth",
                                 "encryption",     "http",
                                 "webhooks",       "ui",
-                                "ui_config",      "disable_persistence"}) {
-    const auto project = read(R"({"graphs":{"a":"a.py:g"},")" + key + R"(":{}})");
-    ASSERT_TRUE(project);
-    ASSERT_EQ(project->warnings.size(), 1u) << key;
-    EXPECT_NE(project->warnings[0].find('"' + key + "\" is not used here; it would "), std::string::npos);
+                                "ui_config",      "disable_persistence"})
+    EXPECT_NE(said_of('"' + key + R"(":{})").find(" not used here: \"" + key + "\" would "),
+              std::string::npos)
+        << key;
+}
+
+TEST_F(UnusedKeys, BelowOthersAreNamedThemselves) {
+  const std::map<std::string, std::vector<std::string>> groups{
+      {"store", {"index", "ttl"}},
+      {"checkpointer", {"path", "ttl"}},
+      {"auth", {"path", "disable_studio_auth", "openapi", "cache"}},
+      {"encryption", {"path"}},
+      {"http",
+       {"app", "disable_assistants", "disable_threads", "disable_runs", "disable_store", "disable_mcp",
+        "disable_a2a", "disable_meta", "disable_ui", "disable_webhooks", "cors", "configurable_headers",
+        "logging_headers", "middleware_order", "enable_custom_route_auth", "mount_prefix"}},
+      {"webhooks", {"env_prefix", "url", "headers"}},
+      {"ui_config", {"shared"}}};
+  for (const auto& [group, names] : groups) {
+    for (const auto& name : names) {
+      const auto said = said_of('"' + group + R"(":{")" + name + R"(":{"x":1}})");
+      EXPECT_NE(said.find(" not used here: \"" + group + "." + name + "\" would "), std::string::npos)
+          << said;
+      EXPECT_EQ(said.find(';'), std::string::npos) << said;
+    }
+    const auto said = said_of('"' + group + R"(":{"what":1})");
+    EXPECT_NE(said.find('"' + group + ".what\" is not a key that is known"), std::string::npos) << said;
   }
-  const auto unknown =
-      read(R"({"graphs":{"a":"a.py:g"},"grphs":1,"checkpointer":{"serde":{},"ttl":{},"path":"x"}})");
-  ASSERT_TRUE(unknown);
-  EXPECT_EQ(unknown->warnings.size(), 3u);
+}
+
+TEST_F(UnusedKeys, AreNamedTogetherAndOnlyThey) {
+  EXPECT_EQ(said_of(R"("$schema":"x","dependencies":["."],"env":{"A":"1"},
+                      "checkpointer":{"serde":{"allowed_json_modules":[],"allowed_msgpack_modules":[]}},
+                      "auth":null)"),
+            "");
+  EXPECT_EQ(said_of(R"("grphs":1,"checkpointer":{"serde":{"what":1},"ttl":{}},"http":{"app":"a.py:app"})"),
+            "langgraph.json has keys that are not used here: \"grphs\" is not a key that is known; "
+            "\"checkpointer.serde.what\" is not a key that is known; \"checkpointer.ttl\" would expire "
+            "threads; \"http.app\" would mount an app of the project's own");
+  const auto graph = read(R"({"graphs":{"a":{"path":"a.py:g","description":"A","tags":[]}}})");
+  ASSERT_EQ(graph->warnings.size(), 1u);
+  EXPECT_NE(graph->warnings[0].find("\"graphs.a.tags\" is not a key"), std::string::npos);
 }
 
 TEST_F(ReadProject, SaysWhereTheMistakeIs) {
@@ -90,6 +132,29 @@ TEST_F(ReadProject, TakesTheEnvironmentFromAFileOrAnObject) {
   EXPECT_EQ(read(R"({"graphs":{"a":"a.py:g"},"env":"gone.env"})").value().warnings.size(), 1u);
   write(".env", "what is this");
   EXPECT_NE(complaint(R"({"graphs":{"a":"a.py:g"}})").find(".env: line 1"), std::string::npos);
+}
+
+TEST_F(ReadProject, TakesAnObjectInPlaceOfTheFile) {
+  write(".env", "A=1\nB=2");
+  const auto project =
+      read(R"({"graphs":{"a":"a.py:g"},"env":{"A":"3","LANGGRAPH_CONFIG":"{\"a\":{\"context\":{}}}"}})");
+  ASSERT_TRUE(project) << project.error().message;
+  EXPECT_EQ(project->environment.at("A"), "3");
+  EXPECT_FALSE(project->environment.contains("B"));
+  EXPECT_EQ(project->graphs[0].context, "{}");
+}
+
+TEST_F(ReadProject, NamesWhereAChangeMattersOutsideItsFolder) {
+  write("shared/lib.py", "");
+  write("secrets/target", "A=1");
+  fs::create_symlink(dir_ / "secrets" / "target", dir_ / "secrets" / "link");
+  write("app/langgraph.json", R"({"graphs":{"a":"../graphs/a.py:g"},"env":"../secrets/link",
+                                  "dependencies":[".","../shared","langchain_openai","../gone"]})");
+  const auto project = read_project(dir_ / "app" / "langgraph.json");
+  ASSERT_TRUE(project) << project.error().message;
+  EXPECT_EQ(project->sources.folders, (std::set{dir_ / "app", dir_ / "shared"}));
+  EXPECT_EQ(project->sources.files, (std::set{dir_ / "app" / "langgraph.json", dir_ / "graphs" / "a.py",
+                                              dir_ / "secrets" / "link", dir_ / "secrets" / "target"}));
 }
 
 TEST_F(ReadProject, ConfiguresDefaultAssistants) {

@@ -45,11 +45,10 @@ void print_banner(const Project& project, const std::string& url, const DataFold
 // What both commands need to start graph processes.
 Result<SupervisorOptions> supervisor_options(const Project& project, const fs::path& data) {
   SupervisorOptions out;
-  const auto python = find_python(project.dir);
-  if (!python) return fail(python.error());
+  if (const auto python = find_python(project.dir); !python) return fail(python.error());
   const auto host = unpack_host(data);
   if (!host) return fail(host.error());
-  out.python = *python;
+  out.python = [dir = project.dir] { return find_python(dir); };
   out.host = *host;
   out.config = project.config;
   out.environment = [config = project.config, last = project.environment] {
@@ -57,6 +56,14 @@ Result<SupervisorOptions> supervisor_options(const Project& project, const fs::p
     return now ? now->environment : last;
   };
   return out;
+}
+
+// What a project that reloads is watched for. langgraph.json may name other files after a change.
+std::function<Sources()> sources_of(const Project& project) {
+  return [config = project.config, last = project.sources]() mutable {
+    if (auto now = read_project(config)) last = std::move(now->sources);
+    return last;
+  };
 }
 
 struct Declaring {
@@ -116,7 +123,8 @@ Task<void> begin(Dev& dev, const DevOptions& options, const Project& project, co
   dev.supervisor = std::make_unique<Supervisor>(dev.io, dev.env, std::move(*supervised));
   dev.supervisor->start();
   if (!options.reload) co_return;
-  dev.watch = std::make_unique<FileWatch>(dev.io, dev.env, project.dir, [&dev] { dev.supervisor->reload(); });
+  dev.watch =
+      std::make_unique<FileWatch>(dev.io, dev.env, sources_of(project), [&dev] { dev.supervisor->reload(); });
   spawn(dev.io.get_executor(), "file watch", dev.watch->run());
 }
 
@@ -151,6 +159,7 @@ int run_dev(const DevOptions& options) {
 int run_worker(const WorkerOptions& options) {
   const auto project = read_project(config_path(options.dir, options.config));
   if (!project) return report(project.error());
+  for (const auto& warning : project->warnings) log::warn("{}", warning);
   const auto folder = project->dir / ".duragraph";
   std::error_code ignored;
   fs::create_directories(folder, ignored);
@@ -175,8 +184,8 @@ int run_worker(const WorkerOptions& options) {
   dev.supervisor = std::make_unique<Supervisor>(dev.io, dev.env, std::move(*supervised));
   dev.supervisor->start();
   if (options.reload) {
-    dev.watch =
-        std::make_unique<FileWatch>(dev.io, dev.env, project->dir, [&dev] { dev.supervisor->reload(); });
+    dev.watch = std::make_unique<FileWatch>(dev.io, dev.env, sources_of(*project),
+                                            [&dev] { dev.supervisor->reload(); });
     spawn(dev.io.get_executor(), "file watch", dev.watch->run());
   }
   run_until_stopped(dev.io, [&dev] { return dev.supervisor->stop(dev.timers->now() + drain_time); });

@@ -7,6 +7,7 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <cerrno>
 #include <cstring>
 
 #include "base/log.hpp"
@@ -34,16 +35,30 @@ bool is_source_file(std::string_view name) {
          (name.starts_with("requirements") && name.ends_with(".txt"));
 }
 
-FileWatch::FileWatch(boost::asio::io_context& io, const Env& env, fs::path dir, std::function<void()> changed)
-    : env_(env), dir_(std::move(dir)), changed_(std::move(changed)), inotify_(io) {}
+FileWatch::FileWatch(boost::asio::io_context& io, const Env& env, std::function<Sources()> sources,
+                     std::function<void()> changed)
+    : env_(env), sources_(std::move(sources)), changed_(std::move(changed)), inotify_(io) {}
+
+void FileWatch::watch_sources() {
+  auto sources = sources_();
+  for (const auto& folder : sources.folders)
+    if (roots_.insert(folder).second) add(folder);
+  files_ = std::move(sources.files);
+  // The folder is watched, not the file: editors put a new file in the place of the old one.
+  for (const auto& file : files_) watch(file.parent_path());
+}
+
+FileWatch::Folder* FileWatch::watch(const fs::path& dir) {
+  const int watch = ::inotify_add_watch(inotify_.native_handle(), dir.c_str(), interesting);
+  if (watch >= 0) return &folders_.try_emplace(watch, Folder{dir}).first->second;
+  if (errno != ENOENT) log::warn("{} cannot be watched for changes: {}", dir.string(), std::strerror(errno));
+  return nullptr;
+}
 
 bool FileWatch::add(const fs::path& dir) {
-  const int watch = ::inotify_add_watch(inotify_.native_handle(), dir.c_str(), interesting);
-  if (watch < 0) {
-    log::warn("{} cannot be watched for changes: {}", dir.string(), std::strerror(errno));
-    return false;
-  }
-  folders_[watch] = dir;
+  auto* const folder = watch(dir);
+  if (folder == nullptr) return false;
+  folder->is_source = true;
   std::error_code error;
   bool found = false;
   for (const auto& entry : fs::directory_iterator(dir, error)) {
@@ -59,18 +74,20 @@ bool FileWatch::add(const fs::path& dir) {
 
 bool FileWatch::matters(int watch, std::string_view name, std::uint32_t mask) {
   if ((mask & IN_Q_OVERFLOW) != 0) return true;  // what was missed is not known
-  const auto folder = folders_.find(watch);
-  if (folder == folders_.end()) return false;
+  const auto found = folders_.find(watch);
+  if (found == folders_.end()) return false;
+  const auto [path, is_source] = found->second;
   if ((mask & IN_ISDIR) != 0) {
-    return (mask & (IN_CREATE | IN_MOVED_TO)) != 0 && !skip(std::string(name)) && add(folder->second / name);
+    return is_source && (mask & (IN_CREATE | IN_MOVED_TO)) != 0 && !skip(std::string(name)) &&
+           add(path / name);
   }
   if ((mask & IN_CREATE) != 0) return false;  // its content follows
-  return is_source_file(name);
+  return (is_source && is_source_file(name)) || files_.contains(path / name);
 }
 
 Task<void> FileWatch::run() {
   inotify_.assign(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-  add(dir_);
+  watch_sources();
   alignas(inotify_event) std::array<char, 65536> buffer;
   while (true) {
     const auto [error, count] = co_await inotify_.async_read_some(
@@ -86,7 +103,10 @@ Task<void> FileWatch::run() {
     }
     if (!found) continue;
     env_.timers.cancel(pending_);
-    pending_ = env_.timers.call_at(env_.timers.now() + quiet, changed_);
+    pending_ = env_.timers.call_at(env_.timers.now() + quiet, [this] {
+      watch_sources();
+      changed_();
+    });
   }
 }
 

@@ -5,9 +5,11 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <set>
 #include <string_view>
 
 #include "base/env.hpp"
+#include "cli/project/project.hpp"
 
 namespace dg::cli {
 
@@ -16,24 +18,35 @@ namespace dg::cli {
 // they run is none of these.
 bool is_source_file(std::string_view name);
 
-// Watches `dir` and the folders in it, but for those that hold no source (hidden ones, environments,
-// caches), and calls `changed` once 200 ms have passed without a further change of a source file.
+// Watches folders and what is in them, but for folders that hold no source (hidden ones, environments,
+// caches), and single files wherever they are. Calls `changed` once 200 ms have passed without a
+// further change of a source file or of one of those files.
 class FileWatch {
  public:
-  FileWatch(boost::asio::io_context& io, const Env& env, std::filesystem::path dir,
+  // `sources` is asked at the start and after each change, which may be one of what there is to watch.
+  FileWatch(boost::asio::io_context& io, const Env& env, std::function<Sources()> sources,
             std::function<void()> changed);
   Task<void> run();
 
  private:
+  struct Folder {
+    std::filesystem::path path;
+    bool is_source = false;  // else it is watched for single files in it
+  };
+
+  void watch_sources();
   // Whether the folder holds a source file already, whose writing nobody has told of.
   bool add(const std::filesystem::path& dir);
+  Folder* watch(const std::filesystem::path& dir);
   bool matters(int watch, std::string_view name, std::uint32_t mask);
 
   Env env_;
-  std::filesystem::path dir_;
+  std::function<Sources()> sources_;
   std::function<void()> changed_;
   boost::asio::posix::basic_stream_descriptor<Executor> inotify_;
-  std::map<int, std::filesystem::path> folders_;
+  std::set<std::filesystem::path> roots_;  // the folders of `sources_` that are watched
+  std::set<std::filesystem::path> files_;
+  std::map<int, Folder> folders_;
   Timers::Id pending_ = 0;
 };
 

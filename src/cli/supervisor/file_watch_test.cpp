@@ -23,15 +23,19 @@ TEST(IsSourceFile, TellsCodeFromData) {
 class FileWatchTest : public testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = fs::temp_directory_path() / "duragraph-watch-XXXXXX";
+    std::string pattern = fs::canonical(fs::temp_directory_path()) / "duragraph-watch-XXXXXX";
     ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    dir_ = pattern;
+    base_ = pattern;
+    dir_ = base_ / "project";
     fs::create_directories(dir_ / "package");
-    watch_ = std::make_unique<FileWatch>(io_, env_, dir_, [this] { ++changes_; });
+    fs::create_directories(base_ / "secrets");
+    sources_.folders = {dir_};
+    sources_.files = {base_ / "secrets" / "variables", dir_ / ".env.local"};
+    watch_ = std::make_unique<FileWatch>(io_, env_, [this] { return sources_; }, [this] { ++changes_; });
     spawn(io_.get_executor(), "watch", watch_->run());
     io_.poll();
   }
-  void TearDown() override { fs::remove_all(dir_); }
+  void TearDown() override { fs::remove_all(base_); }
 
   void expect_change(int count) {
     const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
@@ -46,7 +50,9 @@ class FileWatchTest : public testing::Test {
   std::unique_ptr<Timers> timers_ = make_system_timers(io_);
   Env env_{*clock_, *random_, *timers_};
   std::unique_ptr<FileWatch> watch_;
+  fs::path base_;
   fs::path dir_;
+  Sources sources_;
   int changes_ = 0;
 };
 
@@ -64,6 +70,30 @@ TEST_F(FileWatchTest, WatchesNewFoldersAndWhatTheyHoldAlready) {
   std::ofstream(dir_ / "new" / "deep" / "a.py") << "x";
   expect_change(1);
   std::ofstream(dir_ / "new" / "deep" / "a.py") << "y";
+  expect_change(2);
+}
+
+TEST_F(FileWatchTest, WatchesSingleFilesWhereverTheyAre) {
+  std::ofstream(base_ / "secrets" / "variables") << "A=1";
+  expect_change(1);
+  std::ofstream(dir_ / ".env.local") << "A=1";
+  expect_change(2);
+  // As editors write: a new file takes the name, beside files that are nothing to the project.
+  std::ofstream(base_ / "secrets" / "other.py") << "x";
+  std::ofstream(base_ / "secrets" / "scratch") << "A=2";
+  fs::rename(base_ / "secrets" / "scratch", base_ / "secrets" / "variables");
+  expect_change(3);
+  std::ofstream(base_ / "secrets" / "other.py") << "y";
+  std::ofstream(dir_ / "a.py") << "x";
+  expect_change(4);
+}
+
+TEST_F(FileWatchTest, WatchesWhatAChangeBrings) {
+  fs::create_directories(base_ / "shared" / "deep");
+  sources_.folders.insert(base_ / "shared");
+  std::ofstream(dir_ / "langgraph.json") << "{}";
+  expect_change(1);
+  std::ofstream(base_ / "shared" / "deep" / "a.py") << "x";
   expect_change(2);
 }
 

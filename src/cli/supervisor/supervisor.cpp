@@ -14,6 +14,7 @@ namespace dg::cli {
 namespace {
 
 constexpr int exit_broken = 3;  // of a reloaded worker whose graphs cannot be imported
+constexpr Duration pause_max = std::chrono::seconds(10);
 
 Environment own_environment() {
   Environment out;
@@ -23,6 +24,16 @@ Environment own_environment() {
     if (equals != std::string_view::npos) out.emplace(text.substr(0, equals), text.substr(equals + 1));
   }
   return out;
+}
+
+// The first death is answered at once, since runs wait for it; what dies again and again is given time.
+Duration pause_after(int deaths) {
+  if (deaths <= 1) return Duration{};
+  return std::min<Duration>(std::chrono::milliseconds(500 << std::min(deaths - 2, 5)), pause_max);
+}
+
+std::string describe(const ChildExit& end) {
+  return end.signal != 0 ? fmt::format("signal {}", end.signal) : fmt::format("exit code {}", end.code);
 }
 
 void print_line(const std::string& line) {
@@ -41,7 +52,7 @@ Supervisor::Supervisor(boost::asio::io_context& io, const Env& env, SupervisorOp
 void Supervisor::start() {
   spawn(io_.get_executor(), "supervisor", link_.run());
   generation_ = 1;
-  for (int i = 0; i < options_.processes; ++i) launch(generation_, false);
+  for (int i = 0; i < options_.processes; ++i) launch(generation_, 0);
 }
 
 std::vector<std::string> Supervisor::alive() const {
@@ -56,9 +67,9 @@ std::size_t Supervisor::serving() const {
       workers_, [](const WorkerPtr& worker) { return worker->ready && !worker->leaving; }));
 }
 
-ChildOptions Supervisor::child_options(const Worker& worker, bool is_reload) const {
+ChildOptions Supervisor::child_options(const Worker& worker) const {
   ChildOptions child;
-  child.command = {options_.python.string(), "-m", "duragraph_host"};
+  child.command = {worker.python, "-m", "duragraph_host"};
   child.directory = options_.config.parent_path().string();
   child.environment = own_environment();
   for (auto& [name, value] : options_.environment()) child.environment[name] = value;
@@ -73,20 +84,28 @@ ChildOptions Supervisor::child_options(const Worker& worker, bool is_reload) con
   variables["DURAGRAPH_SESSION_SECRET"] = worker.secret;
   variables["DURAGRAPH_CONFIG"] = options_.config.string();
   variables["DURAGRAPH_SLOTS"] = std::to_string(options_.slots);
-  variables["DURAGRAPH_RELOAD"] = is_reload ? "1" : "0";
+  variables["DURAGRAPH_RELOAD"] = is_reload(worker.generation) ? "1" : "0";
   if (!options_.revision.empty()) variables["DURAGRAPH_REVISION"] = options_.revision;
   return child;
 }
 
-void Supervisor::launch(int generation, bool is_reload) {
+void Supervisor::launch(int generation, int deaths) {
+  const auto python = options_.python();
+  if (!python) {
+    complain(python.error().message);
+    replace(generation, deaths + 1);
+    return;
+  }
   auto worker = std::make_shared<Worker>();
   worker->session = make_uuid7(env_);
   worker->secret = make_secret(env_.random, 32);
   worker->generation = generation;
-  auto child = Child::start(io_, child_options(*worker, is_reload));
+  worker->deaths = deaths;
+  worker->python = python->string();
+  auto child = Child::start(io_, child_options(*worker));
   if (!child) {
-    log::error("the worker cannot be started: {}", child.error().message);
-    spawn(io_.get_executor(), "relaunch", relaunch(generation, std::chrono::seconds(5)));
+    complain(child.error().message);
+    replace(generation, deaths + 1);
     return;
   }
   worker->child = std::move(*child);
@@ -94,10 +113,27 @@ void Supervisor::launch(int generation, bool is_reload) {
   spawn(io_.get_executor(), "worker", run(worker));
 }
 
-Task<void> Supervisor::relaunch(int generation, Duration pause) {
-  co_await sleep_for(env_.timers, pause);
+void Supervisor::replace(int generation, int deaths) {
+  spawn(io_.get_executor(), "relaunch", relaunch(generation, deaths));
+}
+
+Task<void> Supervisor::relaunch(int generation, int deaths) {
+  if (const auto pause = pause_after(deaths); pause != Duration{}) co_await sleep_for(env_.timers, pause);
   const bool wanted = generation == generation_ || generation == serving_;
-  if (wanted && !stopping_) launch(generation, serving_ != 0 && serving_ != generation);
+  if (wanted && !stopping_) launch(generation, deaths);
+}
+
+int Supervisor::deaths_with(const Worker& worker) const {
+  const bool proven =
+      worker.finished || (worker.ready && env_.timers.now() - worker.ready_at >= options_.proven_after);
+  return proven ? 1 : worker.deaths + 1;
+}
+
+// What keeps processes from serving is said once: it is tried again and again until it is mended.
+void Supervisor::complain(const std::string& complaint) {
+  if (complaint == complaint_) return;
+  complaint_ = complaint;
+  log::error("no worker can be started, which is tried again until it can: {}", complaint);
 }
 
 Task<void> Supervisor::run(WorkerPtr worker) {
@@ -114,18 +150,15 @@ Task<void> Supervisor::run(WorkerPtr worker) {
     co_return;
   }
   if (worker->generation != generation_ && worker->generation != serving_) co_return;
-  failures_ = worker->ready ? 0 : failures_ + 1;
-  const auto pause = worker->ready
-                         ? Duration{}
-                         : std::min<Duration>(std::chrono::milliseconds(100 << std::min(failures_, 6)),
-                                              std::chrono::seconds(5));
-  log::warn("the worker (process {}) ended by {}; starting another", worker->child->pid(),
-            end.signal != 0 ? fmt::format("signal {}", end.signal) : fmt::format("exit code {}", end.code));
-  if (pause == Duration{}) {
-    launch(worker->generation, false);
+  const int deaths = deaths_with(*worker);
+  if (!worker->problem.empty()) {
+    complain(fmt::format("{}: {}", worker->python, worker->problem));
   } else {
-    spawn(io_.get_executor(), "relaunch", relaunch(worker->generation, pause));
+    const auto seconds = std::chrono::duration<double>(pause_after(deaths)).count();
+    log::warn("the worker (process {}) ended by {}; starting another {}", worker->child->pid(), describe(end),
+              seconds > 0 ? fmt::format("in {:g} s", seconds) : "at once");
   }
+  replace(worker->generation, deaths);
 }
 
 void Supervisor::heard(const WorkerPtr& worker, const std::string& line) {
@@ -137,9 +170,14 @@ void Supervisor::heard(const WorkerPtr& worker, const std::string& line) {
     log::error("the graph \"{}\" cannot be imported: {}: {}{}", event["graph_id"].string(),
                event["error"].string(), event["message"].string(),
                file.empty() ? "" : fmt::format(" ({}, line {})", file, event["line"].integer().value_or(0)));
+  } else if (kind == "unusable") {
+    worker->problem = event["message"].string();
+  } else if (kind == "finished") {
+    worker->finished = true;
   } else if (kind == "ready") {
     worker->ready = true;
-    failures_ = 0;
+    worker->ready_at = env_.timers.now();
+    complaint_.clear();
     const bool all = std::ranges::all_of(workers_, [&](const WorkerPtr& other) {
       return other->generation != worker->generation || other->ready;
     });
@@ -162,6 +200,7 @@ void Supervisor::retire_older_than(int generation) {
 void Supervisor::reload() {
   if (stopping_) return;
   log::info("the code changed; loading it");
+  complaint_.clear();
   // A generation that never served is not waited for.
   for (const auto& worker : workers_) {
     if (worker->generation <= serving_ || worker->ready) continue;
@@ -169,7 +208,7 @@ void Supervisor::reload() {
     worker->child->kill(SIGKILL);
   }
   ++generation_;
-  for (int i = 0; i < options_.processes; ++i) launch(generation_, serving_ != 0);
+  for (int i = 0; i < options_.processes; ++i) launch(generation_, 0);
 }
 
 Task<void> Supervisor::stop(SteadyTime deadline) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/env.hpp"
+#include "base/result.hpp"
 #include "cli/project/dotenv.hpp"
 #include "cli/supervisor/child.hpp"
 #include "cli/supervisor/link.hpp"
@@ -16,7 +17,8 @@
 namespace dg::cli {
 
 struct SupervisorOptions {
-  std::filesystem::path python;
+  // The project's Python, asked for at each start: it may have been made since.
+  std::function<Result<std::filesystem::path>()> python;
   std::filesystem::path host;    // the folder that holds the package duragraph_host
   std::filesystem::path config;  // langgraph.json
   std::string url;
@@ -26,6 +28,8 @@ struct SupervisorOptions {
   std::string revision;  // empty: the worker finds it
   // The project's own variables, asked for at each start.
   std::function<Environment()> environment;
+  // How long a process must have served for its death to count as the first.
+  Duration proven_after = std::chrono::seconds(60);
 };
 
 class Supervisor {
@@ -47,18 +51,28 @@ class Supervisor {
     std::string session;
     std::string secret;
     int generation = 0;
+    int deaths = 0;  // of those whose place it took, in a row
+    std::string python;
+    std::string problem;  // for which it cannot serve, in its own words
     bool ready = false;
-    bool leaving = false;  // told to drain
+    SteadyTime ready_at;
+    bool finished = false;  // a run, at least
+    bool leaving = false;   // told to drain
     std::shared_ptr<Child> child;
   };
   using WorkerPtr = std::shared_ptr<Worker>;
 
-  void launch(int generation, bool is_reload);
+  void launch(int generation, int deaths);
   Task<void> run(WorkerPtr worker);
-  Task<void> relaunch(int generation, Duration pause);
+  // Starts another in the place of one that ended, after a pause that grows with the deaths in a row.
+  void replace(int generation, int deaths);
+  Task<void> relaunch(int generation, int deaths);
+  int deaths_with(const Worker& worker) const;
+  void complain(const std::string& complaint);
   void heard(const WorkerPtr& worker, const std::string& line);
   void retire_older_than(int generation);
-  ChildOptions child_options(const Worker& worker, bool is_reload) const;
+  ChildOptions child_options(const Worker& worker) const;
+  bool is_reload(int generation) const { return serving_ != 0 && serving_ != generation; }
   std::vector<std::string> alive() const;
 
   boost::asio::io_context& io_;
@@ -66,9 +80,9 @@ class Supervisor {
   SupervisorOptions options_;
   SupervisorLink link_;
   std::vector<WorkerPtr> workers_;
-  int generation_ = 0;  // of the newest processes
-  int serving_ = 0;     // the newest generation that serves; 0 for none
-  int failures_ = 0;    // deaths in a row without becoming ready
+  int generation_ = 0;     // of the newest processes
+  int serving_ = 0;        // the newest generation that serves; 0 for none
+  std::string complaint_;  // what was said last of why no process can serve
   bool stopping_ = false;
   Signal changed_;
 };

@@ -28,6 +28,11 @@ if [ -f broken ] && [ "$DURAGRAPH_RELOAD" = 1 ]; then
   echo '{"event":"broken","graph_id":"a","error":"SyntaxError","message":"m","file":"a.py","line":3}' >&3
   exit 3
 fi
+if [ -f unusable ]; then
+  echo "{\"event\":\"unusable\",\"message\":\"$(cat unusable)\"}" >&3
+  exit 2
+fi
+if [ -f finishes ]; then echo '{"event":"finished"}' >&3; fi
 echo '{"event":"ready","graphs":["a"]}' >&3
 while read -r line; do
   case "$line" in *drain*) echo "$DURAGRAPH_SESSION" >> drained; exit 0 ;; esac
@@ -55,6 +60,7 @@ class SupervisorTest : public testing::Test {
     std::string pattern = fs::canonical(fs::temp_directory_path()) / "duragraph-supervisor-XXXXXX";
     ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
     dir_ = pattern;
+    python_ = dir_ / "python";
     std::ofstream(dir_ / "python") << worker_script;
     fs::permissions(dir_ / "python", fs::perms::owner_all);
     auto server = net::listen(
@@ -74,12 +80,16 @@ class SupervisorTest : public testing::Test {
 
   void start(int processes = 1) {
     SupervisorOptions options;
-    options.python = dir_ / "python";
+    options.python = [this] {
+      ++asked_;
+      return python_;
+    };
     options.host = dir_ / "host";
     options.config = dir_ / "langgraph.json";
     options.url = "http://127.0.0.1:" + std::to_string(server_->port());
     options.token = "the token";
     options.processes = processes;
+    options.proven_after = proven_after_;
     options.environment = [] { return Environment{{"COLOUR", "blue"}, {"DURAGRAPH_SESSION", "not this"}}; };
     supervisor_ = std::make_unique<Supervisor>(io_, env_, std::move(options));
     supervisor_->start();
@@ -139,6 +149,24 @@ class SupervisorTest : public testing::Test {
     return start;
   }
 
+  // Waits until every process of the first n has been started and has ended.
+  void all_ended(std::size_t n) {
+    until([&] { return starts().size() >= n && ended_.size() >= n; }, "the end of the processes");
+  }
+  // Kills the n-th process once it serves, and waits for the next; how long that took to start.
+  Duration kill_and_wait(std::size_t n) {
+    const auto killed = alone(n);
+    const auto began = timers_->now();
+    ::kill(killed.pid, SIGKILL);
+    until([&] { return starts().size() > n; }, "another process");
+    return timers_->now() - began;
+  }
+  static std::size_t count(const std::string& text, std::string_view part) {
+    std::size_t found = 0;
+    for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++found;
+    return found;
+  }
+
   boost::asio::io_context io_{1};
   std::unique_ptr<Clock> clock_ = make_system_clock();
   std::unique_ptr<Random> random_ = make_system_random();
@@ -148,6 +176,9 @@ class SupervisorTest : public testing::Test {
   std::unique_ptr<net::Server> server_;
   std::unique_ptr<Supervisor> supervisor_;
   fs::path dir_;
+  Result<fs::path> python_;
+  int asked_ = 0;  // for the Python
+  Duration proven_after_ = std::chrono::hours(1);
 
   std::string authorization_;
   net::WebSocket* socket_ = nullptr;
@@ -241,6 +272,82 @@ TEST_F(SupervisorTest, StopLetsProcessesDrainAndEndsThoseThatNeverServed) {
   until([&] { return stopped; }, "the end of all processes");
   EXPECT_EQ(lines("drained"), std::vector{first.session});
   until([&] { return ended_.size() == 2; }, "the news of both");
+}
+
+TEST_F(SupervisorTest, GivesWhatDiesAgainAndAgainMoreAndMoreTime) {
+  testing::internal::CaptureStderr();
+  start();
+  kill_and_wait(1);
+  EXPECT_GE(kill_and_wait(2), std::chrono::milliseconds(500));
+  EXPECT_GE(kill_and_wait(3), std::chrono::seconds(1));
+  alone(4);
+  const auto said = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(count(said, "ended by signal 9"), 3u) << said;
+  for (const char* when : {" at once\n", " in 0.5 s\n", " in 1 s\n"})
+    EXPECT_EQ(count(said, std::string("; starting another") + when), 1u) << said;
+}
+
+TEST_F(SupervisorTest, CountsAnewAfterAFinishedRun) {
+  testing::internal::CaptureStderr();
+  std::ofstream(dir_ / "finishes") << "";
+  start();
+  for (std::size_t n = 1; n <= 3; ++n) kill_and_wait(n);
+  alone(4);
+  EXPECT_EQ(count(testing::internal::GetCapturedStderr(), "starting another at once"), 3u);
+}
+
+TEST_F(SupervisorTest, CountsAnewAfterALongLife) {
+  testing::internal::CaptureStderr();
+  proven_after_ = Duration{};
+  start();
+  for (std::size_t n = 1; n <= 3; ++n) kill_and_wait(n);
+  alone(4);
+  EXPECT_EQ(count(testing::internal::GetCapturedStderr(), "starting another at once"), 3u);
+}
+
+TEST_F(SupervisorTest, SaysOnceWhyNoProcessCanServe) {
+  const auto unusable = [&](const char* why) { std::ofstream(dir_ / "unusable") << why; };
+  const auto said_until = [&](std::size_t ended) {
+    all_ended(ended);
+    return testing::internal::GetCapturedStderr();
+  };
+  testing::internal::CaptureStderr();
+  unusable("no langgraph");
+  start(2);
+  auto said = said_until(6);
+  EXPECT_EQ(count(said, (dir_ / "python").string() + ": no langgraph"), 1u) << said;
+  EXPECT_EQ(count(said, "starting another"), 0u) << said;
+
+  testing::internal::CaptureStderr();
+  unusable("an old langgraph");
+  // Those that start from now on read it, and each of the two is started at least once.
+  said = said_until(starts().size() + 3);
+  EXPECT_EQ(count(said, ": an old langgraph"), 1u) << said;
+
+  testing::internal::CaptureStderr();
+  supervisor_->reload();
+  said = said_until(starts().size() + 4);
+  EXPECT_EQ(count(said, ": an old langgraph"), 1u) << said;
+
+  fs::remove(dir_ / "unusable");
+  until([&] { return supervisor_->serving() == 2; }, "both processes");
+  testing::internal::CaptureStderr();
+  unusable("an old langgraph");
+  const auto ended = ended_.size();
+  for (const auto& start : starts()) ::kill(start.pid, SIGKILL);
+  said = said_until(ended + 4);
+  EXPECT_EQ(count(said, ": an old langgraph"), 1u) << said;
+}
+
+TEST_F(SupervisorTest, StartsOnceThereIsAPython) {
+  testing::internal::CaptureStderr();
+  python_ = fail(Errc::not_found, "no Python was found");
+  start();
+  until([&] { return asked_ == 3; }, "further tries");
+  python_ = dir_ / "python";
+  alone(1);
+  const auto said = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(count(said, "no Python was found"), 1u) << said;
 }
 
 }  // namespace
