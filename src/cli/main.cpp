@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 
+#include "cli/bench/command.hpp"
 #include "cli/client/client.hpp"
 #include "cli/client/exit_code.hpp"
 #include "cli/server/commands.hpp"
@@ -10,6 +11,7 @@ int main(int argc, char** argv) {
   int exit_code = 0;
   dg::cli::add_client_commands(app, exit_code);
   dg::cli::add_server_commands(app, exit_code);
+  dg::cli::add_bench_command(app, exit_code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

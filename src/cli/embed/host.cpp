@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <fstream>
 #include <system_error>
 
 #include "base/env.hpp"
@@ -20,19 +19,6 @@ bool is_complete(const fs::path& package) {
     if (error || size != file.content.size()) return false;
   }
   return true;
-}
-
-Status write_package(const fs::path& package) {
-  for (const auto& file : host_files()) {
-    const auto path = package / file.path;
-    std::error_code error;
-    fs::create_directories(path.parent_path(), error);
-    std::ofstream out(path, std::ios::binary | std::ios::trunc);
-    out.write(file.content.data(), static_cast<std::streamsize>(file.content.size()));
-    out.close();
-    if (!out) return fail(Errc::internal, fmt::format("{} cannot be written", path.string()));
-  }
-  return {};
 }
 
 }  // namespace
@@ -56,7 +42,7 @@ Result<fs::path> unpack_host(const fs::path& data_dir) {
   const auto scratch = data_dir / fmt::format(".host-{}", ::getpid());
   std::error_code error;
   fs::remove_all(scratch, error);
-  if (auto written = write_package(scratch / "duragraph_host"); !written) {
+  if (auto written = write_files(host_files(), scratch / "duragraph_host"); !written) {
     fs::remove_all(scratch, error);
     return fail(written.error());
   }

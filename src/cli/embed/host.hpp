@@ -3,20 +3,15 @@
 
 #include <filesystem>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "base/result.hpp"
+#include "cli/embed/file.hpp"
 
 namespace dg::cli {
 
-struct HostFile {
-  std::string_view path;  // inside the package duragraph_host
-  std::string_view content;
-};
-
-// Every file of the package, sorted by path.
-const std::vector<HostFile>& host_files();
+// Every file of the package duragraph_host, sorted by path.
+const std::vector<EmbeddedFile>& host_files();
 
 // Names the content of all files, as 12 hexadecimal digits.
 std::string host_hash();

@@ -1,0 +1,61 @@
+#include "cli/bench/limits.hpp"
+
+#include <fmt/format.h>
+
+#include "base/json.hpp"
+#include "net/server.hpp"
+
+namespace dg::cli::bench {
+
+Task<Result<BareGraph>> measure_bare_graph(Bench& bench) {
+  const ScratchFolder scratch;
+  if (auto written = write_files(bench_files(), scratch.path()); !written) co_return fail(written.error());
+  const auto seconds = std::chrono::duration<double>(bench.duration).count();
+  ChildOptions options;
+  options.command = {bench.python.string(), "bare.py", fmt::format("{}", seconds)};
+  options.directory = scratch.path().string();
+  options.environment = environment_of(bench.python);
+  auto child = Child::start(bench.loop.io, options);
+  if (!child) co_return fail(child.error());
+  std::string last;
+  const auto end = co_await (*child)->run(
+      *child, [&last](const std::string& line) { last = line; }, [](const std::string&) {});
+  if (end.code != 0 || end.signal != 0 || !json::validate(last, json::worker_rules))
+    co_return fail(Errc::unavailable, "the bare graph cannot be run: " + last);
+  const json::View found(last);
+  co_return BareGraph{found["p50_ms"].number().value_or(0), found["runs_per_s"].number().value_or(0)};
+}
+
+struct MemoryServer::Parts {
+  Loop loop;
+  net::Router router;
+  std::string body;
+  std::unique_ptr<net::Server> server;
+};
+
+MemoryServer::MemoryServer(std::string body) : parts_(std::make_unique<Parts>()) {
+  auto& parts = *parts_;
+  parts.body = std::move(body);
+  parts.router.add(net::Method::get, "/bytes", [&parts](net::Request&) -> Task<net::Response> {
+    net::Response response;
+    response.headers = {{"Content-Type", "application/json"}};
+    response.body = parts.body;
+    co_return response;
+  });
+  auto server = net::listen(
+      parts.loop.io, parts.loop.env, "127.0.0.1", 0, parts.router,
+      [](net::Request& request, const net::Router::Match& match) { return (*match.handler)(request); },
+      [](const net::Request&, const Error&) { return net::Response{}; });
+  if (!server) return;
+  parts.server = std::move(*server);
+  parts.server->serve();
+  url_ = fmt::format("http://127.0.0.1:{}", parts.server->port());
+  thread_ = std::thread([&parts] { parts.loop.io.run(); });
+}
+
+MemoryServer::~MemoryServer() {
+  parts_->loop.io.stop();
+  if (thread_.joinable()) thread_.join();
+}
+
+}  // namespace dg::cli::bench

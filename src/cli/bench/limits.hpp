@@ -1,0 +1,45 @@
+// What the machine itself allows: the figures beside which the server's stand.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "cli/bench/workloads.hpp"
+
+namespace dg::cli::bench {
+
+// The three-node graph in a loop of one Python process with LangGraph's saver in memory.
+struct BareGraph {
+  double p50_ms = 0;
+  double runs_per_second = 0;
+};
+Task<Result<BareGraph>> measure_bare_graph(Bench& bench);
+
+// Rows per second and runs per second when the rows that a server wrote for its runs, taken from
+// its `database`, are written to another one of the same schema, those of 32 runs in each commit. The
+// server must have ended.
+struct BareStore {
+  double runs_per_second = 0;
+  double rows_per_run = 0;
+  double bytes_per_run = 0;  // of the log
+};
+Result<BareStore> measure_bare_store(const std::filesystem::path& database, Duration duration);
+
+// A server on a thread of its own that answers every GET of /bytes with `body`.
+class MemoryServer {
+ public:
+  explicit MemoryServer(std::string body);
+  ~MemoryServer();
+  MemoryServer(const MemoryServer&) = delete;
+  MemoryServer& operator=(const MemoryServer&) = delete;
+  const std::string& url() const { return url_; }
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+  std::string url_;
+  std::thread thread_;
+};
+
+}  // namespace dg::cli::bench

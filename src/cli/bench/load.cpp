@@ -1,0 +1,107 @@
+#include "cli/bench/load.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/json.hpp"
+
+namespace dg::cli::bench {
+namespace {
+
+// For one request; a bench that waits longer has found something that hangs.
+constexpr Duration patience = std::chrono::seconds(120);
+
+// What the clients of one drive share. It outlives them: drive() waits for each.
+struct Driving {
+  Driving(Loop& the_loop, Work the_work) : loop(the_loop), work(std::move(the_work)), ended(*loop.timers) {}
+
+  Loop& loop;
+  Work work;
+  SteadyTime measure_from;
+  SteadyTime end;
+  Samples samples;
+  int running = 0;
+  Signal ended;
+};
+
+Task<void> run_client(Driving& driving, std::string url, int number) {
+  auto http = net::make_http_client(driving.loop.io, driving.loop.env, url);
+  if (!http) driving.samples.add_error(http.error().message);
+  while (http && driving.loop.timers->now() < driving.end) {
+    const auto began = driving.loop.timers->now();
+    const auto done = co_await driving.work({**http, number});
+    if (!done) {
+      driving.samples.add_error(done.error().message);
+      // A server that refuses at once must not be asked a hundred thousand times.
+      co_await sleep_for(*driving.loop.timers, std::chrono::milliseconds(10));
+    } else if (began >= driving.measure_from) {
+      driving.samples.add(driving.loop.timers->now() - began);
+    }
+  }
+  --driving.running;
+  driving.ended.notify_all();
+}
+
+}  // namespace
+
+Loop::Loop()
+    : clock(make_system_clock()),
+      random(make_system_random()),
+      timers(make_system_timers(io)),
+      env{*clock, *random, *timers} {}
+
+double Samples::percentile(double share) const {
+  if (ms_.empty()) return 0;
+  auto sorted = ms_;
+  const auto rank = std::ceil(share * static_cast<double>(sorted.size()));
+  const auto place = static_cast<std::ptrdiff_t>(std::max(rank, 1.0)) - 1;
+  std::ranges::nth_element(sorted, sorted.begin() + place);
+  return sorted[static_cast<std::size_t>(place)];
+}
+
+std::int64_t Samples::errors() const {
+  std::int64_t count = 0;
+  for (const auto& [message, times] : errors_) count += times;
+  return count;
+}
+
+std::string Samples::commonest_error() const {
+  const auto most = std::ranges::max_element(errors_, {}, [](const auto& entry) { return entry.second; });
+  return most == errors_.end() ? "" : most->first;
+}
+
+Task<Samples> drive(Loop& loop, std::string url, Load load, Work work) {
+  Driving driving(loop, std::move(work));
+  driving.measure_from = loop.timers->now() + load.warm_up;
+  driving.end = driving.measure_from + load.duration;
+  driving.running = load.clients;
+  for (int number = 0; number < load.clients; ++number)
+    spawn(loop.io.get_executor(), "bench client", run_client(driving, url, number));
+  while (driving.running > 0) co_await driving.ended.wait();
+  // The last pieces of work end after the duration: they count, and so does their time.
+  const auto took = loop.timers->now() - driving.measure_from;
+  driving.samples.set_seconds(std::chrono::duration<double>(took).count());
+  co_return std::move(driving.samples);
+}
+
+Task<Result<std::string>> call(Loop& loop, net::HttpClient& http, net::Method method, std::string target,
+                               std::string body) {
+  auto response =
+      co_await http.send({method, target, {}, std::move(body), {}}, loop.timers->now() + patience);
+  if (!response) co_return fail(response.error());
+  if (response->status < 400) co_return std::move(response->body);
+  std::string detail;
+  if (json::validate(response->body, json::worker_rules))
+    detail = json::View(response->body)["detail"].string();
+  co_return fail(Errc::internal,
+                 fmt::format("{} {}: {} {}", to_string(method), target, response->status, detail));
+}
+
+Task<Status> get(Loop& loop, net::HttpClient& http, std::string target) {
+  const auto answer = co_await call(loop, http, net::Method::get, std::move(target));
+  co_return answer ? Status{} : fail(answer.error());
+}
+
+}  // namespace dg::cli::bench

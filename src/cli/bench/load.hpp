@@ -1,0 +1,73 @@
+// Load on a server: clients that work side by side, and how long each piece of work took.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/env.hpp"
+#include "base/result.hpp"
+#include "net/http_client.hpp"
+
+namespace dg::cli::bench {
+
+// The event loop that all of a bench runs on.
+struct Loop {
+  Loop();
+  boost::asio::io_context io{1};
+  std::unique_ptr<Clock> clock;
+  std::unique_ptr<Random> random;
+  std::unique_ptr<Timers> timers;
+  Env env;
+};
+
+// What was measured, in milliseconds.
+class Samples {
+ public:
+  void add(Duration took) { ms_.push_back(std::chrono::duration<double, std::milli>(took).count()); }
+  void add_error(const std::string& message) { ++errors_[message]; }
+  void set_seconds(double seconds) { seconds_ = seconds; }
+
+  std::size_t count() const { return ms_.size(); }
+  double seconds() const { return seconds_; }
+  double per_second() const { return seconds_ > 0 ? static_cast<double>(count()) / seconds_ : 0; }
+  // The value that `share` (0 to 1) of the samples do not exceed; 0 when there is none.
+  double percentile(double share) const;
+  std::int64_t errors() const;
+  // The message that came most often, or nothing.
+  std::string commonest_error() const;
+
+ private:
+  std::vector<double> ms_;
+  std::map<std::string, std::int64_t> errors_;
+  double seconds_ = 0;
+};
+
+// A client: a connection of its own and its number.
+struct Client {
+  net::HttpClient& http;
+  int number;
+};
+using Work = std::function<Task<Status>(Client)>;
+
+struct Load {
+  int clients = 1;
+  Duration warm_up = std::chrono::seconds(1);  // not measured
+  Duration duration = std::chrono::seconds(5);
+};
+
+// Lets each client do `work` again and again until the duration has passed, and measures each time.
+// What fails is counted as an error and measured no further.
+Task<Samples> drive(Loop& loop, std::string url, Load load, Work work);
+
+// Sends a request and gives its body. A status of 400 or more is an error with its detail.
+Task<Result<std::string>> call(Loop& loop, net::HttpClient& http, net::Method method, std::string target,
+                               std::string body = "");
+
+// The same for a GET whose body does not matter.
+Task<Status> get(Loop& loop, net::HttpClient& http, std::string target);
+
+}  // namespace dg::cli::bench

@@ -1,0 +1,124 @@
+// Workloads that create runs.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/json.hpp"
+#include "cli/bench/limits.hpp"
+#include "cli/bench/workloads.hpp"
+#include "cli/client/sse.hpp"
+
+namespace dg::cli::bench {
+namespace {
+
+using net::Method;
+
+constexpr std::string_view steps_body = R"({"assistant_id":"steps","input":{"steps":[]}})";
+
+std::string threads_path(const std::string& id) {
+  return "/threads/" + id;
+}
+
+// A thread, a run on it, and its result, as a client of LangGraph's does it.
+Task<Status> run_steps(Loop& loop, net::HttpClient& http) {
+  const auto thread = co_await call(loop, http, Method::post, "/threads", "{}");
+  if (!thread) co_return fail(thread.error());
+  const auto id = json::View(*thread)["thread_id"].string();
+  const auto result =
+      co_await call(loop, http, Method::post, threads_path(id) + "/runs/wait", std::string(steps_body));
+  if (!result) co_return fail(result.error());
+  if (*result != R"({"steps":["a","b","c"]})")
+    co_return fail(Errc::internal, "a run gave another result: " + *result);
+  co_return Status{};
+}
+
+Task<Result<Row>> measure_runs(Bench& bench, Target& target, int clients, std::string name) {
+  bench.progress(fmt::format("{} with {} clients", name, clients));
+  auto& loop = bench.loop;
+  Row row{std::move(name), clients, {}};
+  row.samples = co_await drive(loop, target.url(), {.clients = clients, .duration = bench.duration},
+                               [&loop](Client client) { return run_steps(loop, client.http); });
+  co_return row;
+}
+
+// Runs that are due in an hour, so that nobody executes them.
+Task<Status> create_run(Loop& loop, net::HttpClient& http) {
+  const auto body =
+      R"({"assistant_id":"steps","input":{"steps":[]},"if_not_exists":"create","after_seconds":3600})";
+  const auto made =
+      co_await call(loop, http, Method::post, threads_path(make_uuid7(loop.env)) + "/runs", body);
+  co_return made ? Status{} : fail(made.error());
+}
+
+// The time to the stream's head and first frame, and to the first frame of the graph itself.
+Task<Status> stream_steps(Loop& loop, net::HttpClient& http, Samples& first, Samples& graph) {
+  const auto began = loop.timers->now();
+  int frames = 0;
+  SseParser parser([&](const SseEvent& event) {
+    if (++frames == 1) first.add(loop.timers->now() - began);
+    if (event.event == "updates" && json::View(event.data).find("a")) graph.add(loop.timers->now() - began);
+  });
+  const auto body = R"({"assistant_id":"steps","input":{"steps":[]},"stream_mode":["updates"]})";
+  const auto done = co_await http.send(
+      {Method::post, "/runs/stream", {}, body, [&parser](std::string_view bytes) { parser.feed(bytes); }},
+      loop.timers->now() + std::chrono::seconds(60));
+  co_return done ? Status{} : fail(done.error());
+}
+
+}  // namespace
+
+Task<Result<std::vector<Row>>> bench_runs(Bench& bench) {
+  std::vector<Row> rows;
+  for (const int processes : {1, 2}) {
+    auto target = co_await Target::start(bench.loop, {.python = bench.python, .processes = processes});
+    if (!target) co_return fail(target.error());
+    const std::vector<int> counts = processes == 1 ? std::vector{1, 8, 32} : std::vector{32};
+    for (const int clients : counts) {
+      auto row = co_await measure_runs(bench, **target, clients,
+                                       processes == 1 ? "runs" : fmt::format("runs, {} workers", processes));
+      if (!row) co_return fail(row.error());
+      rows.push_back(std::move(*row));
+    }
+    co_await (*target)->stop();
+  }
+  bench.progress("the bare graph");
+  const auto bare = co_await measure_bare_graph(bench);
+  if (!bare) co_return fail(bare.error());
+  for (auto& row : rows)
+    row.limits = {{"bare graph p50 ms", bare->p50_ms}, {"bare graph runs/s", bare->runs_per_second}};
+  co_return rows;
+}
+
+Task<Result<std::vector<Row>>> bench_create(Bench& bench) {
+  auto target = co_await Target::start(bench.loop, {.python = bench.python, .worker = false});
+  if (!target) co_return fail(target.error());
+  auto& loop = bench.loop;
+  Row row{"create", 64, {}};
+  bench.progress("creating runs");
+  row.samples = co_await drive(loop, (*target)->url(), {.clients = row.clients, .duration = bench.duration},
+                               [&loop](Client client) { return create_run(loop, client.http); });
+  co_await (*target)->stop();
+  bench.progress("the same rows in a bare loop");
+  const auto bare = measure_bare_store((*target)->database(), bench.duration);
+  if (!bare) co_return fail(bare.error());
+  row.limits = {{"bare rows of runs/s", bare->runs_per_second}};
+  row.figures = {{"rows per run", bare->rows_per_run}, {"log bytes per run", bare->bytes_per_run}};
+  co_return std::vector{std::move(row)};
+}
+
+Task<Result<std::vector<Row>>> bench_first_frame(Bench& bench) {
+  auto target = co_await Target::start(bench.loop, {.python = bench.python});
+  if (!target) co_return fail(target.error());
+  auto& loop = bench.loop;
+  bench.progress("first frames");
+  Row first{"first-frame", 1, {}};
+  Row graph{"first-frame of the graph", 1, {}};
+  const auto whole = co_await drive(loop, (*target)->url(), {.duration = bench.duration}, [&](Client client) {
+    return stream_steps(loop, client.http, first.samples, graph.samples);
+  });
+  for (auto* row : {&first, &graph}) row->samples.set_seconds(whole.seconds());
+  co_await (*target)->stop();
+  co_return std::vector{std::move(first), std::move(graph)};
+}
+
+}  // namespace dg::cli::bench

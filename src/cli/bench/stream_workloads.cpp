@@ -1,0 +1,158 @@
+// Workloads of streams.
+#include <fmt/format.h>
+
+#include "base/json.hpp"
+#include "cli/bench/workloads.hpp"
+#include "cli/client/sse.hpp"
+
+namespace dg::cli::bench {
+namespace {
+
+using net::Method;
+
+constexpr int tokens_per_second = 50;
+
+std::string tokens_body(int count, double per_second) {
+  return fmt::format(
+      R"({{"assistant_id":"tokens","input":{{"count":{},"per_second":{}}},"stream_mode":["custom"]}})", count,
+      per_second);
+}
+
+// What the readers of streams share. It outlives them.
+struct Reading {
+  explicit Reading(Loop& the_loop) : loop(the_loop), ended(*loop.timers) {}
+
+  Loop& loop;
+  Samples late;   // how much later than it was made each token came
+  int open = 0;   // streams that have not ended
+  int begun = 0;  // streams of which some frame came
+  Signal ended;
+};
+
+// Follows a stream and notes how late its tokens are.
+Task<void> read_tokens(Reading& reading, std::string url, Method method, std::string target,
+                       std::string body) {
+  auto& loop = reading.loop;
+  bool begun = false;
+  SseParser parser([&](const SseEvent& event) {
+    if (!begun) ++reading.begun;
+    begun = true;
+    const auto at = json::View(event.data)["at"].number();
+    if (event.event != "custom" || !at) return;
+    const auto made = WallTime(std::chrono::microseconds(static_cast<std::int64_t>(*at * 1e6)));
+    reading.late.add(loop.clock->now() - made);
+  });
+  auto http = net::make_http_client(loop.io, loop.env, url);
+  if (http) {
+    const auto done = co_await (*http)->send(
+        {method, std::move(target), {}, std::move(body), [&](std::string_view bytes) { parser.feed(bytes); }},
+        loop.timers->now() + std::chrono::seconds(120));
+    if (!done) reading.late.add_error(done.error().message);
+    if (done && done->status >= 400) reading.late.add_error(fmt::format("status {}", done->status));
+  } else {
+    reading.late.add_error(http.error().message);
+  }
+  --reading.open;
+  reading.ended.notify_all();
+}
+
+int seconds_of(const Bench& bench) {
+  return static_cast<int>(std::chrono::duration_cast<std::chrono::seconds>(bench.duration).count());
+}
+
+}  // namespace
+
+Task<Result<std::vector<Row>>> bench_tokens(Bench& bench) {
+  std::vector<Row> rows;
+  for (const int streams : {20, 200}) {
+    auto target = co_await Target::start(
+        bench.loop, {.python = bench.python, .processes = streams > 50 ? 2 : 1, .slots = streams});
+    if (!target) co_return fail(target.error());
+    bench.progress(fmt::format("{} streams of {} tokens/s", streams, tokens_per_second));
+    auto& loop = bench.loop;
+    Reading reading(loop);
+    reading.open = streams;
+    const auto before = (*target)->bytes_on_disk();
+    const auto began = loop.timers->now();
+    for (int i = 0; i < streams; ++i)
+      spawn(loop.io.get_executor(), "bench reader",
+            read_tokens(reading, (*target)->url(), Method::post, "/runs/stream",
+                        tokens_body(seconds_of(bench) * tokens_per_second, tokens_per_second)));
+    while (reading.open > 0) co_await reading.ended.wait();
+    const auto took = std::chrono::duration<double>(loop.timers->now() - began).count();
+    co_await (*target)->stop();
+    reading.late.set_seconds(took);
+    Row row{fmt::format("tokens, {} streams", streams), streams, std::move(reading.late)};
+    const auto grown = static_cast<double>((*target)->bytes_on_disk() - before);
+    row.figures = {{"bytes on disk per token", grown / static_cast<double>(row.samples.count())}};
+    row.note = "times are how much later than it was made a token was read";
+    rows.push_back(std::move(row));
+  }
+  co_return rows;
+}
+
+Task<Result<std::vector<Row>>> bench_readers(Bench& bench) {
+  constexpr int readers = 100;
+  auto target = co_await Target::start(bench.loop, {.python = bench.python});
+  if (!target) co_return fail(target.error());
+  bench.progress(fmt::format("{} readers of one stream", readers));
+  auto& loop = bench.loop;
+  auto http = net::make_http_client(loop.io, loop.env, (*target)->url());
+  if (!http) co_return fail(http.error());
+  const auto made = co_await call(loop, **http, Method::post, "/runs",
+                                  tokens_body(seconds_of(bench) * tokens_per_second, tokens_per_second));
+  if (!made) co_return fail(made.error());
+  const json::View run(*made);
+  const auto path =
+      fmt::format("/threads/{}/runs/{}/stream", run["thread_id"].string(), run["run_id"].string());
+  Reading reading(loop);
+  reading.open = readers;
+  const auto began = loop.timers->now();
+  for (int i = 0; i < readers; ++i)
+    spawn(loop.io.get_executor(), "bench reader",
+          read_tokens(reading, (*target)->url(), Method::get, path, ""));
+  while (reading.open > 0) co_await reading.ended.wait();
+  reading.late.set_seconds(std::chrono::duration<double>(loop.timers->now() - began).count());
+  co_await (*target)->stop();
+  Row row{"readers", readers, std::move(reading.late)};
+  row.note = "times are how much later than it was made a token was read";
+  co_return std::vector{std::move(row)};
+}
+
+Task<Result<std::vector<Row>>> bench_idle(Bench& bench) {
+  constexpr int streams = 1000;
+  auto target = co_await Target::start(bench.loop, {.python = bench.python});
+  if (!target) co_return fail(target.error());
+  bench.progress(fmt::format("{} idle streams", streams));
+  auto& loop = bench.loop;
+  auto http = net::make_http_client(loop.io, loop.env, (*target)->url());
+  if (!http) co_return fail(http.error());
+  const auto before = (*target)->memory();
+  // One token, then nothing for as long as it takes.
+  const auto made = co_await call(loop, **http, Method::post, "/runs", tokens_body(2, 0.001));
+  if (!made) co_return fail(made.error());
+  const json::View run(*made);
+  const auto path = fmt::format("/threads/{}/runs/{}", run["thread_id"].string(), run["run_id"].string());
+  Reading reading(loop);
+  reading.open = streams;
+  for (int i = 0; i < streams; ++i)
+    spawn(loop.io.get_executor(), "bench reader",
+          read_tokens(reading, (*target)->url(), Method::get, path + "/stream", ""));
+  const auto deadline = loop.timers->now() + std::chrono::seconds(60);
+  while (reading.begun < streams && loop.timers->now() < deadline)
+    co_await sleep_for(*loop.timers, std::chrono::milliseconds(20));
+  const auto held = reading.begun;
+  const auto memory = static_cast<double>((*target)->memory() - before);
+  Row row{"idle", streams, {}};
+  row.samples = co_await drive(loop, (*target)->url(), {.duration = bench.duration},
+                               [&](Client client) { return get(loop, client.http, path); });
+  const auto cancelled = co_await call(loop, **http, Method::post, path + "/cancel?wait=1");
+  if (!cancelled) co_return fail(cancelled.error());
+  while (reading.open > 0) co_await reading.ended.wait();
+  co_await (*target)->stop();
+  row.figures = {{"streams held", held}, {"KiB per stream", memory / 1024 / streams}};
+  row.note = "times are those of a client that reads the run beside the waiting streams";
+  co_return std::vector{std::move(row)};
+}
+
+}  // namespace dg::cli::bench

@@ -1,0 +1,50 @@
+// The workloads, each of which gives the rows that it measured.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "cli/bench/report.hpp"
+#include "cli/bench/target.hpp"
+
+namespace dg::cli::bench {
+
+// What every workload is given.
+struct Bench {
+  Loop& loop;
+  std::filesystem::path python;
+  Duration duration;                                 // of one measurement
+  std::function<void(const std::string&)> progress;  // told what is being done
+};
+
+struct Workload {
+  std::string name;
+  std::string description;
+  Task<Result<std::vector<Row>>> (*run)(Bench& bench);
+};
+
+// All of them, in the order in which they run.
+const std::vector<Workload>& workloads();
+
+// From exec to the first answer, in an empty folder and again, and the idle server's memory.
+Task<Result<std::vector<Row>>> bench_startup(Bench& bench);
+// Thread, run and its result, for 1, 8 and 32 clients, beside the bare graph in a loop.
+Task<Result<std::vector<Row>>> bench_runs(Bench& bench);
+// Accepting runs that wait, beside a bare loop of the same rows.
+Task<Result<std::vector<Row>>> bench_create(Bench& bench);
+// Reading a thread's state, beside a server that has the same bytes in memory.
+Task<Result<std::vector<Row>>> bench_state(Bench& bench);
+// From a request to the first frames of its stream.
+Task<Result<std::vector<Row>>> bench_first_frame(Bench& bench);
+// Streams of tokens: how late each is, and what it costs on the disk.
+Task<Result<std::vector<Row>>> bench_tokens(Bench& bench);
+// One stream that many read.
+Task<Result<std::vector<Row>>> bench_readers(Bench& bench);
+// Streams that wait for a run which does nothing.
+Task<Result<std::vector<Row>>> bench_idle(Bench& bench);
+// Long conversations: bytes on the disk for each turn.
+Task<Result<std::vector<Row>>> bench_chat(Bench& bench);
+
+}  // namespace dg::cli::bench
