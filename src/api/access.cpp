@@ -13,9 +13,13 @@ std::string lower(std::string_view text) {
   return out;
 }
 
+// The name before a port; empty where what follows the name is no port.
 std::string_view without_port(std::string_view host) {
-  if (host.starts_with('[')) return host.substr(0, host.find(']') + 1);
-  return host.substr(0, host.find(':'));
+  const auto end = std::min(host.size(), host.starts_with('[') ? host.find(']') + 1 : host.find(':'));
+  const auto rest = host.substr(end);
+  const bool port =
+      rest.starts_with(':') && rest.find_first_not_of("0123456789", 1) == std::string_view::npos;
+  return rest.empty() || port ? host.substr(0, end) : "";
 }
 
 bool is_studio(std::string_view origin) {

@@ -50,6 +50,7 @@ Task<void> Owners::drain(Key key, std::shared_ptr<Inbox> inbox) {
   while (status && !inbox->waiting.empty()) {
     std::vector<OwnerMessage> batch;
     std::size_t bytes = 0;
+    std::int64_t due = inbox->applied_n + 1;
     while (!inbox->waiting.empty() && batch.size() < commit_messages_max && bytes < commit_bytes_max) {
       auto& next = inbox->waiting.front();
       if (next.n <= inbox->applied_n) {  // sent again after a lost connection
@@ -58,12 +59,14 @@ Task<void> Owners::drain(Key key, std::shared_ptr<Inbox> inbox) {
         inbox->link->send(Ack{key.first, key.second, inbox->applied_n});
         continue;
       }
+      if (next.n != due) break;  // after this batch it is a repeat, or there is a gap
+      ++due;
       bytes += next.bytes;
       batch.push_back(std::move(next));
       inbox->waiting.pop_front();
     }
-    if (batch.empty()) continue;
-    if (batch.front().n != inbox->applied_n + 1) {
+    if (batch.empty() && inbox->waiting.empty()) continue;
+    if (batch.empty()) {
       inbox->link->close(4400, "the numbers of a run's messages have a gap");
       inbox->waiting.clear();
       break;

@@ -12,35 +12,38 @@ constexpr std::size_t page_bytes = 256u << 10;
 
 Streams::Streams(Context& context) : context_(context) {
   context_.bus.subscribe(bus::Topic::run, [this](const std::string& id) {
-    if (const auto found = live_.find(id); found != live_.end()) found->second->notify();
+    if (const auto found = table_->live.find(id); found != table_->live.end()) found->second->notify();
   });
 }
 
-std::shared_ptr<Streams::Live> Streams::live(const std::string& run_id) {
-  auto& entry = live_[run_id];
-  if (!entry) entry = std::make_shared<Live>(context_.env.timers);
-  ++entry->users;
-  ++waiting_;
-  return entry;
+Streams::~Streams() {
+  for (const auto& [id, live] : table_->live) live->notify();
 }
 
-void Streams::release(const std::string& run_id) {
-  --waiting_;
-  const auto found = live_.find(run_id);
-  if (found != live_.end() && --found->second->users == 0) live_.erase(found);
+Streams::Use::Use(Streams& streams, std::string run_id) : table_(streams.table_), run_id_(std::move(run_id)) {
+  auto& entry = table_->live[run_id_];
+  if (!entry) entry = std::make_shared<Live>(streams.context_.env.timers);
+  live_ = entry;
+  ++live_->users;
+  ++table_->waiting;
+}
+
+Streams::Use::~Use() {
+  --table_->waiting;
+  if (--live_->users == 0) table_->live.erase(run_id_);
 }
 
 void Streams::nudge(const std::string& run_id) {
-  const auto found = live_.find(run_id);
-  if (found == live_.end()) return;
+  const auto found = table_->live.find(run_id);
+  if (found == table_->live.end()) return;
   ++found->second->nudges;
   found->second->notify();
 }
 
 void Streams::publish(const std::string& run_id, std::int64_t first,
                       const std::vector<store::Frame>& frames) {
-  const auto found = live_.find(run_id);
-  if (found == live_.end()) return;  // nobody reads: the store has them
+  const auto found = table_->live.find(run_id);
+  if (found == table_->live.end()) return;  // nobody reads: the store has them
   auto& live = *found->second;
   const std::int64_t end = live.first + static_cast<std::int64_t>(live.tail.size());
   if (end != first) {  // begins anew behind a hole; readers of the hole go to the store
@@ -69,12 +72,7 @@ std::vector<NumberedFrame> Streams::from_tail(const Live& live, std::int64_t fro
 }
 
 Task<Result<Streams::Page>> Streams::read(std::string run_id, std::int64_t from, SteadyTime deadline) {
-  const auto entry = live(run_id);
-  struct Release {
-    Streams& streams;
-    const std::string& id;
-    ~Release() { streams.release(id); }
-  } const release_at_end{*this, run_id};
+  const Use entry(*this, run_id);
 
   const auto nudges = entry->nudges;
   while (true) {
@@ -100,12 +98,7 @@ Task<Result<Streams::Page>> Streams::read(std::string run_id, std::int64_t from,
 }
 
 Task<Result<domain::Run>> Streams::wait_inactive(std::string run_id, SteadyTime deadline) {
-  const auto entry = live(run_id);
-  struct Release {
-    Streams& streams;
-    const std::string& id;
-    ~Release() { streams.release(id); }
-  } const release_at_end{*this, run_id};
+  const Use entry(*this, run_id);
 
   const auto nudges = entry->nudges;
   while (true) {

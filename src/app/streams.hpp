@@ -22,6 +22,9 @@ struct NumberedFrame {
 class Streams {
  public:
   explicit Streams(Context& context);
+  ~Streams();
+  Streams(const Streams&) = delete;
+  Streams& operator=(const Streams&) = delete;
 
   // Tells readers of frames that have just become durable. Call in commit order.
   void publish(const std::string& run_id, std::int64_t first, const std::vector<store::Frame>& frames);
@@ -42,8 +45,8 @@ class Streams {
   Task<Result<domain::Run>> wait_inactive(std::string run_id, SteadyTime deadline);
 
   // Runs that somebody waits for, and how many wait.
-  std::size_t live_runs() const { return live_.size(); }
-  std::size_t waiting() const { return waiting_; }
+  std::size_t live_runs() const { return table_->live.size(); }
+  std::size_t waiting() const { return table_->waiting; }
 
  private:
   struct Live {
@@ -60,13 +63,30 @@ class Streams {
     std::size_t bytes = 0;
     int users = 0;  // readers inside read()
   };
-  std::shared_ptr<Live> live(const std::string& run_id);
-  void release(const std::string& run_id);
+  struct Table {
+    std::map<std::string, std::shared_ptr<Live>, std::less<>> live;
+    std::size_t waiting = 0;
+  };
+  // A waiter's hold on the entry of its run. It may outlive the streams, in a coroutine that a stopped
+  // server leaves behind.
+  class Use {
+   public:
+    Use(Streams& streams, std::string run_id);
+    ~Use();
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+    Live* operator->() const { return live_.get(); }
+    const Live& operator*() const { return *live_; }
+
+   private:
+    std::shared_ptr<Table> table_;
+    std::string run_id_;
+    std::shared_ptr<Live> live_;
+  };
   static std::vector<NumberedFrame> from_tail(const Live& live, std::int64_t from);
 
   Context& context_;
-  std::map<std::string, std::shared_ptr<Live>, std::less<>> live_;
-  std::size_t waiting_ = 0;
+  std::shared_ptr<Table> table_ = std::make_shared<Table>();
 };
 
 }  // namespace dg::app

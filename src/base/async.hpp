@@ -45,7 +45,7 @@ std::unique_ptr<Timers> make_system_timers(boost::asio::io_context& io);
 // with `name` and ends the process.
 void spawn(Executor executor, std::string_view name, Task<void> task);
 
-// Waits `duration` by `timers`.
+// Waits `duration` by `timers`, which own the sleeper until then.
 Task<void> sleep_for(Timers& timers, Duration duration);
 
 // A condition that coroutines of one loop wait for. Not thread-safe: it lives on its loop.

@@ -31,6 +31,14 @@ Task<Status> check_owner(app::App& app, View in, std::string thread_id) {
   co_return Status{};
 }
 
+// The same for a run that it names.
+Task<Status> check_run(app::App& app, View in, std::string run_id) {
+  if (in["owner"].string().empty()) co_return Status{};
+  const auto run = co_await app.runs.get(std::move(run_id));
+  if (!run) co_return fail(run.error());
+  co_return co_await check_owner(app, in, run->thread_id);
+}
+
 Task<Result<Answer>> get_tuple(app::App& app, View in) {
   const auto thread_id = in["thread_id"].string();
   if (auto allowed = co_await check_owner(app, in, thread_id); !allowed) co_return fail(allowed.error());
@@ -195,11 +203,15 @@ Task<Result<Answer>> manage(app::App& app, View in, std::string type) {
   store::Commit commit;
   std::vector<std::string> written;
   if (type == "delete_for_runs") {
-    for (const auto& id : read_labels(in["run_ids"]))
+    for (const auto& id : read_labels(in["run_ids"])) {
+      if (auto allowed = co_await check_run(app, in, id); !allowed) co_return fail(allowed.error());
       commit.changes.emplace_back(store::EraseCheckpointsOfRun{id});
+    }
   } else if (type == "copy_thread") {
+    const auto source = in["source"].string();
+    if (auto allowed = co_await check_owner(app, in, source); !allowed) co_return fail(allowed.error());
     written.push_back(in["target"].string());
-    commit.changes.emplace_back(store::CopyCheckpoints{in["source"].string(), written.front()});
+    commit.changes.emplace_back(store::CopyCheckpoints{source, written.front()});
   } else {
     written = read_labels(in["thread_ids"]);
     const bool keep_latest = type == "prune" && in["strategy"].string() != "delete";

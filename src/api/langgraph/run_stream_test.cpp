@@ -1,0 +1,176 @@
+#include "api/langgraph/run_stream.hpp"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+
+#include "api/api_testing.hpp"
+
+namespace dg::api::langgraph {
+namespace {
+
+using app::testing::TestWorker;
+using app::testing::values;
+using std::chrono::seconds;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+TEST(SseText, IsAnEventWithTheFramesNumber) {
+  EXPECT_EQ(sse_text({7, {"values", R"({"a":1})"}}), "id: 7\nevent: values\ndata: {\"a\":1}\n\n");
+  EXPECT_EQ(sse_text({0, {"messages|sub:1", "[]"}}), "id: 0\nevent: messages|sub:1\ndata: []\n\n");
+}
+
+// Workers may send JSON with line breaks between its tokens, and whatever as the name of a node.
+TEST(SseText, StaysOneEventWhateverTheFrameHolds) {
+  EXPECT_EQ(sse_text({1, {"values", "{\r\n  \"a\": 1\n}"}}),
+            "id: 1\nevent: values\ndata: {    \"a\": 1 }\n\n");
+  const auto odd = sse_text({1, {"values|a\n\nevent: error\ndata: x", "1"}});
+  EXPECT_EQ(std::ranges::count(odd, '\n'), 4) << odd;
+}
+
+TEST(InModes, AreThoseAskedForAndWhatBelongsToAll) {
+  EXPECT_TRUE(in_modes("anything", {})) << "no modes: all of them";
+  EXPECT_TRUE(in_modes("values", {"values"}));
+  EXPECT_FALSE(in_modes("updates", {"values"}));
+  EXPECT_TRUE(in_modes("updates|node:1", {"updates"}));
+  EXPECT_FALSE(in_modes("valuesx", {"values"}));
+  for (const auto* event : {"metadata", "error"}) EXPECT_TRUE(in_modes(event, {"custom"})) << event;
+}
+
+TEST(InModes, MessagesComeInTwoForms) {
+  for (const auto* event : {"messages/partial", "messages/complete", "messages/metadata"}) {
+    EXPECT_TRUE(in_modes(event, {"messages"})) << event;
+    EXPECT_FALSE(in_modes(event, {"messages-tuple"})) << event;
+  }
+  EXPECT_TRUE(in_modes("messages", {"messages-tuple"}));
+  EXPECT_TRUE(in_modes("messages|sub:1", {"messages-tuple"}));
+  EXPECT_FALSE(in_modes("messages", {"messages"}));
+}
+
+TEST(FrameAfter, GoesOnBehindTheLastFrame) {
+  EXPECT_EQ(frame_after(std::nullopt), 0);
+  for (const auto* start : {"", "-1", "-"}) EXPECT_EQ(frame_after(start), 0) << start;
+  EXPECT_EQ(frame_after("0"), 1);
+  EXPECT_EQ(frame_after("41"), 42);
+}
+
+TEST(FrameAfter, AnythingElseIsNamed) {
+  for (const auto* bad :
+       {"-2", "x", "1x", " 1", "1 ", "1.5", "+1", "0x1", "99999999999999999999", "9223372036854775807"}) {
+    const auto from = frame_after(bad);
+    ASSERT_FALSE(from) << bad;
+    EXPECT_EQ(from.error().code, Errc::invalid_argument);
+    EXPECT_EQ(from.error().fields.at(0).place, "Last-Event-ID");
+  }
+}
+
+class StreamRoutes : public testing::ApiTest {
+ protected:
+  std::string path(const domain::Run& run, std::string_view rest = "") {
+    return "/threads/" + run.thread_id + "/runs/" + run.id + std::string(rest);
+  }
+  domain::Run start() { return server_.create(server_.make_thread()); }
+
+  TestWorker worker_{server_, {.slots = 4}};
+};
+
+TEST_F(StreamRoutes, ANewRunIsStreamedToItsEnd) {
+  const auto thread = server_.make_thread();
+  auto stream = follow(post("/threads/" + thread + "/runs/stream", R"({"assistant_id":"agent"})"));
+  const auto run = worker_.leased();
+  EXPECT_EQ(testing::header(stream->response, "Content-Type"), "text/event-stream");
+  EXPECT_EQ(testing::header(stream->response, "Content-Location"), path(run));
+  EXPECT_EQ(testing::header(stream->response, "Location"), path(run, "/stream"));
+  EXPECT_THAT(stream->client->text, StartsWith("id: 0\nevent: metadata\ndata: {\"run_id\":\"" + run.id));
+  worker_.say(run, 1, values(R"({"a":1})"));
+  EXPECT_THAT(stream->client->text, HasSubstr("id: 1\nevent: values\ndata: {\"a\":1}\n\n"));
+  EXPECT_FALSE(stream->ended);
+  worker_.complete(run, 2);
+  EXPECT_TRUE(stream->ended);
+}
+
+TEST_F(StreamRoutes, AReaderComesBackBehindItsLastFrame) {
+  const auto run = start();
+  worker_.say(run, 1, values("1"));
+  worker_.say(run, 2, values("2"));
+  worker_.complete(run, 3);
+  const auto back = follow(get(path(run, "/stream"), {{"Last-Event-ID", "1"}}));
+  EXPECT_EQ(back->client->text, "id: 2\nevent: values\ndata: 2\n\n");
+  EXPECT_TRUE(back->ended);
+  const auto whole = follow(get(path(run, "/stream"), {{"Last-Event-ID", "-1"}}));
+  EXPECT_THAT(whole->client->text, StartsWith("id: 0\nevent: metadata\n"));
+  EXPECT_EQ(get(path(run, "/stream"), {{"Last-Event-ID", "last"}}).status, 422);
+}
+
+TEST_F(StreamRoutes, OnlyTheModesAskedForAreSentUnderTheirNumbers) {
+  const auto run = start();
+  worker_.say(run, 1, app::testing::frames_of({{"values", "1"}, {"updates", "2"}, {"updates|n:1", "3"}}));
+  worker_.complete(run, 2);
+  const auto stream = follow(get(path(run, "/stream?stream_mode=updates"), {{"Last-Event-ID", "0"}}));
+  EXPECT_EQ(stream->client->text, "id: 2\nevent: updates\ndata: 2\n\nid: 3\nevent: updates|n:1\ndata: 3\n\n");
+}
+
+TEST_F(StreamRoutes, ASilentRunIsKeptAliveByHeartbeats) {
+  const auto run = start();
+  const auto stream = follow(get(path(run, "/stream"), {{"Last-Event-ID", "0"}}));
+  server_.pass(seconds(16));
+  EXPECT_EQ(stream->client->text, ": heartbeat\n\n: heartbeat\n\n: heartbeat\n\n");
+  worker_.complete(run, 1);
+}
+
+TEST_F(StreamRoutes, AClientThatLeavesCancelsTheRunWhereItAskedFor) {
+  const auto thread = server_.make_thread();
+  const auto streamed = follow(
+      post("/threads/" + thread + "/runs/stream", R"({"assistant_id":"agent","on_disconnect":"cancel"})"));
+  const auto run = worker_.leased();
+  streamed->client->close();
+  server_.pass(seconds(1));
+  EXPECT_TRUE(streamed->ended);
+  EXPECT_EQ(server_.now(run).cancel, domain::CancelAction::interrupt);
+
+  const auto other = start();
+  const auto watched = follow(get(path(other, "/stream")));
+  watched->client->close();
+  server_.pass(seconds(6));
+  EXPECT_TRUE(watched->ended);
+  EXPECT_EQ(server_.now(other).cancel, domain::CancelAction::none);
+  worker_.complete(other, 1);
+}
+
+TEST_F(StreamRoutes, AServerThatStopsCancelsNothing) {
+  const auto run = start();
+  const auto stream = follow(get(path(run, "/stream?cancel_on_disconnect=true")));
+  stream->client->close(true);
+  server_.pass(seconds(6));
+  EXPECT_TRUE(stream->ended);
+  EXPECT_EQ(server_.now(run).cancel, domain::CancelAction::none);
+  worker_.complete(run, 1);
+}
+
+TEST_F(StreamRoutes, AWaitGivesTheResultAndWhiteSpaceUntilThen) {
+  const auto waiting = follow(post("/runs/wait", R"({"assistant_id":"agent"})"));
+  const auto run = worker_.leased();
+  server_.pass(seconds(11));
+  EXPECT_EQ(waiting->client->text, "\n\n");
+  worker_.say(run, 1, values(R"({"answer":42})"));
+  worker_.complete(run, 2);
+  EXPECT_TRUE(waiting->ended);
+  EXPECT_EQ(waiting->client->text, "\n\n{\"answer\":42}");
+}
+
+TEST_F(StreamRoutes, AJoinTellsOfAnErrorAndOfADeletion) {
+  const auto run = start();
+  const auto joined = follow(get(path(run, "/join")));
+  worker_.complete(run, 1, app::Outcome::error);
+  EXPECT_EQ(joined->client->text, R"({"__error__":{"error":"ValueError","message":"no"}})");
+
+  const auto doomed = start();
+  const auto lost = follow(get(path(doomed, "/join")));
+  EXPECT_EQ(call(net::Method::del, "/threads/" + doomed.thread_id).status, 204);
+  server_.settle();
+  EXPECT_THAT(lost->client->text, HasSubstr("RunDeleted"));
+  EXPECT_TRUE(lost->ended);
+}
+
+}  // namespace
+}  // namespace dg::api::langgraph

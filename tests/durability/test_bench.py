@@ -1,0 +1,56 @@
+"""`duragraph bench` measures real servers: every workload runs, and none of its requests fails."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.processes import binary
+
+WORKLOADS = {
+    "startup": {"startup, empty folder", "startup, again"},
+    "runs": {"runs", "runs, 2 workers"},
+    "create": {"create"},
+    "state": {"state"},
+    "first-frame": {"first-frame", "first-frame of the graph"},
+    "readers": {"readers"},
+    "idle": {"idle"},
+}
+"""The workloads that take seconds, with the names of their rows."""
+
+
+def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    program = binary()
+    if program is None:
+        pytest.skip("no program is built")
+    environment = {"PATH": "/usr/bin:/bin", "VIRTUAL_ENV": str(Path(sys.prefix))}
+    return subprocess.run(
+        [program, "bench", *arguments], env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
+
+
+@pytest.mark.parametrize("workload", WORKLOADS)
+def test_workload(workload: str) -> None:
+    done = bench(workload, "--seconds", "1", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    result: dict[str, Any] = json.loads(done.stdout)
+    assert result["machine"]
+    assert {row["workload"] for row in result["rows"]} == WORKLOADS[workload]
+    for row in result["rows"]:
+        assert row["errors"] == 0 and row["count"] > 0
+        assert 0 < row["p50_ms"] <= row["p95_ms"] <= row["p99_ms"]
+        assert all(limit > 0 for limit in row["limits"].values())
+
+
+def test_a_table_for_people_and_a_list_of_workloads() -> None:
+    done = bench("state", "--seconds", "1")
+    assert done.returncode == 0, done.stderr
+    header = next(line for line in done.stdout.splitlines() if line.startswith("workload"))
+    assert "p50 ms" in header and "limit" in header
+    assert bench("nothing").returncode == 2
+    listed = bench("--help").stdout
+    assert all(name in listed for name in (*WORKLOADS, "tokens", "chat"))
