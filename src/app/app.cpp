@@ -1,5 +1,7 @@
 #include "app/app.hpp"
 
+#include "base/log.hpp"
+
 namespace dg::app {
 namespace {
 
@@ -42,12 +44,21 @@ App::App(Context made_context, Metrics& made_metrics)
     : context(std::move(made_context)),
       metrics(made_metrics),
       workers(context),
+      assistants(context, workers),
       streams(context),
-      runs(context, workers, streams, metrics),
+      runs(context, workers, assistants, streams, metrics),
       owners(context, workers, runs, streams),
-      threads(context, workers, owners),
-      assistants(context, workers) {
+      threads(context, workers, owners) {
+  workers.on_graphs([this](std::vector<RegisteredGraph> graphs) { return greet(std::move(graphs)); });
   show_loads(*this);
+}
+
+Task<void> App::greet(std::vector<RegisteredGraph> graphs) {
+  for (auto& graph : graphs) {
+    if (graph.error != "null") continue;
+    const auto done = co_await assistants.ensure_default(graph.graph_id, graph.description);
+    if (!done) log::error("the graph \"{}\" has no assistant: {}", graph.graph_id, done.error().message);
+  }
 }
 
 Task<Status> App::start() {

@@ -16,15 +16,17 @@ struct App {
   App(Context made_context, Metrics& made_metrics);
   // Reads what survived a restart and starts the loops that run for ever.
   Task<Status> start();
+  // Gives the graphs that a worker brings the assistants that they lack.
+  Task<void> greet(std::vector<RegisteredGraph> graphs);
 
   Context context;
   Metrics& metrics;
   Workers workers;
+  Assistants assistants;
   Streams streams;
   Runs runs;
   Owners owners;
   Threads threads;
-  Assistants assistants;
 };
 
 }  // namespace dg::app

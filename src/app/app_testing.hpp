@@ -45,7 +45,7 @@ class TestServer {
     start();
     for (const std::string graph : {"agent", "planner"}) {
       must(wait(app().workers.declare_graph(graph, "")));
-      must(wait(app().assistants.ensure_default(graph, "", "{}", "{}")));
+      must(wait(app().assistants.declare(graph, "", "{}", "{}")));
     }
   }
   ~TestServer() {

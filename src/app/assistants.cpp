@@ -1,5 +1,7 @@
 #include "app/assistants.hpp"
 
+#include <algorithm>
+
 #include "app/changes.hpp"
 #include "base/json.hpp"
 
@@ -27,6 +29,22 @@ domain::AssistantContent patched(domain::AssistantContent content, const Assista
   return content;
 }
 
+constexpr std::int64_t versions_max = 1000;  // looked through for one that was declared
+
+AssistantDraft draft_of(std::string graph_id, std::string description, std::string config,
+                        std::string context) {
+  AssistantDraft draft;
+  draft.id = default_assistant_id(graph_id);
+  draft.name = graph_id;
+  draft.graph_id = std::move(graph_id);
+  draft.config = std::move(config);
+  draft.context = std::move(context);
+  if (!description.empty()) draft.description = std::move(description);
+  draft.metadata = R"({"created_by":"system"})";
+  draft.keep_existing = true;
+  return draft;
+}
+
 Error unknown_graph(const Workers& workers, const std::string& graph_id) {
   return {
       Errc::not_found, "no graph is named \"" + graph_id + "\"; graphs here: " + workers.graph_names(), {}};
@@ -42,24 +60,40 @@ std::string assistant_id_of(std::string_view reference) {
   return is_uuid(reference) ? std::string(reference) : default_assistant_id(reference);
 }
 
-Assistants::Assistants(Context& context, Workers& workers) : context_(context), workers_(workers) {}
+Assistants::Assistants(Context& context, Workers& workers)
+    : context_(context), workers_(workers), lines_(context.env.timers) {}
 
-Task<Status> Assistants::ensure_default(std::string graph_id, std::string description, std::string config,
-                                        std::string context) {
-  AssistantDraft draft;
-  draft.id = default_assistant_id(graph_id);
-  draft.graph_id = draft.name = graph_id;
-  draft.config = std::move(config);
-  draft.context = std::move(context);
-  if (!description.empty()) draft.description = std::move(description);
-  draft.metadata = R"({"created_by":"system"})";
-  draft.keep_existing = true;
-  const auto existing = co_await context_.store.assistant(*draft.id);
+Task<Status> Assistants::declare(std::string graph_id, std::string description, std::string config,
+                                 std::string context) {
+  const auto id = default_assistant_id(graph_id);
+  const auto existing = co_await context_.store.assistant(id);
+  if (!existing) co_return fail(existing.error());
+  if (!*existing) {
+    const auto made = co_await create(draft_of(graph_id, description, config, context));
+    co_return made ? Status{} : fail(made.error());
+  }
+  const auto versions = co_await context_.store.assistant_versions(id, "{}", {versions_max, 0});
+  if (!versions) co_return fail(versions.error());
+  const bool declared_before = std::ranges::any_of(*versions, [&](const store::AssistantVersion& version) {
+    return json::equal(json::View(version.content.config), json::View(config)) &&
+           json::equal(json::View(version.content.context), json::View(context)) &&
+           version.content.description.value_or("") == description;
+  });
+  if (declared_before) co_return Status{};
+  AssistantPatch patch;
+  patch.config = std::move(config);
+  patch.context = std::move(context);
+  if (!description.empty()) patch.description = std::move(description);
+  const auto changed = co_await change(id, &patch, 0);
+  co_return changed ? Status{} : fail(changed.error());
+}
+
+Task<Status> Assistants::ensure_default(std::string graph_id, std::string description) {
+  const auto existing = co_await context_.store.assistant(default_assistant_id(graph_id));
   if (!existing) co_return fail(existing.error());
   if (*existing) co_return Status{};
-  const auto made = co_await create(std::move(draft));
-  if (!made) co_return fail(made.error());
-  co_return Status{};
+  const auto made = co_await create(draft_of(std::move(graph_id), std::move(description), "{}", "{}"));
+  co_return made ? Status{} : fail(made.error());
 }
 
 Task<Result<domain::Assistant>> Assistants::create(AssistantDraft draft) {
@@ -86,8 +120,16 @@ Task<Result<domain::Assistant>> Assistants::create(AssistantDraft draft) {
 Task<Result<domain::Assistant>> Assistants::get(std::string reference) {
   auto assistant = co_await context_.store.assistant(assistant_id_of(reference));
   if (!assistant) co_return fail(assistant.error());
-  if (!*assistant) co_return fail(Errc::not_found, "Assistant not found: " + reference);
-  co_return std::move(**assistant);
+  if (*assistant) co_return std::move(**assistant);
+  // A graph has an assistant by itself, also where somebody deleted it: its name finds it anew.
+  if (!is_uuid(reference) && workers_.graph(reference)) {
+    if (auto made = co_await ensure_default(reference, ""); !made) co_return fail(made.error());
+    assistant = co_await context_.store.assistant(assistant_id_of(reference));
+    if (assistant && *assistant) co_return std::move(**assistant);
+  }
+  co_return fail(Errc::not_found, "No assistant found for \"" + reference +
+                                      "\". Make sure the assistant ID is for a valid assistant or a valid " +
+                                      "graph ID. Graphs here: " + workers_.graph_names() + ".");
 }
 
 Task<Result<store::Found<domain::Assistant>>> Assistants::search(store::AssistantFilter filter,
@@ -107,27 +149,30 @@ Task<Result<domain::Assistant>> Assistants::choose_version(std::string reference
 
 Task<Result<domain::Assistant>> Assistants::change(std::string reference, const AssistantPatch* patch,
                                                    std::int64_t number) {
-  for (int attempt = 0;; ++attempt) {
-    auto assistant = co_await get(reference);
-    if (!assistant) co_return assistant;
-    store::Commit commit;
-    const auto now = context_.env.clock.now();
-    if (patch != nullptr) {
-      append_assistant(
-          commit, *assistant,
-          domain::AssistantUpdated{patched(assistant->content, *patch), assistant->newest_number + 1}, now);
-    } else {
-      const auto version = co_await context_.store.assistant_version(assistant->id, number);
-      if (!version) co_return fail(version.error());
-      if (!*version)
-        co_return fail(Errc::not_found, "the assistant has no version " + std::to_string(number));
-      append_assistant(commit, *assistant, domain::AssistantVersionChosen{(*version)->content, number}, now);
-    }
-    commit.changes.emplace_back(store::PutAssistant{*assistant, patch != nullptr});
-    const auto done = co_await context_.store.commit(std::move(commit));
-    if (done) co_return assistant;
-    if (done.error().code != Errc::conflict || attempt + 1 >= decide_attempts) co_return fail(done.error());
+  const auto turn = co_await lines_.enter(assistant_id_of(reference));
+  co_return co_await until_decided([&] { return try_change(reference, patch, number); });
+}
+
+Task<Result<domain::Assistant>> Assistants::try_change(std::string reference, const AssistantPatch* patch,
+                                                       std::int64_t number) {
+  auto assistant = co_await get(reference);
+  if (!assistant) co_return assistant;
+  store::Commit commit;
+  const auto now = context_.env.clock.now();
+  if (patch != nullptr) {
+    append_assistant(
+        commit, *assistant,
+        domain::AssistantUpdated{patched(assistant->content, *patch), assistant->newest_number + 1}, now);
+  } else {
+    const auto version = co_await context_.store.assistant_version(assistant->id, number);
+    if (!version) co_return fail(version.error());
+    if (!*version) co_return fail(Errc::not_found, "the assistant has no version " + std::to_string(number));
+    append_assistant(commit, *assistant, domain::AssistantVersionChosen{(*version)->content, number}, now);
   }
+  commit.changes.emplace_back(store::PutAssistant{*assistant, patch != nullptr});
+  const auto done = co_await context_.store.commit(std::move(commit));
+  if (!done) co_return fail(done.error());
+  co_return assistant;
 }
 
 Task<Status> Assistants::remove(std::string reference, bool delete_threads) {

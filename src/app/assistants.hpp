@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "app/context.hpp"
+#include "app/lines.hpp"
 #include "app/workers.hpp"
 
 namespace dg::app {
@@ -35,14 +36,17 @@ class Assistants {
  public:
   Assistants(Context& context, Workers& workers);
 
-  // The assistant that every graph has by itself; `config` and `context` are what LANGGRAPH_CONFIG
-  // gives it, an empty `description` is none. Nothing happens when it exists.
-  Task<Status> ensure_default(std::string graph_id, std::string description, std::string config,
-                              std::string context);
+  // The assistant that every graph has by itself, as langgraph.json has it now: `config` and `context`
+  // are what LANGGRAPH_CONFIG gives it, an empty `description` is none. What it was never before becomes
+  // a new version; what it was once is left as people changed it since.
+  Task<Status> declare(std::string graph_id, std::string description, std::string config,
+                       std::string context);
+  // The same for a graph that a worker brings. Nothing happens when it exists.
+  Task<Status> ensure_default(std::string graph_id, std::string description);
 
   // not_found: unknown graph, the message lists those that exist. conflict: the id exists.
   Task<Result<domain::Assistant>> create(AssistantDraft draft);
-  // By id or by the name of a graph.
+  // By id or by the name of a graph. not_found lists the graphs that exist.
   Task<Result<domain::Assistant>> get(std::string reference);
   Task<Result<store::Found<domain::Assistant>>> search(store::AssistantFilter filter, store::Page page);
   Task<Result<domain::Assistant>> patch(std::string reference, AssistantPatch patch);
@@ -56,10 +60,13 @@ class Assistants {
   Task<Result<std::string>> describe(std::string reference, std::string method, std::string extra);
 
  private:
+  Task<Result<domain::Assistant>> try_change(std::string reference, const AssistantPatch* patch,
+                                             std::int64_t number);
   Task<Result<domain::Assistant>> change(std::string reference, const AssistantPatch* patch,
                                          std::int64_t number);
   Context& context_;
   Workers& workers_;
+  Lines lines_;  // of assistants
 };
 
 // The id of the assistant that a graph has by itself.

@@ -1,6 +1,8 @@
 // Small pieces that use cases build their commits from.
 #pragma once
 
+#include <optional>
+#include <string>
 #include <type_traits>
 #include <vector>
 
@@ -13,13 +15,15 @@ namespace dg::app {
 inline constexpr int decide_attempts = 10;
 
 // Makes attempts, each of which decides on what it reads anew, until one succeeds or fails for
-// another reason than that somebody else changed the aggregate first. What `attempt` refers to must
-// live until the task is done.
+// another reason than that somebody else changed the aggregate first. unavailable: somebody always
+// did. What `attempt` refers to must live until the task is done.
 template <class Attempt>
 std::invoke_result_t<Attempt> until_decided(Attempt attempt) {
   for (int left = decide_attempts;; --left) {
     auto done = co_await attempt();
-    if (done || done.error().code != Errc::conflict || left <= 1) co_return done;
+    if (done || done.error().code != Errc::conflict) co_return done;
+    if (left <= 1)
+      co_return fail(Errc::unavailable, "too many others change this at the same time; try again");
   }
 }
 
@@ -60,6 +64,17 @@ inline std::string frame_json(const domain::RunError& error) {
       .string(error.message)
       .end_object()
       .take();
+}
+
+// The interrupts of every task of a thread's newest checkpoint, as a JSON list.
+inline std::string interrupts_of(const std::optional<store::CheckpointState>& head) {
+  json::Writer out;
+  out.begin_array();
+  if (head)
+    for (const auto task : json::View(head->projection)["tasks"].elements())
+      for (const auto interrupt : task["interrupts"].elements()) out.raw(interrupt.raw());
+  out.end_array();
+  return out.take();
 }
 
 }  // namespace dg::app

@@ -54,21 +54,15 @@ domain::RunCreated created_event(RunOrder order, const domain::Assistant& assist
 }  // namespace
 
 Task<Result<domain::Assistant>> Runs::resolve(std::string reference) {
-  auto assistant = co_await context_.store.assistant(assistant_id_of(reference));
-  if (!assistant) co_return fail(assistant.error());
-  if (!*assistant) {
-    co_return fail(Errc::not_found,
-                   "No assistant found for \"" + reference +
-                       "\". Make sure the assistant ID is for a valid assistant or a valid graph ID. " +
-                       "Graphs here: " + workers_.graph_names() + ".");
-  }
-  const auto graph = workers_.graph((*assistant)->content.graph_id);
+  auto assistant = co_await assistants_.get(std::move(reference));
+  if (!assistant) co_return assistant;
+  const auto graph = workers_.graph(assistant->content.graph_id);
   if (graph && !graph->served && graph->error != "null") {
     const json::View error(graph->error);
     co_return fail(Errc::unavailable, "the graph \"" + graph->graph_id + "\" cannot be imported: " +
                                           error["error"].string() + ": " + error["message"].string());
   }
-  co_return std::move(**assistant);
+  co_return assistant;
 }
 
 // One attempt at creating a run, as it is gathered for its commit.
@@ -87,7 +81,9 @@ Task<Result<domain::Run>> Runs::create(RunOrder order) {
   if (!order.thread_id) {
     order.thread_id = make_uuid7(context_.env);
     order.create_thread = true;
+    co_return co_await until_decided([&] { return try_create(order, *assistant); });
   }
+  const auto turn = co_await lines_.enter(*order.thread_id);
   co_return co_await until_decided([&] { return try_create(order, *assistant); });
 }
 

@@ -1,4 +1,7 @@
 // What a run waits for.
+#include <algorithm>
+
+#include "app/changes.hpp"
 #include "app/runs.hpp"
 #include "base/json.hpp"
 
@@ -17,7 +20,37 @@ Why waiting_for_time(const domain::Run& run) {
           one("until", until)};
 }
 
+Why finished(const domain::Run& run) {
+  auto message = "it is over: " + std::string(to_string(run.state));
+  if (run.error) message += ": " + run.error->error + ": " + run.error->message;
+  return {run, "finished", std::move(message), "{}"};
+}
+
+// The sessions that serve the graph, each with the runs that hold its slots.
+Why waiting_for_slot(const domain::Run& run, const std::vector<std::shared_ptr<WorkerSession>>& serving) {
+  json::Writer out;
+  out.begin_object().key("graph_id").string(run.graph_id).key("sessions").begin_array();
+  for (const auto& session : serving) {
+    out.begin_object().key("session_id").string(session->id).key("slots").integer(session->slots);
+    out.key("run_ids").begin_array();
+    for (const auto& id : session->running) out.string(id);
+    out.end_array().end_object();
+  }
+  out.end_array().end_object();
+  return {run, "slots_busy",
+          "every slot of the workers that serve the graph \"" + run.graph_id + "\" is busy", out.take()};
+}
+
 }  // namespace
+
+Task<Result<Why>> Runs::waiting_for_person(domain::Run run) {
+  const auto row = co_await context_.store.thread(run.thread_id);
+  if (!row) co_return fail(row.error());
+  json::Writer out;
+  out.begin_object().key("thread_id").string(run.thread_id).key("interrupts");
+  out.raw(*row ? interrupts_of((*row)->head) : "[]").end_object();
+  co_return Why{std::move(run), "person", "it has paused for an answer; resume it with a value", out.take()};
+}
 
 Task<Result<Why>> Runs::why(std::string run_id) {
   auto found = co_await get(run_id);
@@ -30,12 +63,11 @@ Task<Result<Why>> Runs::why(std::string run_id) {
                     one("session_id", run.session_id)};
     }
     case domain::RunState::requires_action:
-      co_return Why{run, "person", "it has paused for an answer; resume it with a value",
-                    one("thread_id", run.thread_id)};
+      co_return co_await waiting_for_person(run);
     case domain::RunState::queued:
       break;
     default:
-      co_return Why{run, "finished", "it is over: " + std::string(to_string(run.state)), "{}"};
+      co_return finished(run);
   }
   if (run.not_before > context_.env.clock.now()) co_return waiting_for_time(run);
 
@@ -51,15 +83,12 @@ Task<Result<Why>> Runs::why(std::string run_id) {
       co_return Why{run, "thread_busy", "the run " + other.id + " of the same thread comes first",
                     one("run_id", other.id)};
 
-  bool served = false;
-  for (const auto& session : workers_.sessions()) {
+  auto serving = workers_.sessions();
+  std::erase_if(serving, [&run](const std::shared_ptr<WorkerSession>& session) {
     const auto* graph = session->graph(run.graph_id);
-    served = served || (graph != nullptr && graph->error == "null" && session->link && !session->draining);
-  }
-  if (served)
-    co_return Why{run, "slots_busy",
-                  "every slot of the workers that serve the graph \"" + run.graph_id + "\" is busy",
-                  one("graph_id", run.graph_id)};
+    return graph == nullptr || graph->error != "null" || !session->link || session->draining;
+  });
+  if (!serving.empty()) co_return waiting_for_slot(run, serving);
   const auto graph = workers_.graph(run.graph_id);
   if (graph && graph->error != "null") {
     const json::View error(graph->error);

@@ -7,16 +7,6 @@
 namespace dg::app {
 namespace {
 
-std::string interrupts_of(const std::optional<store::CheckpointState>& head) {
-  json::Writer out;
-  out.begin_array();
-  if (head)
-    for (const auto task : json::View(head->projection)["tasks"].elements())
-      for (const auto interrupt : task["interrupts"].elements()) out.raw(interrupt.raw());
-  out.end_array();
-  return out.take();
-}
-
 // `values` with __interrupt__ in it; what is no object cannot hold it.
 std::string with_interrupts(std::string values, const std::string& interrupts) {
   const json::View view(values);
@@ -44,8 +34,14 @@ void Runs::Counts::ended(domain::RunState state) {
       .add();
 }
 
-Runs::Runs(Context& context, Workers& workers, Streams& streams, Metrics& metrics)
-    : context_(context), workers_(workers), streams_(streams), counts_(metrics), queue_(context.env.timers) {
+Runs::Runs(Context& context, Workers& workers, Assistants& assistants, Streams& streams, Metrics& metrics)
+    : context_(context),
+      workers_(workers),
+      assistants_(assistants),
+      streams_(streams),
+      counts_(metrics),
+      lines_(context.env.timers),
+      queue_(context.env.timers) {
   context_.bus.subscribe(bus::Topic::queue, [this](const std::string&) {
     ++queue_changes_;
     queue_.notify_all();

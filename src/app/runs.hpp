@@ -5,7 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "app/assistants.hpp"
 #include "app/context.hpp"
+#include "app/lines.hpp"
 #include "app/streams.hpp"
 #include "app/workers.hpp"
 #include "base/metrics.hpp"
@@ -41,7 +43,7 @@ struct Why {
 
 class Runs {
  public:
-  Runs(Context& context, Workers& workers, Streams& streams, Metrics& metrics);
+  Runs(Context& context, Workers& workers, Assistants& assistants, Streams& streams, Metrics& metrics);
 
   // Answers when the run is durable; it may be running already. Errors: not_found (assistant, graph,
   // thread), busy (multitask reject).
@@ -105,6 +107,7 @@ class Runs {
   // Tells everybody whom the commit of a creation concerns.
   void created(const Creation& creation);
 
+  Task<Result<Why>> waiting_for_person(domain::Run run);
   Task<Status> start(domain::Run run, std::shared_ptr<WorkerSession> session);
   Task<Status> lose_owner(std::string run_id, std::string session_id, std::string reason);
   Task<Status> try_lose_owner(std::string run_id, std::string session_id, std::string reason);
@@ -127,8 +130,10 @@ class Runs {
 
   Context& context_;
   Workers& workers_;
+  Assistants& assistants_;
   Streams& streams_;
   Counts counts_;
+  Lines lines_;                      // of threads on which runs are created
   Signal queue_;                     // something may be claimable
   std::uint64_t queue_changes_ = 0;  // counts its notifications, so that none is missed
 };

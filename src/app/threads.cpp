@@ -6,7 +6,7 @@
 namespace dg::app {
 
 Threads::Threads(Context& context, Workers& workers, Owners& owners)
-    : context_(context), workers_(workers), owners_(owners) {}
+    : context_(context), workers_(workers), owners_(owners), lines_(context.env.timers) {}
 
 Task<Result<store::ThreadRow>> Threads::create(std::optional<std::string> id, std::string metadata,
                                                bool keep_existing) {
@@ -36,43 +36,47 @@ Task<Result<store::ThreadRow>> Threads::get(std::string id) {
 }
 
 Task<Result<store::ThreadRow>> Threads::patch(std::string id, std::string metadata) {
-  for (int attempt = 0;; ++attempt) {
-    auto row = co_await get(id);
-    if (!row) co_return row;
-    store::Commit commit;
-    append_thread(commit, row->thread, domain::ThreadPatched{metadata}, context_.env.clock.now());
-    commit.changes.emplace_back(store::PutThread{row->thread});
-    const auto done = co_await context_.store.commit(std::move(commit));
-    if (done) co_return co_await get(id);
-    if (done.error().code != Errc::conflict || attempt + 1 >= decide_attempts) co_return fail(done.error());
-  }
+  const auto turn = co_await lines_.enter(id);
+  co_return co_await until_decided([&] { return try_patch(id, metadata); });
+}
+
+Task<Result<store::ThreadRow>> Threads::try_patch(std::string id, std::string metadata) {
+  auto row = co_await get(id);
+  if (!row) co_return row;
+  store::Commit commit;
+  append_thread(commit, row->thread, domain::ThreadPatched{std::move(metadata)}, context_.env.clock.now());
+  commit.changes.emplace_back(store::PutThread{row->thread});
+  const auto done = co_await context_.store.commit(std::move(commit));
+  if (!done) co_return fail(done.error());
+  co_return co_await get(id);
 }
 
 Task<Status> Threads::remove(std::string id) {
-  for (int attempt = 0;; ++attempt) {
-    auto row = co_await get(id);
-    if (!row) co_return fail(row.error());
-    const auto head = co_await context_.store.thread_head(id);
-    if (!head) co_return fail(head.error());
-    const auto runs = co_await context_.store.open_runs(id);
-    if (!runs) co_return fail(runs.error());
-    store::Commit commit;
-    commit.conditions.emplace_back(store::ThreadUnchanged{id, head->turn});
-    append_thread(commit, row->thread, domain::ThreadDeleted{}, context_.env.clock.now());
-    commit.changes.emplace_back(store::EraseThread{id});
-    const auto done = co_await context_.store.commit(std::move(commit));
-    if (done) {
-      for (const auto& run : *runs) {
-        if (run.state == domain::RunState::in_progress) {
-          workers_.send(run.session_id, Superseded{run.id, run.epoch, "its thread was deleted"});
-          workers_.disown(run.session_id, run.id);
-        }
-        context_.bus.publish(bus::Topic::run, run.id);
-      }
-      co_return Status{};
+  const auto turn = co_await lines_.enter(id);
+  co_return co_await until_decided([&] { return try_remove(id); });
+}
+
+Task<Status> Threads::try_remove(std::string id) {
+  auto row = co_await get(id);
+  if (!row) co_return fail(row.error());
+  const auto head = co_await context_.store.thread_head(id);
+  if (!head) co_return fail(head.error());
+  const auto runs = co_await context_.store.open_runs(id);
+  if (!runs) co_return fail(runs.error());
+  store::Commit commit;
+  commit.conditions.emplace_back(store::ThreadUnchanged{id, head->turn});
+  append_thread(commit, row->thread, domain::ThreadDeleted{}, context_.env.clock.now());
+  commit.changes.emplace_back(store::EraseThread{id});
+  const auto done = co_await context_.store.commit(std::move(commit));
+  if (!done) co_return fail(done.error());
+  for (const auto& run : *runs) {
+    if (run.state == domain::RunState::in_progress) {
+      workers_.send(run.session_id, Superseded{run.id, run.epoch, "its thread was deleted"});
+      workers_.disown(run.session_id, run.id);
     }
-    if (done.error().code != Errc::conflict || attempt + 1 >= decide_attempts) co_return fail(done.error());
+    context_.bus.publish(bus::Topic::run, run.id);
   }
+  co_return Status{};
 }
 
 Task<Result<store::ThreadRow>> Threads::copy(std::string id) {

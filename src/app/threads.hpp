@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "app/context.hpp"
+#include "app/lines.hpp"
 #include "app/owners.hpp"
 #include "app/workers.hpp"
 
@@ -65,10 +66,14 @@ class Threads {
   Task<Status> recover();
 
  private:
+  // A try_… is one attempt: conflict when somebody else changed the thread first.
+  Task<Result<store::ThreadRow>> try_patch(std::string id, std::string metadata);
+  Task<Status> try_remove(std::string id);
   Task<void> expire(std::string operation);
   Context& context_;
   Workers& workers_;
   Owners& owners_;
+  Lines lines_;  // of threads
 };
 
 }  // namespace dg::app

@@ -146,6 +146,7 @@ Task<Result<Workers::Welcome>> Workers::hello(Hello hello, std::shared_ptr<Worke
   session->link = nullptr;  // not to be offered runs before the answer is complete
   sessions_[session->id] = session;
   if (auto done = co_await remember(*session, true); !done) co_return fail(done.error());
+  if (graphs_seen_) co_await graphs_seen_(session->graphs);
 
   const auto leases = co_await context_.store.leases();
   if (!leases) co_return fail(leases.error());

@@ -1,6 +1,7 @@
 // The workers: who is connected, what they serve, which slots are free, who is still alive.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -41,6 +42,10 @@ using SessionOver = std::function<Task<void>(std::string session, std::string re
 class Workers {
  public:
   explicit Workers(Context& context);
+
+  // Called with the graphs of each worker that connects, before it is answered.
+  using GraphsSeen = std::function<Task<void>(std::vector<RegisteredGraph>)>;
+  void on_graphs(GraphsSeen seen) { graphs_seen_ = std::move(seen); }
 
   // Reads the sessions and leases that survived a restart; each is observed anew from now on.
   Task<Status> load();
@@ -115,6 +120,7 @@ class Workers {
   std::optional<std::string> expired(const WorkerSession& session) const;
 
   Context& context_;
+  GraphsSeen graphs_seen_;
   std::map<std::string, std::shared_ptr<WorkerSession>, std::less<>> sessions_;
   std::map<std::string, store::GraphRow, std::less<>> known_;
   std::map<std::string, std::string, std::less<>> ended_;  // session -> reason, to be taken away

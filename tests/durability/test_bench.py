@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.processes import binary
+from processes import binary
 
 WORKLOADS = {
     "startup": {"startup, empty folder", "startup, again"},

@@ -74,7 +74,7 @@ struct Declaring {
 Task<void> declare_graph(app::App& app, ProjectGraph graph, Declaring& declaring) {
   auto done = co_await app.workers.declare_graph(graph.id, graph.description);
   if (done)
-    done = co_await app.assistants.ensure_default(graph.id, graph.description, graph.config, graph.context);
+    done = co_await app.assistants.declare(graph.id, graph.description, graph.config, graph.context);
   if (!done) log::error("the graph \"{}\" could not be declared: {}", graph.id, done.error().message);
   --declaring.open;
   declaring.done.notify_all();
