@@ -67,7 +67,7 @@ Task<net::Response> Api::Impl::answer(net::Request& request, const net::Router::
     for (const auto& method : match.allowed) allowed += (allowed.empty() ? "" : ", ") + method;
     auto response = error_response(
         request, {Errc::method_not_allowed,
-                  fmt::format("{} is not allowed here; allowed: {}", to_string(request.method), allowed),
+                  fmt::format("{} is not allowed here; allowed: {}", request.method_name(), allowed),
                   {}});
     response.headers.emplace_back("Allow", allowed);
     co_return response;
@@ -75,7 +75,7 @@ Task<net::Response> Api::Impl::answer(net::Request& request, const net::Router::
   try {
     co_return co_await (*match.handler)(request);
   } catch (const std::exception& bug) {
-    log::error("a bug in {} {}: {}", to_string(request.method), match.pattern, bug.what());
+    log::error("a bug in {} {}: {}", request.method_name(), match.pattern, bug.what());
   }
   co_return error_response(request, {Errc::internal, "the server made a mistake; its log says more", {}});
 }

@@ -31,7 +31,15 @@ constexpr std::array rows{
     Row{Errc::internal, 500, "internal", "Internal Server Error"},
 };
 
-const Row& row_of(Errc code) {
+// What HTTP itself refuses has a status of its own.
+constexpr std::array refusals{
+    Row{Errc::too_large, 431, "too_large", "Request Header Fields Too Large"},
+    Row{Errc::timeout, 408, "timeout", "Request Timeout"},
+};
+
+const Row& row_of(Errc code, int refused_with = 0) {
+  for (const auto& row : refusals)
+    if (row.errc == code && row.status == refused_with) return row;
   for (const auto& row : rows)
     if (row.errc == code) return row;
   return rows.back();
@@ -47,7 +55,7 @@ std::string_view code_of(Errc code) {
 }
 
 net::Response error_response(const net::Request& request, const Error& error) {
-  const auto& row = row_of(error.code);
+  const auto& row = row_of(error.code, request.refused_with);
   json::Writer out;
   out.begin_object().key("type").string("about:blank").key("title").string(row.title);
   out.key("status").integer(row.status).key("detail").string(error.message).key("code").string(row.code);

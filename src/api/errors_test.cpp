@@ -59,6 +59,20 @@ TEST(ErrorResponse, EveryCodeHasItsStatus) {
   }
 }
 
+TEST(ErrorResponse, WhatHttpRefusesHasTheStatusOfItsHead) {
+  auto request = request_to("/");
+  request.refused_with = 431;
+  auto response = error_response(request, {Errc::too_large, "the request's headers are too large", {}});
+  EXPECT_EQ(response.status, 431);
+  EXPECT_EQ(View(response.body)["status"].integer(), 431);
+  EXPECT_EQ(View(response.body)["title"].string(), "Request Header Fields Too Large");
+  request.refused_with = 408;
+  EXPECT_EQ(error_response(request, {Errc::timeout, "", {}}).status, 408);
+  request.refused_with = 413;
+  response = error_response(request, {Errc::too_large, "", {}});
+  EXPECT_EQ(View(response.body)["title"].string(), "Content Too Large");
+}
+
 TEST(ErrorResponse, SaysWhenToComeBack) {
   EXPECT_THAT(error_response(request_to("/"), {Errc::unavailable, "", {}}).headers,
               Contains(Pair("Retry-After", "1")));

@@ -3,11 +3,92 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <ranges>
 
 #include "base/env.hpp"
+#include "net/uri.hpp"
 
 namespace dg::api {
+namespace {
+
+std::string joined(std::initializer_list<std::string_view> options) {
+  std::string out;
+  for (const auto option : options) {
+    if (option.empty()) continue;
+    if (!out.empty()) out += ", ";
+    out += option;
+  }
+  return out;
+}
+
+bool is_one_of(std::string_view value, std::initializer_list<std::string_view> options) {
+  return std::ranges::find(options, value) != options.end();
+}
+
+std::string integer_rule(std::int64_t least, std::int64_t most) {
+  if (most == INT64_MAX) return fmt::format("must be an integer of at least {}", least);
+  return fmt::format("must be an integer from {} to {}", least, most);
+}
+
+// Notes each of `values` that is no name out of `allowed`.
+void check_names(Mistakes& mistakes, std::string_view name, const std::vector<std::string>& values,
+                 std::initializer_list<std::string_view> allowed) {
+  for (const auto& value : values)
+    if (!is_one_of(value, allowed))
+      mistakes.wrong(name, fmt::format("\"{}\" is none of {}", value, joined(allowed)));
+}
+
+std::vector<std::string> strings_of(json::View array) {
+  std::vector<std::string> out;
+  for (const auto element : array.elements())
+    out.push_back(element.is_string() ? element.string() : std::string(element.raw()));
+  return out;
+}
+
+// A word for a flag, as Python's servers read it.
+std::optional<bool> flag_from(std::string_view word) {
+  const auto is = [&](std::string_view other) { return net::equal_ignoring_case(word, other); };
+  constexpr std::array yes = {"true", "1", "yes", "on", "t", "y"};
+  constexpr std::array no = {"false", "0", "no", "off", "f", "n"};
+  if (std::ranges::any_of(yes, is)) return true;
+  if (std::ranges::any_of(no, is)) return false;
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::string canonical_id(std::string text) {
+  if (!is_uuid(text)) return text;
+  for (auto& c : text)
+    if (c >= 'A' && c <= 'F') c = static_cast<char>(c - 'A' + 'a');
+  return text;
+}
+
+std::string Mistakes::place_of(std::string_view name) const {
+  return place_.empty() ? std::string(name) : place_ + "." + std::string(name);
+}
+
+void Mistakes::wrong(std::string_view name, std::string message) {
+  errors_.push_back({place_of(name), std::move(message)});
+}
+
+bool Mistakes::is_wrong(std::string_view name) const {
+  return std::ranges::find(errors_, place_of(name), &FieldError::place) != errors_.end();
+}
+
+void Mistakes::take_errors(const Mistakes& inner) {
+  errors_.insert(errors_.end(), inner.errors_.begin(), inner.errors_.end());
+}
+
+Status Mistakes::status() const {
+  if (errors_.empty()) return {};
+  std::string detail;
+  for (const auto& error : errors_)
+    detail += fmt::format("{}{}: {}", detail.empty() ? "" : "; ", error.place, error.message);
+  return fail(Error{Errc::invalid_argument, detail, errors_});
+}
 
 Result<Body> Body::read(const net::Request& request) {
   static constexpr std::string_view nothing = "{}";
@@ -17,23 +98,6 @@ Result<Body> Body::read(const net::Request& request) {
   const json::View view(text);
   if (!view.is_object()) return fail(Error{Errc::invalid_argument, "the body must be a JSON object", {}});
   return Body(view);
-}
-
-void Body::wrong(std::string_view name, std::string message) {
-  errors_.push_back(
-      {place_.empty() ? std::string(name) : place_ + "." + std::string(name), std::move(message)});
-}
-
-void Body::take_errors(const Body& inner) {
-  errors_.insert(errors_.end(), inner.errors_.begin(), inner.errors_.end());
-}
-
-Status Body::status() const {
-  if (errors_.empty()) return {};
-  std::string detail;
-  for (const auto& error : errors_)
-    detail += fmt::format("{}{}: {}", detail.empty() ? "" : "; ", error.place, error.message);
-  return fail(Error{Errc::invalid_argument, detail, errors_});
 }
 
 std::optional<std::string> Body::optional_text(std::string_view name) {
@@ -60,6 +124,7 @@ std::optional<std::string> Body::uuid(std::string_view name) {
     wrong(name, "must be a UUID");
     return std::nullopt;
   }
+  if (value) value = canonical_id(std::move(*value));
   return value;
 }
 
@@ -80,7 +145,7 @@ std::int64_t Body::integer(std::string_view name, std::int64_t otherwise, std::i
   if (value.is_null()) return otherwise;
   const auto number = value.integer();
   if (number && *number >= least && *number <= most) return *number;
-  wrong(name, fmt::format("must be an integer from {} to {}", least, most));
+  wrong(name, integer_rule(least, most));
   return otherwise;
 }
 
@@ -108,27 +173,43 @@ std::string Body::any(std::string_view name, std::string otherwise) {
 
 std::vector<std::string> Body::texts(std::string_view name) {
   const auto value = object_[name];
-  if (value.is_null()) return {};
   if (value.is_string()) return {value.string()};
-  std::vector<std::string> out;
-  for (const auto element : value.elements()) {
-    if (!element.is_string()) {
-      wrong(name, "must hold strings only");
-      return {};
-    }
-    out.push_back(element.string());
+  if (value.is_null() || value.is_array()) return list(name);
+  wrong(name, "must be a string or a list of strings");
+  return {};
+}
+
+std::vector<std::string> Body::list(std::string_view name) {
+  const auto value = object_[name];
+  if (value.is_null()) return {};
+  if (!value.is_array()) wrong(name, "must be a list of strings");
+  const auto elements = value.elements();
+  if (std::ranges::all_of(elements, &json::View::is_string)) return strings_of(value);
+  wrong(name, "must hold strings only");
+  return {};
+}
+
+std::vector<std::string> Body::uuids(std::string_view name) {
+  auto values = list(name);
+  for (auto& value : values) {
+    if (!is_uuid(value)) wrong(name, fmt::format("\"{}\" is no UUID", value));
+    value = canonical_id(std::move(value));
   }
-  if (!value.is_array()) wrong(name, "must be a string or a list of strings");
-  return out;
+  return values;
+}
+
+std::vector<std::string> Body::names(std::string_view name, std::initializer_list<std::string_view> allowed) {
+  auto values = list(name);
+  check_names(*this, name, values, allowed);
+  return values;
 }
 
 std::string Body::choice(std::string_view name, std::string otherwise,
                          std::initializer_list<std::string_view> allowed) {
-  auto value = text(name, otherwise);
-  if (std::ranges::find(allowed, value) != allowed.end()) return value;
-  std::string list;
-  for (const auto option : allowed) list += fmt::format("{}{}", list.empty() ? "" : ", ", option);
-  wrong(name, "must be one of " + list);
+  const auto value = optional_text(name);
+  if (!value) return otherwise;
+  if (is_one_of(*value, allowed)) return *value;
+  wrong(name, "must be one of " + joined(allowed));
   return otherwise;
 }
 
@@ -136,13 +217,18 @@ void Body::unsupported(std::string_view name, std::string_view instead) {
   if (!object_[name].is_null()) wrong(name, "is not available in this version" + std::string(instead));
 }
 
-std::vector<std::string> query_list(const net::Request& request, std::string_view name) {
+std::string Query::text(std::string_view name, std::string otherwise) const {
+  const auto value = request_.query_value(name);
+  return value && !value->empty() ? std::string(*value) : otherwise;
+}
+
+std::vector<std::string> Query::list(std::string_view name) const {
   std::vector<std::string> out;
-  for (const auto& [key, value] : request.query) {
+  for (const auto& [key, value] : request_.query) {
     if (key != name && key != std::string(name) + "[]") continue;
     if (value.empty()) continue;  // how the Python client says "none"
     if (value.starts_with('[') && json::validate(value, json::client_rules)) {
-      for (const auto element : json::View(value).elements()) out.push_back(element.string());
+      std::ranges::move(strings_of(json::View(value)), std::back_inserter(out));
     } else if (value.starts_with('"') && json::validate(value, json::client_rules)) {
       out.push_back(json::View(value).string());
     } else {
@@ -152,29 +238,47 @@ std::vector<std::string> query_list(const net::Request& request, std::string_vie
   return out;
 }
 
-bool query_flag(const net::Request& request, std::string_view name, bool otherwise) {
-  const auto value = request.query_value(name);
-  if (!value) return otherwise;
-  return *value == "true" || *value == "1" || *value == "True";
+std::vector<std::string> Query::names(std::string_view name,
+                                      std::initializer_list<std::string_view> allowed) {
+  std::vector<std::string> values;
+  for (const auto& value : list(name))
+    for (const auto part : std::views::split(value, ','))
+      values.emplace_back(std::string_view(part.begin(), part.end()));
+  check_names(*this, name, values, allowed);
+  return values;
 }
 
-Result<std::int64_t> query_integer(const net::Request& request, std::string_view name, std::int64_t otherwise,
-                                   std::int64_t least, std::int64_t most) {
-  const auto value = request.query_value(name);
-  if (!value || value->empty()) return otherwise;
+bool Query::flag(std::string_view name, bool otherwise) {
+  const auto word = text(name);
+  if (word.empty()) return otherwise;
+  const auto flag = flag_from(word);
+  if (!flag) wrong(name, "must be true or false");
+  return flag.value_or(otherwise);
+}
+
+std::int64_t Query::integer(std::string_view name, std::int64_t otherwise, std::int64_t least,
+                            std::int64_t most) {
+  const auto value = text(name);
+  if (value.empty()) return otherwise;
   std::int64_t number = 0;
-  const auto parsed = std::from_chars(value->data(), value->data() + value->size(), number);
-  if (parsed.ec == std::errc{} && parsed.ptr == value->data() + value->size() && number >= least &&
-      number <= most)
-    return number;
-  const auto message = fmt::format("must be an integer from {} to {}", least, most);
-  return fail(
-      Error{Errc::invalid_argument, std::string(name) + ": " + message, {{std::string(name), message}}});
+  const auto* const end = value.data() + value.size();
+  const auto parsed = std::from_chars(value.data(), end, number);
+  if (parsed.ec == std::errc{} && parsed.ptr == end && number >= least && number <= most) return number;
+  wrong(name, integer_rule(least, most));
+  return otherwise;
+}
+
+std::string Query::choice(std::string_view name, std::string otherwise,
+                          std::initializer_list<std::string_view> allowed) {
+  auto value = text(name, otherwise);
+  if (value == otherwise || is_one_of(value, allowed)) return value;
+  wrong(name, "must be one of " + joined(allowed));
+  return otherwise;
 }
 
 Result<std::string> path_uuid(const net::Request& request, std::string_view name) {
   const auto& value = request.param(name);
-  if (is_uuid(value)) return value;
+  if (is_uuid(value)) return canonical_id(value);
   return fail(Error{Errc::invalid_argument,
                     std::string(name) + ": must be a UUID, not \"" + value + "\"",
                     {{std::string(name), "must be a UUID"}}});

@@ -71,7 +71,7 @@ TEST_F(BodyTest, GoodFieldsComeAsTheyAre) {
   auto b = body(R"({"t":"é","u":"6BA7B810-9dad-11d1-80b4-00c04fd430c8","yes":true,"no":"false","i":10,"e":1e1,
                     "n":2.5,"o":{"a": 12345678901234567890},"one":"x","list":["x","y"],"c":"b","n0":0})");
   EXPECT_EQ(b.required_text("t"), "é");
-  EXPECT_EQ(b.uuid("u"), "6BA7B810-9dad-11d1-80b4-00c04fd430c8");
+  EXPECT_EQ(b.uuid("u"), "6ba7b810-9dad-11d1-80b4-00c04fd430c8") << "as this server writes ids";
   EXPECT_TRUE(b.boolean("yes", false));
   EXPECT_FALSE(b.boolean("no", true));
   EXPECT_EQ(b.integer("i", 0, 1, 10), 10);
@@ -104,6 +104,24 @@ TEST_F(BodyTest, EveryMistakeIsNamedAtOnce) {
   EXPECT_THAT(wrong(b), ElementsAre("t", "u", "b", "i", "f", "big", "n", "o", "l", "m", "c", "w"));
 }
 
+TEST_F(BodyTest, ListsHoldStringsOfOneKind) {
+  auto b = body(
+      R"({"l":["x"],"ids":["6BA7B810-9DAD-11D1-80B4-00C04FD430C8"],"n":["a","b"],"one":"x","bad":["x"],
+          "odd":["a","z"],"none":[]})");
+  EXPECT_THAT(b.list("l"), ElementsAre("x"));
+  EXPECT_THAT(b.uuids("ids"), ElementsAre("6ba7b810-9dad-11d1-80b4-00c04fd430c8"));
+  EXPECT_THAT(b.names("n", {"a", "b"}), ElementsAre("a", "b"));
+  EXPECT_THAT(b.list("none"), IsEmpty());
+  EXPECT_THAT(b.list("missing"), IsEmpty());
+  EXPECT_THAT(wrong(b), IsEmpty());
+  b.list("one");
+  b.uuids("bad");
+  b.names("odd", {"a", "b"});
+  EXPECT_THAT(wrong(b), ElementsAre("one", "bad", "odd"));
+  EXPECT_TRUE(b.is_wrong("one"));
+  EXPECT_FALSE(b.is_wrong("l"));
+}
+
 TEST_F(BodyTest, AWrongFieldIsNotMissingToo) {
   auto b = body(R"({"a":1})");
   b.required_text("a");
@@ -118,46 +136,83 @@ TEST_F(BodyTest, PlacesOfInnerObjectsAreWhole) {
   EXPECT_THAT(wrong(b), ElementsAre("config.tags"));
 }
 
-net::Request query(std::vector<std::pair<std::string, std::string>> values) {
-  net::Request request;
-  request.query = std::move(values);
-  return request;
-}
-
-TEST(Query, ListsComeAsBothClientsSendThem) {
-  EXPECT_THAT(query_list(query({{"m", "a"}, {"x", "c"}, {"m", "b"}}), "m"), ElementsAre("a", "b"));
-  EXPECT_THAT(query_list(query({{"m", R"(["a","b"])"}}), "m"), ElementsAre("a", "b"));
-  EXPECT_THAT(query_list(query({{"m", R"("a")"}}), "m"), ElementsAre("a"));
-  EXPECT_THAT(query_list(query({{"m[]", "a"}, {"m[]", "b"}}), "m"), ElementsAre("a", "b"));
-  EXPECT_THAT(query_list(query({{"m", ""}}), "m"), IsEmpty());
-  EXPECT_THAT(query_list(query({}), "m"), IsEmpty());
-  EXPECT_THAT(query_list(query({{"m", "[broken"}, {"m", "\"half"}}), "m"), ElementsAre("[broken", "\"half"));
-}
-
-TEST(Query, Flags) {
-  for (const auto* yes : {"true", "True", "1"})
-    EXPECT_TRUE(query_flag(query({{"f", yes}}), "f", false)) << yes;
-  for (const auto* no : {"false", "0", "", "yes"})
-    EXPECT_FALSE(query_flag(query({{"f", no}}), "f", true)) << no;
-  EXPECT_TRUE(query_flag(query({}), "f", true));
-}
-
-TEST(Query, IntegersAreBounded) {
-  EXPECT_EQ(query_integer(query({}), "n", 10, 1, 100), 10);
-  EXPECT_EQ(query_integer(query({{"n", ""}}), "n", 10, 1, 100), 10);
-  EXPECT_EQ(query_integer(query({{"n", "100"}}), "n", 10, 1, 100), 100);
-  for (const auto* bad : {"0", "101", "1.5", "ten", " 5", "5 ", "+5", "99999999999999999999", "0x10"}) {
-    const auto read = query_integer(query({{"n", bad}}), "n", 10, 1, 100);
-    ASSERT_FALSE(read) << bad;
-    EXPECT_EQ(read.error().code, Errc::invalid_argument);
-    EXPECT_EQ(read.error().fields.at(0).place, "n");
+// A query, and what reading it by `read` says is wrong.
+class QueryTest : public testing::Test {
+ protected:
+  using Values = std::vector<std::pair<std::string, std::string>>;
+  Query& query(Values values) {
+    request_.query = std::move(values);
+    return query_.emplace(request_);
   }
+  std::string wrong() const {
+    const auto status = query_->status();
+    return status ? "" : status.error().fields.at(0).place;
+  }
+
+  net::Request request_;
+  std::optional<Query> query_;
+};
+
+TEST_F(QueryTest, ListsComeAsBothClientsSendThem) {
+  EXPECT_THAT(query({{"m", "a"}, {"x", "c"}, {"m", "b"}}).list("m"), ElementsAre("a", "b"));
+  EXPECT_THAT(query({{"m", R"(["a","b"])"}}).list("m"), ElementsAre("a", "b"));
+  EXPECT_THAT(query({{"m", R"("a")"}}).list("m"), ElementsAre("a"));
+  EXPECT_THAT(query({{"m[]", "a"}, {"m[]", "b"}}).list("m"), ElementsAre("a", "b"));
+  EXPECT_THAT(query({{"m", ""}}).list("m"), IsEmpty());
+  EXPECT_THAT(query({}).list("m"), IsEmpty());
+  EXPECT_THAT(query({{"m", "[broken"}, {"m", "\"half"}}).list("m"), ElementsAre("[broken", "\"half"));
+}
+
+TEST_F(QueryTest, NamesMayStandInOneValue) {
+  EXPECT_THAT(query({{"m", "a,b"}, {"m", "c"}}).names("m", {"a", "b", "c"}), ElementsAre("a", "b", "c"));
+  EXPECT_EQ(wrong(), "");
+  for (const auto* bad : {"a,z", "a,", "A", "[1]", "[null]"}) {
+    query({{"m", bad}}).names("m", {"a", "b"});
+    EXPECT_EQ(wrong(), "m") << bad;
+  }
+}
+
+TEST_F(QueryTest, FlagsAreThoseOfPythonsServers) {
+  for (const auto* yes : {"true", "True", "1", "yes", "on", "Y", "t"})
+    EXPECT_TRUE(query({{"f", yes}}).flag("f", false)) << yes;
+  for (const auto* no : {"false", "FALSE", "0", "no", "off", "n", "f"})
+    EXPECT_FALSE(query({{"f", no}}).flag("f", true)) << no;
+  EXPECT_TRUE(query({}).flag("f", true));
+  EXPECT_TRUE(query({{"f", ""}}).flag("f", true));
+  EXPECT_EQ(wrong(), "");
+  for (const auto* bad : {"banana", "2", "truee", " true", "null"}) {
+    EXPECT_TRUE(query({{"f", bad}}).flag("f", true)) << bad;
+    EXPECT_EQ(wrong(), "f") << bad;
+  }
+}
+
+TEST_F(QueryTest, IntegersAreBounded) {
+  EXPECT_EQ(query({}).integer("n", 10, 1, 100), 10);
+  EXPECT_EQ(query({{"n", ""}}).integer("n", 10, 1, 100), 10);
+  EXPECT_EQ(query({{"n", "100"}}).integer("n", 10, 1, 100), 100);
+  EXPECT_EQ(wrong(), "");
+  for (const auto* bad : {"0", "101", "1.5", "ten", " 5", "5 ", "+5", "99999999999999999999", "0x10"}) {
+    EXPECT_EQ(query({{"n", bad}}).integer("n", 10, 1, 100), 10);
+    EXPECT_EQ(wrong(), "n") << bad;
+  }
+}
+
+TEST_F(QueryTest, EveryMistakeIsNamedAtOnce) {
+  auto& all = query({{"n", "x"}, {"c", "z"}, {"f", "maybe"}});
+  all.integer("n", 1, 0, 9);
+  EXPECT_EQ(all.choice("c", "", {"a", "b"}), "");
+  all.flag("f", false);
+  const auto status = all.status();
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().fields.size(), 3u);
 }
 
 TEST(PathUuid, IsAUuidOrNamed) {
   net::Request request;
   request.params["id"] = "6ba7b810-9dad-11d1-80b4-00c04fd430c8";
   EXPECT_EQ(path_uuid(request, "id"), request.params["id"]);
+  request.params["id"] = "6BA7B810-9dad-11d1-80b4-00c04fd430C8";
+  EXPECT_EQ(path_uuid(request, "id"), "6ba7b810-9dad-11d1-80b4-00c04fd430c8");
   for (const auto* bad : {"", "1", "6ba7b810-9dad-11d1-80b4-00c04fd430c8x", "../../etc/passwd"}) {
     request.params["id"] = bad;
     const auto read = path_uuid(request, "id");

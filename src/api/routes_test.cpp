@@ -27,6 +27,7 @@ TEST_F(RoutesTest, WhatIsNotServedSaysSo) {
   EXPECT_EQ(nothing.status, 404);
   EXPECT_THAT(text_at(nothing, "detail"), HasSubstr("/nothing/here"));
   EXPECT_EQ(text_at(nothing, "request_id"), "request-1");
+  EXPECT_THAT(text_at(get("//ok"), "detail"), HasSubstr("//ok"));
   const auto wrong_method = call(Method::put, "/threads", "{}");
   EXPECT_EQ(wrong_method.status, 405);
   EXPECT_THAT(*header(wrong_method, "Allow"), HasSubstr("POST"));
@@ -66,6 +67,39 @@ TEST_F(RoutesTest, EveryWrongFieldIsNamed) {
   EXPECT_THAT(wrong_fields(post("/runs/cancel", "{}")), ElementsAre("status"));
   EXPECT_EQ(post("/threads", "{").status, 400);
   EXPECT_EQ(post("/threads", "[]").status, 422);
+}
+
+TEST_F(RoutesTest, EveryWrongValueOfAQueryIsNamed) {
+  const auto thread = "/threads/" + make_thread();
+  for (const auto& path : {std::string("/api/v1/runs"), thread + "/runs"})
+    EXPECT_THAT(wrong_fields(get(path + "?limit=x&status=zz&offset=-1")),
+                ElementsAre("limit", "offset", "status"));
+  EXPECT_THAT(wrong_fields(get(thread + "/runs?select=run_id,nothing")), ElementsAre("select"));
+  EXPECT_THAT(wrong_fields(get(thread + "/state?subgraphs=banana")), ElementsAre("subgraphs"));
+  EXPECT_THAT(wrong_fields(get(thread + "/history?limit=0&before=x")), ElementsAre("limit", "before"));
+  EXPECT_THAT(wrong_fields(call(Method::del, "/assistants/agent?delete_threads=2")),
+              ElementsAre("delete_threads"));
+  EXPECT_THAT(wrong_fields(get("/assistants/agent/subgraphs?recurse=deep")), ElementsAre("recurse"));
+  const auto run = thread + "/runs/" + unknown_id;
+  EXPECT_THAT(wrong_fields(post(run + "/cancel?wait=soon&action=x", "")), ElementsAre("action", "wait"));
+  EXPECT_THAT(wrong_fields(get(run + "/join?cancel_on_disconnect=x")), ElementsAre("cancel_on_disconnect"));
+}
+
+TEST_F(RoutesTest, IdsAreTheSameInEitherCase) {
+  EXPECT_EQ(make_thread(R"({"thread_id":"ABCDEF00-0000-7000-8000-00000000000A"})"),
+            "abcdef00-0000-7000-8000-00000000000a");
+  for (const auto* id : {"abcdef00-0000-7000-8000-00000000000a", "ABCDEF00-0000-7000-8000-00000000000A"}) {
+    EXPECT_EQ(get(std::string("/threads/") + id).status, 200);
+    EXPECT_EQ(View(post("/threads/search", std::string(R"({"ids":[")") + id + "\"]}").body).elements().size(),
+              1u);
+  }
+}
+
+TEST_F(RoutesTest, AnEmptyListOfIdsIsNoThread) {
+  make_thread();
+  EXPECT_EQ(post("/threads/search", R"({"ids":[]})").body, "[]");
+  EXPECT_EQ(post("/threads/count", R"({"ids":[]})").body, "0");
+  EXPECT_THAT(wrong_fields(post("/threads/search", R"({"ids":["x"]})")), ElementsAre("ids"));
 }
 
 TEST_F(RoutesTest, ABatchNamesThePlaceOfEachMistakeAndMakesNothing) {
@@ -118,7 +152,9 @@ TEST_F(RoutesTest, RunsAreMadeListedCancelledAndDeleted) {
   EXPECT_EQ(get(runs + "?status=odd").status, 422);
   EXPECT_EQ(get(runs + "?limit=0").status, 422);
   EXPECT_EQ(get(runs + "?select=run_id").body, R"([{"run_id":")" + run + R"("}])");
-  EXPECT_EQ(call(Method::del, runs + "/" + run).status, 409) << "it is active";
+  const auto active = call(Method::del, runs + "/" + run);
+  EXPECT_EQ(active.status, 409);
+  EXPECT_THAT(text_at(active, "detail"), HasSubstr("pending"));
   EXPECT_EQ(post(runs + "/" + run + "/cancel?action=explode", "").status, 422);
   EXPECT_EQ(post(runs + "/" + run + "/cancel?wait=1", "").status, 204);
   EXPECT_EQ(text_at(get(runs + "/" + run), "status"), "interrupted");
@@ -151,6 +187,16 @@ TEST_F(RoutesTest, ManyRunsAreCancelledByWhatTheyAre) {
   post("/threads/" + thread + "/runs", R"({"assistant_id":"agent"})");
   const auto both = post("/runs/cancel", R"({"status":"all","thread_id":")" + thread + "\"}");
   EXPECT_THAT(wrong_fields(both), ElementsAre("status"));
+  EXPECT_THAT(wrong_fields(post("/runs/cancel", R"({"status":"x"})")), ElementsAre("status"));
+  EXPECT_THAT(wrong_fields(post("/runs/cancel", R"({"run_ids":["x"]})")),
+              ElementsAre("run_ids", "thread_id"));
+  const auto of = [&](const std::string& of_thread, const std::string& ids) {
+    return post("/runs/cancel", R"({"thread_id":")" + of_thread + R"(","run_ids":)" + ids + "}").status;
+  };
+  EXPECT_EQ(of(unknown_id, "[]"), 404);
+  EXPECT_EQ(of(thread, "[\"" + std::string(unknown_id) + "\"]"), 404);
+  EXPECT_EQ(of(thread, "[]"), 204);
+  EXPECT_EQ(text_at(get("/threads/" + thread), "status"), "busy") << "nothing was cancelled yet";
   EXPECT_EQ(post("/runs/cancel", R"({"status":"pending"})").status, 204);
   EXPECT_EQ(text_at(get("/threads/" + thread), "status"), "idle");
 }
@@ -181,6 +227,7 @@ TEST_F(RoutesTest, ItemsAreWrittenSearchedAndDeleted) {
   const auto found =
       post("/store/items/search", R"({"namespace_prefix":["users"],"filter":{"age":{"$gte":3}}})");
   EXPECT_EQ(View(found.body)["items"].elements().size(), 1u);
+  EXPECT_TRUE(View(found.body)["items"].elements()[0].find("score")->is_null());
   EXPECT_EQ(View(post("/store/namespaces", "{}").body)["namespaces"].raw(), R"([["users"]])");
   EXPECT_EQ(call(Method::put, "/store/items", R"({"namespace":["a.b"],"key":"k","value":{}})").status, 422);
   EXPECT_EQ(call(Method::del, "/store/items", R"({"namespace":["users"],"key":"ann"})").status, 204);

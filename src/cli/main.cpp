@@ -1,21 +1,28 @@
 #include <CLI/CLI.hpp>
+#include <iostream>
 
 #include "cli/bench/command.hpp"
 #include "cli/client/client.hpp"
+#include "cli/client/command_line.hpp"
 #include "cli/client/exit_code.hpp"
 #include "cli/server/commands.hpp"
 
 int main(int argc, char** argv) {
   CLI::App app("A self-hosted control plane for durable AI agents", "duragraph");
   app.require_subcommand(1);
+  app.set_version_flag("--version", std::string("duragraph ") + dg::cli::program_version(),
+                       "Print the program's version");
   int exit_code = 0;
   dg::cli::add_client_commands(app, exit_code);
   dg::cli::add_server_commands(app, exit_code);
   dg::cli::add_bench_command(app, exit_code);
   try {
     app.parse(argc, argv);
+  } catch (const CLI::Success& asked) {  // for help, or the version
+    return app.exit(asked);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : static_cast<int>(dg::cli::ExitCode::usage);
+    std::cerr << dg::cli::describe(app, error);
+    return static_cast<int>(dg::cli::ExitCode::usage);
   }
   return exit_code;
 }

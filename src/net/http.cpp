@@ -26,6 +26,10 @@ std::string_view to_string(Method method) {
   return "OTHER";
 }
 
+std::string_view Request::method_name() const {
+  return other_method.empty() ? to_string(method) : other_method;
+}
+
 std::optional<std::string_view> Request::header(std::string_view name) const {
   for (const auto& [key, value] : headers) {
     if (equal_ignoring_case(key, name)) return value;

@@ -23,6 +23,7 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 
 struct Request {
   Method method = Method::get;
+  std::string other_method;                                // the method's name where it is `other`
   std::string target;                                      // as sent, with the query
   std::string path;                                        // without the query, still percent-encoded
   std::vector<std::pair<std::string, std::string>> query;  // decoded, in order; names may repeat
@@ -30,8 +31,10 @@ struct Request {
   std::string body;
   std::string peer;        // the address of the other end
   std::string request_id;  // the client's X-Request-Id where it is sane, else a new one
+  int refused_with = 0;    // the status that HTTP itself has for what is wrong with it; 0: nothing is
   std::map<std::string, std::string, std::less<>> params;  // what the route's {names} matched, decoded
 
+  std::string_view method_name() const;
   // The first header of that name in any case, or nothing.
   std::optional<std::string_view> header(std::string_view name) const;
   std::optional<std::string_view> query_value(std::string_view name) const;

@@ -41,8 +41,9 @@ Method to_method(http::verb verb) {
 struct RequestParser::Impl final : http::basic_parser<true> {
   Impl(std::size_t limit, std::size_t body_most) : head_left(limit), body_limit_bytes(body_most) {}
 
-  void on_request_impl(http::verb verb, View, View target, int version, error_code&) override {
+  void on_request_impl(http::verb verb, View name, View target, int version, error_code&) override {
     request.method = to_method(verb);
+    if (request.method == Method::other) request.other_method.assign(name.data(), name.size());
     request.target.assign(target.data(), target.size());
     http10 = version == 10;
   }

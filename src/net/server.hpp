@@ -55,7 +55,7 @@ class Server {
   virtual Task<void> drain(SteadyTime deadline) = 0;
 };
 
-// Makes the response to a request that broke HTTP or a limit. The server sets the status itself: 400
+// Makes the response to a request that broke HTTP or a limit. The status is Request::refused_with: 400
 // for bad_request, 408 for timeout, 413 or, for headers, 431 for too_large, 503 for unavailable. The
 // request is given as far as it was read.
 using OnRefusal = std::function<Response(const Request&, Error)>;

@@ -166,7 +166,8 @@ Task<Session::Next> Session::respond_stream(Response& response, bool keep_alive)
   co_return whole&& keep_alive && !server_->draining ? Next::request : Next::close;
 }
 
-Task<Session::Next> Session::refuse(const Request& request, Error error, int status) {
+Task<Session::Next> Session::refuse(Request& request, Error error, int status) {
+  request.refused_with = status;
   keep_alive_ = false;
   connection_.clear_deadline();
   Response response = server_->on_refusal(request, std::move(error));

@@ -78,7 +78,7 @@ class Session {
   Task<Next> answer(Request& request);
   Task<Next> respond(const Request& request, Response& response);
   Task<Next> respond_stream(Response& response, bool keep_alive);
-  Task<Next> refuse(const Request& request, Error error, int status);
+  Task<Next> refuse(Request& request, Error error, int status);
   Task<Next> upgrade(Request& request, const Router::Match& match);
   void identify(Request& request);
   void finish();

@@ -143,6 +143,22 @@ def test_wrong_assistants(http: httpx.Client, body: dict[str, Any]) -> None:
     assert {e["place"] for e in problem(http.post("/assistants", json=body), 422)["errors"]} == places
 
 
+@pytest.mark.parametrize(
+    ("config", "places"),
+    [
+        ({"tags": 5, "metadata": 5}, {"config.tags", "config.metadata"}),
+        ({"recursion_limit": "x", "configurable": []}, {"config.recursion_limit", "config.configurable"}),
+        ({"recursion_limit": -1, "callbacks": []}, {"config.recursion_limit", "config.callbacks"}),
+        ([], {"config"}),
+    ],
+)
+def test_configs_of_assistants_are_those_of_runs(http: httpx.Client, config: Any, places: set[str]) -> None:
+    created = http.post("/assistants", json={"graph_id": "agent", "config": config})
+    patched = http.patch("/assistants/agent", json={"config": config})
+    for answer in (created, patched):
+        assert {error["place"] for error in problem(answer, 422)["errors"]} == places
+
+
 def test_order_of_assistants(http: httpx.Client, client: SyncLangGraphClient) -> None:
     tag = uuid.uuid4().hex
     for name, graph in (("b", "human"), ("c", "agent"), ("a", "slow")):
@@ -157,3 +173,5 @@ def test_order_of_assistants(http: httpx.Client, client: SyncLangGraphClient) ->
     assert found(sort_by="created_at", sort_order="asc") == ["b", "c", "a"]
     assert found(graph_id="human") == ["b"] and found(name="A") == ["a"]
     problem(http.post("/assistants/search", json={"sort_by": "config"}), 422)
+    wrong = problem(http.post("/assistants/search", json={"select": ["name", "colour"]}), 422)
+    assert [error["place"] for error in wrong["errors"]] == ["select"] and "colour" in wrong["detail"]

@@ -148,11 +148,15 @@ def test_forks(http: httpx.Client, client: SyncLangGraphClient, thread: str) -> 
     assert http.post(f"/threads/{thread}/runs/wait", json=legacy).json() == {"steps": ["a", "b", "c"]}
     with_input = client.runs.wait(thread, "three_nodes", input={"steps": ["x"]}, checkpoint=middle["checkpoint"])
     assert with_input == {"steps": ["a", "b", "x", "a", "b", "c"]}
+    by_config = {"configurable": {"checkpoint_id": middle["checkpoint"]["checkpoint_id"]}}
+    forked = client.runs.wait(thread, "three_nodes", input=None, config=by_config)  # type: ignore[arg-type]
+    assert forked == {"steps": ["a", "b", "c"]}
     before = client.threads.get_history(thread, limit=100)
     unknown = {"checkpoint_id": "1f000000-0000-6000-8000-000000000000"}
-    answer = http.post(f"/threads/{thread}/runs", json={"assistant_id": "three_nodes", "checkpoint": unknown})
-    assert unknown["checkpoint_id"] in problem(answer, 404)["detail"]
-    assert client.threads.get_history(thread, limit=100) == before and len(client.runs.list(thread)) == 3
+    for given in ({"checkpoint": unknown}, unknown, {"config": {"configurable": unknown}}):
+        answer = http.post(f"/threads/{thread}/runs", json={"assistant_id": "three_nodes", **given})
+        assert unknown["checkpoint_id"] in problem(answer, 404)["detail"]
+    assert client.threads.get_history(thread, limit=100) == before and len(client.runs.list(thread)) == 4
 
 
 def test_fork_at_a_question(client: SyncLangGraphClient, thread: str) -> None:
@@ -178,8 +182,10 @@ def test_lists_of_runs(http: httpx.Client, client: SyncLangGraphClient, thread: 
     assert chosen.json() == [{"run_id": later, "status": "pending"}]
     as_json = http.get(f"/threads/{thread}/runs", params={"select": '["run_id"]', "limit": 1})
     assert as_json.json() == [{"run_id": later}]
-    problem(http.get(f"/threads/{thread}/runs", params={"status": "lost"}), 422)
-    problem(http.get(f"/threads/{thread}/runs", params={"limit": "0"}), 422)
+    for path in (f"/threads/{thread}/runs", "/api/v1/runs"):
+        answer = problem(http.get(path, params={"status": "lost", "limit": "x", "offset": -1}), 422)
+        assert {error["place"] for error in answer["errors"]} == {"status", "limit", "offset"}
+    assert "nothing" in problem(http.get(f"/threads/{thread}/runs", params={"select": "nothing"}), 422)["detail"]
     problem(http.get(f"/threads/{uuid.uuid4()}/runs"), 404)
     client.runs.cancel(thread, later, wait=True)
 
@@ -232,6 +238,14 @@ def test_batches_are_whole_or_not_at_all(client: SyncLangGraphClient, http: http
         ({"assistant_id": "agent", "after_seconds": -1}, {"after_seconds"}),
         ({"assistant_id": "agent", "after_seconds": "soon"}, {"after_seconds"}),
         ({"assistant_id": "agent", "command": "resume"}, {"command"}),
+        ({"assistant_id": "agent", "command": {"goto": 5, "update": 5}}, {"command.goto", "command.update"}),
+        ({"assistant_id": "agent", "command": {"goto": {"node": 5}}}, {"command.goto"}),
+        ({"assistant_id": "agent", "command": {"goto": ["agent", {"x": 1}]}}, {"command.goto"}),
+        ({"assistant_id": "agent", "command": {"update": [["steps"]]}}, {"command.update"}),
+        ({"assistant_id": "agent", "config": {"callbacks": [1], "stuff": 1}}, {"config.callbacks", "config.stuff"}),
+        ({"assistant_id": "agent", "config": {"__pregel_resuming": True}}, {"config.__pregel_resuming"}),
+        ({"assistant_id": "agent", "config": {"configurable": {"checkpoint_id": 1}}}, {"config.configurable.checkpoint_id"}),
+        ({"assistant_id": "agent", "checkpoint": {"thread_id": str(uuid.uuid4())}}, {"checkpoint.thread_id"}),
         ({"assistant_id": "agent", "interrupt_before": [1]}, {"interrupt_before"}),
         ({"assistant_id": "agent", "checkpoint": "x"}, {"checkpoint"}),
         ({"assistant_id": "agent", "stream_subgraphs": "maybe"}, {"stream_subgraphs"}),

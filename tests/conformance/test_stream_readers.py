@@ -107,6 +107,7 @@ def test_a_join_may_ask_for_less(http: httpx.Client, client: SyncLangGraphClient
     assert join(http, path, "-1", stream_mode="updates") == only("updates")
     assert join(http, path, "-1", stream_mode='["updates","custom"]') == only("updates", "custom")
     assert join(http, path, "-1", stream_mode=["updates", "custom"]) == only("updates", "custom")
+    assert join(http, path, "-1", stream_mode="updates,custom") == only("updates", "custom")
     after = list(client.runs.join_stream(thread, run, stream_mode=["values"], last_event_id=frames[4][0]))
     assert [(p.event, p.data) for p in after] == [f[1:] for f in frames[5:] if f[1].startswith("values")]
 
@@ -171,9 +172,12 @@ def test_places_that_no_run_has(http: httpx.Client, client: SyncLangGraphClient,
     client.runs.wait(thread, "three_nodes", input={"steps": []})
     run = client.runs.list(thread)[0]["run_id"]
     path = f"/threads/{thread}/runs/{run}/stream"
-    for wrong in ("x", "1.5", "-2"):
+    last = int(join(http, path, "-1")[-1][0])
+    for wrong in ("x", "1.5", "-2", "99", str(last + 1)):
         problem(http.get(path, headers={"Last-Event-ID": wrong}), 422)
-    assert join(http, path, "99") == []
+    assert join(http, path, str(last)) == []
+    answer = problem(http.get(path, params={"stream_mode": "values,bogus", "cancel_on_disconnect": "x"}), 422)
+    assert [error["place"] for error in answer["errors"]] == ["stream_mode", "cancel_on_disconnect"]
     other = client.threads.create()["thread_id"]
     problem(http.get(f"/threads/{other}/runs/{run}/stream"), 404)
     problem(http.get(f"/threads/{other}/runs/{run}/join"), 404)

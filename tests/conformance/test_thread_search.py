@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from processes import until
 
 
 @pytest.fixture(scope="module")
-def zoo(server: Any) -> dict[str, Any]:
+def zoo(server: Any) -> Iterator[dict[str, Any]]:
     """One thread of each status, all with the same tag: idle (without and with values), interrupted, error, busy."""
     from langgraph_sdk import get_sync_client
 
@@ -29,8 +30,9 @@ def zoo(server: Any) -> dict[str, Any]:
     client.runs.wait(made["idle"], "three_nodes", input={"steps": []})
     client.runs.wait(made["interrupted"], "human", input={"topic": tag})
     client.runs.wait(made["error"], "raises", input={}, raise_error=False)
-    client.runs.create(made["busy"], "counter", input={}, after_seconds=3600)
-    return {"tag": tag, **made}
+    waiting = client.runs.create(made["busy"], "counter", input={}, after_seconds=3600)["run_id"]
+    yield {"tag": tag, **made}
+    client.runs.cancel(made["busy"], waiting, wait=True)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +103,10 @@ def test_order_and_pages(http: httpx.Client, zoo: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [{"limit": 0}, {"limit": 1001}, {"offset": -1}, {"status": "lost"}, {"sort_by": "metadata"}, {"metadata": [1]}, {"ids": 1}],
+    [
+        *({"limit": 0}, {"limit": 1001}, {"offset": -1}, {"status": "lost"}, {"sort_by": "metadata"}),
+        *({"metadata": [1]}, {"ids": 1}, {"ids": ["x"]}),
+    ],
 )
 def test_wrong_searches(http: httpx.Client, body: dict[str, Any]) -> None:
     answer = problem(http.post("/threads/search", json=body), 422)

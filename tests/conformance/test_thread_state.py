@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import httpx
@@ -30,6 +31,17 @@ def test_shapes_of_states(client: SyncLangGraphClient, thread: str) -> None:
         for task in state["tasks"]:
             assert set(task) == {"id", "name", "path", "error", "interrupts", "checkpoint", "state", "result"}
             assert task["path"] == ["__pregel_pull", task["name"]]
+
+
+def test_values_that_a_graph_does_not_take(http: httpx.Client, done: str) -> None:
+    bodies: tuple[dict[str, Any], ...] = (
+        {"values": {"steps": 5}, "as_node": "a"},
+        {"values": {"steps": ["x"]}, "as_node": "nobody"},
+    )
+    for body in bodies:
+        detail = problem(http.post(f"/threads/{done}/state", json=body), 422)["detail"]
+        assert "the values cannot be applied: " in detail and "Error: " in detail, body
+    assert http.post(f"/threads/{done}/state", json={"values": {"steps": ["x"]}, "as_node": "a"}).status_code == 200
 
 
 def test_results_of_tasks_are_in_the_history(client: SyncLangGraphClient, done: str) -> None:
@@ -75,6 +87,10 @@ def test_pages_of_history(http: httpx.Client, client: SyncLangGraphClient, done:
     assert client.threads.get_history(done, limit=20, metadata={"run_id": run}) == history
     for limit in (0, 1001, "two"):
         problem(http.post(f"/threads/{done}/history", json={"limit": limit}), 422)
+    for wrong in ("x", 5, {}, {"configurable": {}}, [place["checkpoint_id"]]):
+        answer = problem(http.post(f"/threads/{done}/history", json={"before": wrong}), 422)
+        assert [error["place"] for error in answer["errors"]] == ["before"]
+    problem(http.get(f"/threads/{done}/history", params={"before": "x"}), 422)
 
 
 def test_three_ways_to_a_checkpoint(http: httpx.Client, client: SyncLangGraphClient, done: str) -> None:
@@ -134,8 +150,18 @@ def test_updates_that_cannot_be(http: httpx.Client, client: SyncLangGraphClient,
     assert {error["place"] for error in answer["errors"]} == {"values", "as_node"}
     unknown = {"checkpoint_id": "1f000000-0000-6000-8000-000000000000"}
     assert http.post(f"/threads/{done}/state", json={"values": {}, "checkpoint": unknown}).status_code in (404, 422)
+    for path, extra in (("state", {"values": {}}), ("state/checkpoint", {}), ("history", {})):
+        foreign = extra | {"checkpoint": {"thread_id": str(uuid.uuid4())}}
+        answer = problem(http.post(f"/threads/{done}/{path}", json=foreign), 422)
+        assert [error["place"] for error in answer["errors"]] == ["checkpoint.thread_id"]
     assert client.threads.get_history(done) == before
     assert client.threads.get(done)["status"] == "idle"
+
+
+def test_updates_of_a_graph_that_nobody_has(http: httpx.Client, client: SyncLangGraphClient) -> None:
+    thread = client.threads.create(graph_id="nobody")["thread_id"]
+    answer = problem(http.post(f"/threads/{thread}/state", json={"values": {}}), 404)
+    assert "nobody" in answer["detail"] and "three_nodes" in answer["detail"]
 
 
 def test_two_parallel_questions(client: SyncLangGraphClient, thread: str) -> None:

@@ -340,7 +340,8 @@ def test_store_searches(client: SyncLangGraphClient, http: httpx.Client) -> None
     pages = [keys([root], limit=2, offset=offset) for offset in (0, 2, 4, 6)]
     assert [len(page) for page in pages] == [2, 2, 1, 0] and len({key for page in pages for key in page}) == 5
     item = client.store.search_items([root, "a", "1"])["items"][0]
-    assert {"namespace", "key", "value", "created_at", "updated_at"} <= set(item)
+    assert set(item) == {"namespace", "key", "value", "created_at", "updated_at", "score"}
+    assert item["score"] is None  # type: ignore[typeddict-item]
     problem(http.post("/store/items/search", json={"namespace_prefix": [root], "limit": 0}), 422)
 
 
@@ -370,10 +371,15 @@ def test_store_refusals(http: httpx.Client) -> None:
         ({"value": None}, {"value"}),
         ({"key": 3, "value": "x"}, {"key", "value"}),
         ({"namespace": [1]}, {"namespace"}),
+        ({"namespace": ["a.b"], "key": 3}, {"namespace", "key"}),
+        ({"namespace": [], "key": None}, {"namespace", "key"}),
+        ({"index": 5}, {"index"}),
+        ({"index": True, "value": None}, {"index", "value"}),
         ({"ttl": 5}, {"ttl"}),
     ):
         answer = problem(http.put("/store/items", json=good | change), 422)
         assert {error["place"] for error in answer["errors"]} == places, json.dumps(change)
+    assert "must be an object" in problem(http.put("/store/items", json=good | {"value": None}), 422)["detail"]
     problem(http.put("/store/items", json=good | {"namespace": ["langgraph", "x"]}), 422)
     problem(http.get("/store/items", params={"namespace": "refusals"}), 422)
     assert http.get("/store/items", params={"namespace": "refusals", "key": "k"}).content == b"null"

@@ -1,6 +1,7 @@
 #include "api/duragraph/routes.hpp"
 
 #include "api/input.hpp"
+#include "api/langgraph/common_input.hpp"
 #include "api/langgraph/shapes.hpp"
 #include "api/route.hpp"
 
@@ -46,20 +47,23 @@ Answer get_run(app::App& app, net::Request& request) {
   co_return json_response(langgraph::to_text(*run, write_run));
 }
 
+// LangGraph's words for the states of a run, and ours.
+std::vector<domain::RunState> read_states(Query& query) {
+  const auto word = query.text("status");
+  if (word.empty()) return {};
+  if (const auto state = domain::run_state_from(word)) return {*state};
+  auto states = langgraph::states_of(word);
+  if (states.empty()) query.wrong("status", "\"" + word + "\" is no status of a run");
+  return states;
+}
+
 Answer list_runs(app::App& app, net::Request& request) {
-  const auto limit = query_integer(request, "limit", 10, 1, 1000);
-  if (!limit) co_return fail(limit.error());
-  const auto offset = query_integer(request, "offset", 0, 0, INT64_MAX);
-  if (!offset) co_return fail(offset.error());
+  Query query(request);
+  const auto page = langgraph::read_page(query);
   store::RunFilter filter;
-  if (const auto word = request.query_value("status"); word && !word->empty()) {
-    filter.states = langgraph::states_of(*word);
-    if (const auto state = domain::run_state_from(*word)) filter.states = {*state};
-    if (filter.states.empty())
-      co_return fail(
-          Error{Errc::invalid_argument, "status: \"" + std::string(*word) + "\" is no status of a run", {}});
-  }
-  const auto runs = co_await app.runs.list(std::move(filter), {*limit, *offset});
+  filter.states = read_states(query);
+  if (auto status = query.status(); !status) co_return fail(status.error());
+  const auto runs = co_await app.runs.list(std::move(filter), page);
   if (!runs) co_return fail(runs.error());
   co_return json_response(langgraph::list_text(*runs, write_run));
 }

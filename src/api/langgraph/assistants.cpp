@@ -1,4 +1,5 @@
 #include "api/input.hpp"
+#include "api/langgraph/common_input.hpp"
 #include "api/langgraph/routes.hpp"
 #include "api/langgraph/shapes.hpp"
 #include "api/route.hpp"
@@ -8,6 +9,15 @@ namespace {
 
 using Answer = Task<Result<net::Response>>;
 
+constexpr std::initializer_list<std::string_view> assistant_fields = {
+    "assistant_id", "graph_id", "name",    "description", "config",
+    "context",      "metadata", "version", "created_at",  "updated_at"};
+
+// The assistant that the path names, by its id or its graph.
+std::string reference_of(const net::Request& request) {
+  return canonical_id(request.param("assistant_id"));
+}
+
 Answer create(app::App& app, net::Request& request) {
   auto body = Body::read(request);
   if (!body) co_return fail(body.error());
@@ -16,7 +26,7 @@ Answer create(app::App& app, net::Request& request) {
   draft.graph_id = body->required_text("graph_id");
   draft.name = body->text("name", "Untitled");
   draft.description = body->optional_text("description");
-  draft.config = body->object("config");
+  draft.config = read_config(*body);
   draft.context = body->object("context");
   draft.metadata = body->object("metadata");
   draft.keep_existing = body->choice("if_exists", "raise", {"raise", "do_nothing"}) == "do_nothing";
@@ -41,8 +51,8 @@ Answer search(app::App& app, net::Request& request) {
   auto body = Body::read(request);
   if (!body) co_return fail(body.error());
   auto filter = read_filter(*body);
-  const store::Page page{body->integer("limit", 10, 1, 1000), body->integer("offset", 0, 0, INT64_MAX)};
-  const auto select = body->texts("select");
+  const auto page = read_page(*body);
+  const auto select = body->names("select", assistant_fields);
   if (auto status = body->status(); !status) co_return fail(status.error());
   const auto found = co_await app.assistants.search(std::move(filter), page);
   if (!found) co_return fail(found.error());
@@ -62,7 +72,7 @@ Answer count(app::App& app, net::Request& request) {
 }
 
 Answer get(app::App& app, net::Request& request) {
-  const auto assistant = co_await app.assistants.get(request.param("assistant_id"));
+  const auto assistant = co_await app.assistants.get(reference_of(request));
   if (!assistant) co_return fail(assistant.error());
   co_return json_response(to_text(*assistant, write_assistant));
 }
@@ -78,18 +88,21 @@ Answer patch(app::App& app, net::Request& request) {
     if (body->view()[name].is_null()) return std::nullopt;
     return body->object(name);
   };
-  patch.config = object("config");
+  if (!body->view()["config"].is_null()) patch.config = read_config(*body);
   patch.context = object("context");
   patch.metadata = object("metadata");
   if (auto status = body->status(); !status) co_return fail(status.error());
-  const auto assistant = co_await app.assistants.patch(request.param("assistant_id"), std::move(patch));
+  const auto assistant = co_await app.assistants.patch(reference_of(request), std::move(patch));
   if (!assistant) co_return fail(assistant.error());
   co_return json_response(to_text(*assistant, write_assistant));
 }
 
 Answer remove(app::App& app, net::Request& request) {
-  const auto id = app::assistant_id_of(request.param("assistant_id"));
-  const auto done = co_await app.assistants.remove(id, query_flag(request, "delete_threads", false));
+  const auto id = app::assistant_id_of(reference_of(request));
+  Query query(request);
+  const bool threads = query.flag("delete_threads", false);
+  if (auto status = query.status(); !status) co_return fail(status.error());
+  const auto done = co_await app.assistants.remove(id, threads);
   if (!done) co_return fail(done.error());
   co_return json_response(json::Writer().begin_array().string(id).end_array().take());
 }
@@ -98,10 +111,9 @@ Answer versions(app::App& app, net::Request& request) {
   auto body = Body::read(request);
   if (!body) co_return fail(body.error());
   auto metadata = body->object("metadata");
-  const store::Page page{body->integer("limit", 10, 1, 1000), body->integer("offset", 0, 0, INT64_MAX)};
+  const auto page = read_page(*body);
   if (auto status = body->status(); !status) co_return fail(status.error());
-  const auto found =
-      co_await app.assistants.versions(request.param("assistant_id"), std::move(metadata), page);
+  const auto found = co_await app.assistants.versions(reference_of(request), std::move(metadata), page);
   if (!found) co_return fail(found.error());
   co_return json_response(list_text(*found, write_assistant_version));
 }
@@ -110,39 +122,40 @@ Answer latest(app::App& app, net::Request& request) {
   auto body = Body::read(request);
   if (!body) co_return fail(body.error());
   auto number = body->integer("version", 0, 1, INT64_MAX);
+  Query query(request);
+  if (body->view()["version"].is_null()) number = query.integer("version", 0, 1, INT64_MAX);
+  body->take_errors(query);
+  if (number == 0 && !body->is_wrong("version")) body->wrong("version", "is required");
   if (auto status = body->status(); !status) co_return fail(status.error());
-  if (number == 0) {
-    const auto in_query = query_integer(request, "version", 0, 1, INT64_MAX);
-    if (!in_query) co_return fail(in_query.error());
-    number = *in_query;
-  }
-  if (number == 0)
-    co_return fail(Error{Errc::invalid_argument, "version: is required", {{"version", "is required"}}});
-  const auto assistant = co_await app.assistants.choose_version(request.param("assistant_id"), number);
+  const auto assistant = co_await app.assistants.choose_version(reference_of(request), number);
   if (!assistant) co_return fail(assistant.error());
   co_return json_response(to_text(*assistant, write_assistant));
 }
 
 // xray is true, false or a depth.
-Result<std::string> read_xray(const net::Request& request) {
-  const auto value = request.query_value("xray");
-  if (!value || *value == "false" || *value == "False") return std::string(R"({"xray":false})");
-  if (*value == "true" || *value == "True") return std::string(R"({"xray":true})");
-  const auto depth = query_integer(request, "xray", 0, 0, 1000);
-  if (!depth) return fail(depth.error());
-  return json::Writer().begin_object().key("xray").integer(*depth).end_object().take();
+std::string read_xray(Query& query) {
+  const auto word = query.text("xray", "false");
+  json::Writer out;
+  out.begin_object().key("xray");
+  if (word.find_first_not_of("0123456789") == std::string::npos) {
+    out.integer(query.integer("xray", 0, 0, 1000));
+  } else {
+    out.boolean(query.flag("xray", false));
+  }
+  return out.end_object().take();
 }
 
 Answer graph(app::App& app, net::Request& request) {
-  auto xray = read_xray(request);
-  if (!xray) co_return fail(xray.error());
-  auto drawn = co_await app.assistants.describe(request.param("assistant_id"), "graph", std::move(*xray));
+  Query query(request);
+  auto xray = read_xray(query);
+  if (auto status = query.status(); !status) co_return fail(status.error());
+  auto drawn = co_await app.assistants.describe(reference_of(request), "graph", std::move(xray));
   if (!drawn) co_return fail(drawn.error());
   co_return json_response(std::move(*drawn));
 }
 
 Answer schemas(app::App& app, net::Request& request) {
-  auto described = co_await app.assistants.describe(request.param("assistant_id"), "schemas", "{}");
+  auto described = co_await app.assistants.describe(reference_of(request), "schemas", "{}");
   if (!described) co_return fail(described.error());
   co_return json_response(std::move(*described));
 }
@@ -156,8 +169,10 @@ Answer subgraphs(app::App& app, net::Request& request) {
   } else {
     extra.string(found->second);
   }
-  extra.key("recurse").boolean(query_flag(request, "recurse", false)).end_object();
-  auto described = co_await app.assistants.describe(request.param("assistant_id"), "subgraphs", extra.take());
+  Query query(request);
+  extra.key("recurse").boolean(query.flag("recurse", false)).end_object();
+  if (auto status = query.status(); !status) co_return fail(status.error());
+  auto described = co_await app.assistants.describe(reference_of(request), "subgraphs", extra.take());
   if (!described) co_return fail(described.error());
   co_return json_response(std::move(*described));
 }

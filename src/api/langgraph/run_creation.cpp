@@ -24,7 +24,7 @@ Task<Result<domain::Run>> create_run(app::App& app, net::Request& request) {
   }
   auto body = Body::read(request);
   if (!body) co_return fail(body.error());
-  auto order = thread_id ? read_run_order(*body) : read_stateless_order(*body);
+  auto order = thread_id ? read_run_order(*body, *thread_id) : read_stateless_order(*body);
   if (auto status = body->status(); !status) co_return fail(status.error());
   if (thread_id) order.thread_id = std::move(thread_id);
   co_return co_await app.runs.create(std::move(order));

@@ -1,16 +1,14 @@
 #include "api/langgraph/run_input.hpp"
 
 #include <algorithm>
-#include <array>
+
+#include "api/langgraph/common_input.hpp"
 
 namespace dg::api::langgraph {
 namespace {
 
 using json::View;
 using json::Writer;
-
-constexpr std::array stream_modes = {"values", "messages",    "messages-tuple", "updates", "events",
-                                     "tasks",  "checkpoints", "debug",          "custom"};
 
 std::vector<std::string> read_modes(Body& body) {
   auto modes = body.texts("stream_mode");
@@ -36,33 +34,30 @@ std::string read_nodes(Body& body, std::string_view name) {
   return out.text() == "[]" ? "null" : out.take();
 }
 
-// The address to fork from; null when the request names none.
-std::string read_checkpoint(Body& body) {
-  const View checkpoint(body.view()["checkpoint"].raw());
-  if (!checkpoint.is_null() && !checkpoint.is_object()) body.wrong("checkpoint", "must be an object");
-  Body inner(checkpoint.is_object() ? checkpoint : View("{}"), "checkpoint");
-  auto id = inner.optional_text("checkpoint_id");
-  if (!id) id = body.optional_text("checkpoint_id");
-  const auto ns = inner.optional_text("checkpoint_ns");
-  const auto map = inner.object("checkpoint_map", "null");
-  body.take_errors(inner);
+// The address to fork from; null when the request names none. What `configurable` says of it counts where
+// the request does not, so that it is checked like any other.
+std::string read_fork(Body& body, std::string_view thread_id) {
+  auto place = read_checkpoint(body, thread_id);
+  const auto given = body.view()["config"]["configurable"];
+  Body configurable(given.is_object() ? given : View("{}"), "config.configurable");
+  auto id = configurable.optional_text("checkpoint_id");
+  auto ns = configurable.optional_text("checkpoint_ns");
+  body.take_errors(configurable);
+  if (!place.id && id) place.id = canonical_id(std::move(*id));
+  if (!place.ns) place.ns = std::move(ns);
+  const bool names_id = place.id && !place.id->empty();
   Writer out;
   out.begin_object();
-  if (id) out.key("checkpoint_id").string(*id);
-  if (ns && (id || !ns->empty())) out.key("checkpoint_ns").string(*ns);
-  if (map != "null") out.key("checkpoint_map").raw(map);
+  if (names_id) out.key("checkpoint_id").string(*place.id);
+  if (place.ns && (names_id || !place.ns->empty())) out.key("checkpoint_ns").string(*place.ns);
+  if (place.map != "null") out.key("checkpoint_map").raw(place.map);
   out.end_object();
   return out.text() == "{}" ? "null" : out.take();
 }
 
-std::string read_config(Body& body) {
-  auto config = body.object("config");
-  Body inner(View(config), "config");
-  inner.object("configurable");
-  inner.object("metadata");
-  inner.texts("tags");
-  inner.integer("recursion_limit", 25, 1, 1'000'000);
-  body.take_errors(inner);
+// The config, with the tracer's names where the request has a tracer.
+std::string read_traced_config(Body& body) {
+  auto config = read_config(body);
   const auto tracer = body.view()["langsmith_tracer"];
   if (!tracer.is_object()) return config;
   Writer names;
@@ -75,6 +70,16 @@ std::string read_config(Body& body) {
   return json::merge(View(config), View(patch));
 }
 
+// A node's name, or {node, input} that sends it an input.
+bool is_target(View value) {
+  return value.is_string() || (value.is_object() && value["node"].is_string());
+}
+
+bool is_pair(View value) {
+  const auto elements = value.elements();
+  return elements.size() == 2 && elements[0].is_string();
+}
+
 // A command that says nothing counts as none: clients send empty ones.
 std::string read_command(Body& body) {
   const auto command = body.view()["command"];
@@ -84,8 +89,15 @@ std::string read_command(Body& body) {
     return "null";
   }
   const auto go = command["goto"];
-  const bool goes = !go.is_null() && !(go.is_array() && go.elements().empty());
-  const bool says = !command["resume"].is_null() || !command["update"].is_null() || goes;
+  const auto update = command["update"];
+  const auto targets = go.elements();
+  if (!go.is_null() && !is_target(go) && !(go.is_array() && std::ranges::all_of(targets, is_target)))
+    body.wrong("command.goto", "must be a node's name, {node, input}, or a list of these");
+  const bool pairs = update.is_array() && std::ranges::all_of(update.elements(), is_pair);
+  if (!update.is_null() && !update.is_object() && !pairs)
+    body.wrong("command.update", "must be an object or a list of [name, value] pairs");
+  const bool goes = !go.is_null() && !(go.is_array() && targets.empty());
+  const bool says = !command["resume"].is_null() || !update.is_null() || goes;
   return says ? std::string(command.raw()) : "null";
 }
 
@@ -95,16 +107,16 @@ domain::Durability read_durability(Body& body) {
   return *domain::durability_from(body.choice("durability", otherwise, {"sync", "async", "exit"}));
 }
 
-app::RunOrder read_common(Body& body) {
+app::RunOrder read_common(Body& body, std::string_view thread_id) {
   app::RunOrder order;
-  order.assistant = body.required_text("assistant_id");
+  order.assistant = canonical_id(body.required_text("assistant_id"));
   auto& request = order.request;
   request.input = body.any("input");
   request.command = read_command(body);
-  request.config = read_config(body);
+  request.config = read_traced_config(body);
   request.context = body.any("context");
   order.metadata = body.object("metadata");
-  order.checkpoint = read_checkpoint(body);
+  order.checkpoint = read_fork(body, thread_id);
   request.interrupt_before = read_nodes(body, "interrupt_before");
   request.interrupt_after = read_nodes(body, "interrupt_after");
   request.stream_modes = read_modes(body);
@@ -123,8 +135,8 @@ app::RunOrder read_common(Body& body) {
 
 }  // namespace
 
-app::RunOrder read_run_order(Body& body) {
-  auto order = read_common(body);
+app::RunOrder read_run_order(Body& body, std::string_view thread_id) {
+  auto order = read_common(body, thread_id);
   order.request.multitask = *domain::multitask_from(
       body.choice("multitask_strategy", "enqueue", {"reject", "enqueue", "interrupt", "rollback"}));
   order.create_thread = body.choice("if_not_exists", "reject", {"reject", "create"}) == "create";
@@ -132,7 +144,7 @@ app::RunOrder read_run_order(Body& body) {
 }
 
 app::RunOrder read_stateless_order(Body& body) {
-  auto order = read_common(body);
+  auto order = read_common(body, "");
   order.create_thread = true;
   order.request.temporary = body.choice("on_completion", "delete", {"delete", "keep"}) == "delete";
   return order;

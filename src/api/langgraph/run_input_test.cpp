@@ -15,7 +15,7 @@ class RunInput : public testing::Test {
     request_.body = std::move(body);
     auto parsed = Body::read(request_);
     if (!parsed) throw std::runtime_error(parsed.error().message);
-    auto order = stateless ? read_stateless_order(*parsed) : read_run_order(*parsed);
+    auto order = stateless ? read_stateless_order(*parsed) : read_run_order(*parsed, "t");
     wrong_.clear();
     if (const auto status = parsed->status(); !status)
       for (const auto& field : status.error().fields) wrong_.push_back(field.place);
@@ -63,6 +63,13 @@ TEST_F(RunInput, InputIsCarriedAsItWasSent) {
 
 TEST_F(RunInput, EachBadFieldIsNamed) {
   EXPECT_THAT(wrong(R"("command":"go")"), ElementsAre("command"));
+  for (const auto* go : {"5", "true", R"({"node":5})", R"({"input":1})", R"([{"x":1}])", R"(["a",null])"})
+    EXPECT_THAT(wrong(std::string(R"("command":{"goto":)") + go + "}"), ElementsAre("command.goto")) << go;
+  for (const auto* update :
+       {"5", R"("x")", R"([["steps"]])", R"([["a",1],["b"]])", R"([[1,2]])", R"(["ab"])"})
+    EXPECT_THAT(wrong(std::string(R"("command":{"update":)") + update + "}"), ElementsAre("command.update"))
+        << update;
+  EXPECT_THAT(wrong(R"("command":{"goto":{},"update":1})"), ElementsAre("command.goto", "command.update"));
   EXPECT_THAT(wrong(R"("config":[])"), ElementsAre("config"));
   EXPECT_THAT(wrong(R"("metadata":"x")"), ElementsAre("metadata"));
   EXPECT_THAT(wrong(R"("stream_mode":"vibes")"), ElementsAre("stream_mode"));
@@ -81,6 +88,15 @@ TEST_F(RunInput, EachBadFieldIsNamed) {
   EXPECT_THAT(wrong(R"("checkpoint":"c1")"), ElementsAre("checkpoint"));
   EXPECT_THAT(wrong(R"("checkpoint":{"checkpoint_id":1})"), ElementsAre("checkpoint.checkpoint_id"));
   EXPECT_THAT(wrong(R"("checkpoint_id":1)"), ElementsAre("checkpoint_id"));
+  EXPECT_THAT(wrong(R"("checkpoint":{"thread_id":"other","checkpoint_id":"c1"})"),
+              ElementsAre("checkpoint.thread_id"));
+  EXPECT_THAT(wrong(R"("config":{"configurable":{"checkpoint_id":1}})"),
+              ElementsAre("config.configurable.checkpoint_id"));
+  EXPECT_THAT(wrong(R"("config":{"callbacks":[],"__pregel_resuming":true,"recursionLimit":5})"),
+              ElementsAre("config.callbacks", "config.__pregel_resuming", "config.recursionLimit"));
+  EXPECT_THAT(wrong(R"("config":{"tags":"x","max_concurrency":0,"run_name":1,"run_id":"r"})"),
+              ElementsAre("config.tags", "config.max_concurrency", "config.run_name", "config.run_id"));
+  EXPECT_THAT(wrong(R"("config":{"callbacks":null,"run_name":"x","max_concurrency":4})"), IsEmpty());
   EXPECT_THAT(wrong(R"("webhook":"http://localhost")"), ElementsAre("webhook"));
   EXPECT_THAT(wrong(R"("config":{"configurable":1,"tags":{},"recursion_limit":0,"metadata":[]})"),
               ElementsAre("config.configurable", "config.metadata", "config.tags", "config.recursion_limit"));
@@ -125,6 +141,13 @@ TEST_F(RunInput, AForkIsAnAddressOrAnId) {
   const auto whole = read_with(
       R"("checkpoint":{"thread_id":"t","checkpoint_id":"c2","checkpoint_ns":"","checkpoint_map":{"":"c2"}},"checkpoint_id":"c1")");
   EXPECT_EQ(whole.checkpoint, R"({"checkpoint_id":"c2","checkpoint_ns":"","checkpoint_map":{"":"c2"}})");
+  EXPECT_EQ(read_with(R"("config":{"configurable":{"checkpoint_id":"c3","checkpoint_ns":""}})").checkpoint,
+            R"({"checkpoint_id":"c3","checkpoint_ns":""})");
+  EXPECT_EQ(read_with(R"("checkpoint_id":"c1","config":{"configurable":{"checkpoint_id":"c3"}})").checkpoint,
+            R"({"checkpoint_id":"c1"})");
+  EXPECT_EQ(read_with(R"("checkpoint_id":"1F000000-0000-6000-8000-00000000000A")").checkpoint,
+            R"({"checkpoint_id":"1f000000-0000-6000-8000-00000000000a"})");
+  EXPECT_EQ(read_with(R"("checkpoint_id":"")").checkpoint, "null");
   EXPECT_EQ(read_with(R"("checkpoint":{})").checkpoint, "null");
   EXPECT_EQ(read_with(R"("checkpoint":{"checkpoint_ns":""})").checkpoint, "null");
 }

@@ -43,22 +43,52 @@ std::shared_ptr<const bool> watch(app::App& app, const std::string& run_id, bool
   return answering;
 }
 
+std::unexpected<Error> no_frame() {
+  return fail(Error{Errc::invalid_argument,
+                    "Last-Event-ID: must be the id of a frame of this run, or -1",
+                    {{"Last-Event-ID", "must be the id of a frame of this run, or -1"}}});
+}
+
 Task<void> cancel_for_client(app::App& app, std::string run_id) {
   const auto done = co_await app.runs.cancel(run_id, domain::CancelAction::interrupt);
   if (!done && done.error().code != Errc::not_found)
     log::warn("the run {} could not be cancelled for its client: {}", run_id, done.error().message);
 }
 
+// What is left to tell of a run that is over and whose frames are deleted: which it was, and how it
+// failed. The numbers go on behind the reader's last frame.
+Task<std::string> epitaph(app::App& app, StreamOrder order) {
+  const auto count = co_await app.context.store.frame_count(order.run_id);
+  if (!count || *count > 0) co_return "";
+  const auto run = co_await app.runs.get(order.run_id);
+  if (!run) co_return "";
+  std::string text;
+  if (order.from == 0) {
+    json::Writer metadata;
+    metadata.begin_object().key("run_id").string(run->id).key("attempt").integer(run->attempt).end_object();
+    text += sse_text({order.from++, {"metadata", metadata.take()}});
+  }
+  if (run->error) text += sse_text({order.from, {"error", app::frame_json(*run->error)}});
+  co_return text;
+}
+
 Task<void> stream_frames(app::App& app, StreamOrder order, net::Stream& out) {
   auto& timers = app.context.env.timers;
   auto next_beat = timers.now() + heartbeat;
   const auto answering = watch(app, order.run_id, order.cancel_on_disconnect, out);
+  bool failed = false;  // and the reader knows
   while (!out.closed()) {
     const auto page = co_await app.streams.read(order.run_id, order.from, next_beat);
-    if (!page || page->ended) co_return;  // a run that was deleted has no more to say
+    if (!page) co_return;  // a run that was deleted has no more to say
+    if (page->ended) {
+      const auto rest = failed ? std::string() : co_await epitaph(app, order);
+      if (!rest.empty()) co_await out.write(rest);
+      co_return;
+    }
     std::string text;
     for (const auto& frame : page->frames) {
       order.from = frame.number + 1;
+      failed = failed || frame.frame.event == "error";
       if (in_modes(frame.frame.event, order.modes)) text += sse_text(frame);
     }
     while (timers.now() >= next_beat) {
@@ -118,11 +148,16 @@ Result<std::int64_t> frame_after(std::optional<std::string_view> last_event_id) 
   std::int64_t number = 0;
   const auto* const end = last_event_id->data() + last_event_id->size();
   const auto parsed = std::from_chars(last_event_id->data(), end, number);
-  if (parsed.ec != std::errc{} || parsed.ptr != end || number < 0 || number == INT64_MAX)
-    return fail(Error{Errc::invalid_argument,
-                      "Last-Event-ID: must be the id of a frame of this run, or -1",
-                      {{"Last-Event-ID", "must be the id of a frame of this run, or -1"}}});
+  if (parsed.ec != std::errc{} || parsed.ptr != end || number < 0 || number == INT64_MAX) return no_frame();
   return number + 1;
+}
+
+Task<Status> check_place(app::App& app, const domain::Run& run, std::int64_t from) {
+  if (from == 0 || domain::is_active(run.state)) co_return Status{};
+  const auto count = co_await app.context.store.frame_count(run.id);
+  if (!count) co_return fail(count.error());
+  if (*count > 0 && from > *count) co_return no_frame();
+  co_return Status{};
 }
 
 std::string path_of(const domain::Run& run) {

@@ -27,6 +27,10 @@ bool in_modes(const std::string& event, const std::vector<std::string>& modes);
 // from the beginning. invalid_argument for anything else.
 Result<std::int64_t> frame_after(std::optional<std::string_view> last_event_id);
 
+// invalid_argument when a reader is to begin behind the frames of a run that is over. Where they are deleted
+// any place may be asked for; a run that is active may still reach it.
+Task<Status> check_place(app::App& app, const domain::Run& run, std::int64_t from);
+
 std::string path_of(const domain::Run& run);
 
 // Clients learn the run's id from Content-Location, which is `content`, and come back to the run's

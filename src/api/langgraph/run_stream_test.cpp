@@ -102,6 +102,48 @@ TEST_F(StreamRoutes, AReaderComesBackBehindItsLastFrame) {
   EXPECT_EQ(get(path(run, "/stream"), {{"Last-Event-ID", "last"}}).status, 422);
 }
 
+TEST_F(StreamRoutes, APlaceThatTheRunDoesNotHaveIsNamed) {
+  const auto run = start();
+  worker_.say(run, 1, values("1"));
+  const auto early = follow(get(path(run, "/stream"), {{"Last-Event-ID", "2"}}));
+  EXPECT_FALSE(early->ended) << "the run may still reach it";
+  worker_.complete(run, 2);
+  EXPECT_TRUE(early->ended);
+  EXPECT_EQ(get(path(run, "/stream"), {{"Last-Event-ID", "2"}}).status, 422);
+  const auto end = follow(get(path(run, "/stream"), {{"Last-Event-ID", "1"}}));
+  EXPECT_EQ(end->client->text, "");
+  EXPECT_TRUE(end->ended);
+}
+
+TEST_F(StreamRoutes, ModesThatNobodyHasAreNamed) {
+  const auto run = start();
+  EXPECT_THAT(wrong_fields(get(path(run, "/stream?stream_mode=bogus&cancel_on_disconnect=x"))),
+              ::testing::ElementsAre("stream_mode", "cancel_on_disconnect"));
+  worker_.say(run, 1, app::testing::frames_of({{"values", "1"}, {"updates", "2"}, {"custom", "3"}}));
+  worker_.complete(run, 2);
+  const auto two = follow(get(path(run, "/stream?stream_mode=values,updates"), {{"Last-Event-ID", "0"}}));
+  EXPECT_EQ(two->client->text, "id: 1\nevent: values\ndata: 1\n\nid: 2\nevent: updates\ndata: 2\n\n");
+}
+
+TEST_F(StreamRoutes, WhatARunWasIsToldAfterItsFramesAreDeleted) {
+  const auto good = start();
+  const auto bad = start();
+  worker_.complete(good, 1);
+  worker_.say(bad, 1, values("1"));
+  worker_.complete(bad, 2, app::Outcome::error);
+  server_.pass(std::chrono::minutes(10));
+  const auto metadata = [](const domain::Run& run) {
+    return "id: 0\nevent: metadata\ndata: {\"run_id\":\"" + run.id + "\",\"attempt\":1}\n\n";
+  };
+  const std::string error = "event: error\ndata: {\"error\":\"ValueError\",\"message\":\"no\"}\n\n";
+  EXPECT_EQ(follow(get(path(good, "/stream")))->client->text, metadata(good));
+  const auto whole = follow(get(path(bad, "/stream")));
+  EXPECT_EQ(whole->client->text, metadata(bad) + "id: 1\n" + error);
+  EXPECT_TRUE(whole->ended);
+  const auto back = follow(get(path(bad, "/stream"), {{"Last-Event-ID", "41"}}));
+  EXPECT_EQ(back->client->text, "id: 42\n" + error);
+}
+
 TEST_F(StreamRoutes, OnlyTheModesAskedForAreSentUnderTheirNumbers) {
   const auto run = start();
   worker_.say(run, 1, app::testing::frames_of({{"values", "1"}, {"updates", "2"}, {"updates|n:1", "3"}}));

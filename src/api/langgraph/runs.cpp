@@ -1,5 +1,8 @@
 // Requests about a run that exists.
+#include <algorithm>
+
 #include "api/input.hpp"
+#include "api/langgraph/common_input.hpp"
 #include "api/langgraph/routes.hpp"
 #include "api/langgraph/run_stream.hpp"
 #include "api/langgraph/shapes.hpp"
@@ -12,6 +15,10 @@ using Answer = Task<Result<net::Response>>;
 
 // How long one wait inside a request lasts before it begins again; the client's own limit ends it.
 constexpr Duration wait_step = std::chrono::seconds(60);
+
+constexpr std::initializer_list<std::string_view> run_fields = {
+    "run_id", "thread_id", "assistant_id", "created_at",        "updated_at",
+    "status", "metadata",  "kwargs",       "multitask_strategy"};
 
 // The run that the path names, if it is one of its thread.
 Task<Result<domain::Run>> find_run(app::App& app, const net::Request& request) {
@@ -31,47 +38,50 @@ Answer get(app::App& app, net::Request& request) {
 Answer list(app::App& app, net::Request& request) {
   auto id = path_uuid(request, "thread_id");
   if (!id) co_return fail(id.error());
+  Query query(request);
+  const auto page = read_page(query);
+  const auto word =
+      query.choice("status", "", {"pending", "running", "success", "error", "interrupted", "timeout"});
+  const auto select = query.names("select", run_fields);
+  if (auto status = query.status(); !status) co_return fail(status.error());
   if (const auto row = co_await app.threads.get(*id); !row) co_return fail(row.error());
-  const auto limit = query_integer(request, "limit", 10, 1, 1000);
-  if (!limit) co_return fail(limit.error());
-  const auto offset = query_integer(request, "offset", 0, 0, INT64_MAX);
-  if (!offset) co_return fail(offset.error());
-  store::RunFilter filter;
-  filter.thread_id = std::move(*id);
-  if (const auto word = request.query_value("status"); word && !word->empty()) {
-    filter.states = states_of(*word);
-    if (filter.states.empty())
-      co_return fail(
-          Error{Errc::invalid_argument,
-                "status: \"" + std::string(*word) + "\" is no status of a run",
-                {{"status", "must be one of pending, running, success, error, interrupted, timeout"}}});
-  }
-  const auto runs = co_await app.runs.list(std::move(filter), {*limit, *offset});
+  const auto runs = co_await app.runs.list({std::move(*id), states_of(word), {}}, page);
   if (!runs) co_return fail(runs.error());
-  co_return json_response(list_text(*runs, write_run, query_list(request, "select")));
+  co_return json_response(list_text(*runs, write_run, select));
 }
 
 Answer remove(app::App& app, net::Request& request) {
   const auto run = co_await find_run(app, request);
   if (!run) co_return fail(run.error());
+  if (domain::is_active(run->state))
+    co_return fail(Errc::busy,
+                   "the run is " + std::string(status_word(run->state)) + "; cancel it before deleting it");
   const auto done = co_await app.runs.remove(run->id);
   if (!done) co_return fail(done.error());
   co_return empty_response(204);
 }
 
 Answer join(app::App& app, net::Request& request) {
+  Query query(request);
+  const bool cancels = query.flag("cancel_on_disconnect", false);
+  if (auto status = query.status(); !status) co_return fail(status.error());
   const auto run = co_await find_run(app, request);
   if (!run) co_return fail(run.error());
-  auto response = join_response(app, run->id, query_flag(request, "cancel_on_disconnect", false));
+  auto response = join_response(app, run->id, cancels);
   add_locations(response, *run, path_of(*run), "/join");
   co_return response;
 }
 
 Answer attach(app::App& app, const net::Request& request, const domain::Run& run) {
+  Query query(request);
+  StreamOrder order{run.id, 0, query.names("stream_mode", stream_modes),
+                    query.flag("cancel_on_disconnect", false)};
+  if (auto status = query.status(); !status) co_return fail(status.error());
   const auto from = frame_after(request.header("Last-Event-ID"));
   if (!from) co_return fail(from.error());
-  auto response = stream_response(app, {run.id, *from, query_list(request, "stream_mode"),
-                                        query_flag(request, "cancel_on_disconnect", false)});
+  order.from = *from;
+  if (auto exists = co_await check_place(app, run, *from); !exists) co_return fail(exists.error());
+  auto response = stream_response(app, std::move(order));
   add_locations(response, run, path_of(run), "/stream");
   co_return response;
 }
@@ -90,23 +100,20 @@ Answer join_stream_by_id(app::App& app, net::Request& request) {
   co_return co_await attach(app, request, *run);
 }
 
-Result<domain::CancelAction> read_action(const net::Request& request) {
-  const auto action = request.query_value("action").value_or("interrupt");
-  if (action == "interrupt" || action.empty()) return domain::CancelAction::interrupt;
-  if (action == "rollback") return domain::CancelAction::rollback;
-  return fail(Error{Errc::invalid_argument,
-                    "action: must be interrupt or rollback",
-                    {{"action", "must be interrupt or rollback"}}});
+domain::CancelAction read_action(Query& query) {
+  const auto action = query.choice("action", "interrupt", {"interrupt", "rollback"});
+  return action == "rollback" ? domain::CancelAction::rollback : domain::CancelAction::interrupt;
 }
 
 Answer cancel(app::App& app, net::Request& request) {
-  const auto action = read_action(request);
-  if (!action) co_return fail(action.error());
+  Query query(request);
+  const auto action = read_action(query);
+  const bool wait = query.flag("wait", false);
+  if (auto status = query.status(); !status) co_return fail(status.error());
   const auto run = co_await find_run(app, request);
   if (!run) co_return fail(run.error());
-  const auto asked = co_await app.runs.cancel(run->id, *action);
+  const auto asked = co_await app.runs.cancel(run->id, action);
   if (!asked) co_return fail(asked.error());
-  const bool wait = query_flag(request, "wait", false);
   while (wait) {
     const auto over = co_await app.streams.wait_inactive(run->id, app.context.env.timers.now() + wait_step);
     if (over || over.error().code != Errc::timeout) break;
@@ -116,25 +123,56 @@ Answer cancel(app::App& app, net::Request& request) {
   co_return response;
 }
 
-Answer cancel_many(app::App& app, net::Request& request) {
-  const auto action = read_action(request);
-  if (!action) co_return fail(action.error());
-  auto body = Body::read(request);
-  if (!body) co_return fail(body.error());
+// The runs of one thread, or those with a status.
+app::CancelFilter read_cancelled(Body& body) {
   app::CancelFilter filter;
-  filter.thread_id = body->uuid("thread_id");
-  filter.run_ids = body->texts("run_ids");
-  const auto status = body->choice("status", "", {"", "pending", "running", "all"});
-  if (!status.empty() && (filter.thread_id || !filter.run_ids.empty()))
-    body->wrong("status", "cannot be combined with thread_id and run_ids");
-  if (status.empty() && !filter.thread_id && filter.run_ids.empty())
-    body->wrong("status", "give a status, or thread_id and run_ids");
-  if (auto valid = body->status(); !valid) co_return fail(valid.error());
+  filter.thread_id = body.uuid("thread_id");
+  filter.run_ids = body.uuids("run_ids");
+  const auto status = body.choice("status", "all", {"pending", "running", "all"});
+  const bool by_status = !body.view()["status"].is_null();
+  const bool by_thread = !body.view()["thread_id"].is_null();
+  const bool by_ids = !body.view()["run_ids"].is_null();
+  if (by_status && (by_thread || by_ids)) {
+    body.wrong("status", "cannot be combined with thread_id and run_ids");
+  } else if (by_ids && !by_thread) {
+    body.wrong("thread_id", "is required where run_ids are given");
+  } else if (!by_status && !by_thread) {
+    body.wrong("status", "give a status, or thread_id and run_ids");
+  }
   using State = domain::RunState;
   if (status != "running") filter.states.push_back(State::queued);
   if (status != "pending") filter.states.push_back(State::in_progress);
-  const auto done = co_await app.runs.cancel_many(std::move(filter), *action);
-  if (!done) co_return fail(done.error());
+  return filter;
+}
+
+// not_found where the thread or one of its runs does not exist.
+Task<Status> check_cancelled(app::App& app, const app::CancelFilter& filter) {
+  if (!filter.thread_id) co_return Status{};
+  if (const auto row = co_await app.threads.get(*filter.thread_id); !row) co_return fail(row.error());
+  if (filter.run_ids.empty()) co_return Status{};
+  const auto most = static_cast<std::int64_t>(filter.run_ids.size());
+  const auto runs = co_await app.runs.list({*filter.thread_id, {}, filter.run_ids}, {most, 0});
+  if (!runs) co_return fail(runs.error());
+  for (const auto& id : filter.run_ids)
+    if (std::ranges::find(*runs, id, &domain::Run::id) == runs->end())
+      co_return fail(Errc::not_found, "Run not found: " + id);
+  co_return Status{};
+}
+
+Answer cancel_many(app::App& app, net::Request& request) {
+  auto body = Body::read(request);
+  if (!body) co_return fail(body.error());
+  Query query(request);
+  const auto action = read_action(query);
+  auto filter = read_cancelled(*body);
+  body->take_errors(query);
+  if (auto valid = body->status(); !valid) co_return fail(valid.error());
+  if (auto found = co_await check_cancelled(app, filter); !found) co_return fail(found.error());
+  const bool none = body->view()["run_ids"].is_array() && filter.run_ids.empty();
+  if (!none) {
+    const auto done = co_await app.runs.cancel_many(std::move(filter), action);
+    if (!done) co_return fail(done.error());
+  }
   co_return empty_response(204);
 }
 

@@ -66,6 +66,16 @@ void write_kwargs(Writer& out, const domain::RunRequest& request) {
   out.key("durability").string(domain::to_string(request.durability)).end_object();
 }
 
+void write_item_members(Writer& out, const store::Item& item) {
+  out.key("namespace").begin_array();
+  for (const auto& label : item.ns) out.string(label);
+  out.end_array().key("key").string(item.key).key("value").raw(item.value);
+  out.key("created_at")
+      .string(to_rfc3339(item.created_at))
+      .key("updated_at")
+      .string(to_rfc3339(item.updated_at));
+}
+
 }  // namespace
 
 std::string_view status_word(domain::RunState state) {
@@ -190,14 +200,15 @@ void write_empty_state(Writer& out, const std::string& thread_id) {
 }
 
 void write_item(Writer& out, const store::Item& item) {
-  out.begin_object().key("namespace").begin_array();
-  for (const auto& label : item.ns) out.string(label);
-  out.end_array().key("key").string(item.key).key("value").raw(item.value);
-  out.key("created_at")
-      .string(to_rfc3339(item.created_at))
-      .key("updated_at")
-      .string(to_rfc3339(item.updated_at));
+  out.begin_object();
+  write_item_members(out, item);
   out.end_object();
+}
+
+void write_found_item(Writer& out, const store::Item& item) {
+  out.begin_object();
+  write_item_members(out, item);
+  out.key("score").null().end_object();
 }
 
 std::string pick(View object, const std::vector<std::string>& names) {

@@ -28,6 +28,8 @@ void write_newest_state(json::Writer& out, const store::CheckpointState& state);
 // The state of a thread that has no checkpoint.
 void write_empty_state(json::Writer& out, const std::string& thread_id);
 void write_item(json::Writer& out, const store::Item& item);
+// The same as a search finds it: with a score, which nothing gives here.
+void write_found_item(json::Writer& out, const store::Item& item);
 
 template <class T, class Write>
 std::string to_text(const T& value, Write write) {

@@ -10,7 +10,10 @@ namespace {
 using Answer = Task<Result<net::Response>>;
 
 Answer ok(app::App& app, net::Request& request) {
-  if (query_flag(request, "check_db", false)) {
+  Query query(request);
+  const bool check_db = query.flag("check_db", false);
+  if (auto status = query.status(); !status) co_return fail(status.error());
+  if (check_db) {
     if (const auto version = co_await app.context.store.ping(); !version) co_return fail(version.error());
   }
   co_return json_response(R"({"ok":true})");

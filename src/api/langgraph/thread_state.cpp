@@ -1,7 +1,9 @@
 #include "api/input.hpp"
+#include "api/langgraph/common_input.hpp"
 #include "api/langgraph/routes.hpp"
 #include "api/langgraph/shapes.hpp"
 #include "api/route.hpp"
+#include "base/env.hpp"
 
 namespace dg::api::langgraph {
 namespace {
@@ -14,6 +16,16 @@ struct StateQuestion {
   bool subgraphs = false;
 };
 
+// What a worker is asked of a thread needs a graph that exists.
+Task<Status> check_graph(app::App& app, std::string thread_id) {
+  const auto row = co_await app.threads.get(std::move(thread_id));
+  if (!row) co_return fail(row.error());
+  const auto graph = json::View(row->thread.metadata)["graph_id"].string();
+  if (graph.empty() || app.workers.graph(graph)) co_return Status{};
+  co_return fail(Errc::not_found, "the thread's graph \"" + graph +
+                                      "\" does not exist. Graphs here: " + app.workers.graph_names() + ".");
+}
+
 Answer answer_state(app::App& app, StateQuestion question) {
   const auto state = co_await app.threads.state(question.address);
   if (!state) co_return fail(state.error());
@@ -23,6 +35,8 @@ Answer answer_state(app::App& app, StateQuestion question) {
     co_return json_response(out.take());
   }
   if (question.subgraphs) {
+    if (auto known = co_await check_graph(app, question.address.thread_id); !known)
+      co_return fail(known.error());
     auto nested = co_await app.threads.nested_state(question.address, question.checkpoint_map);
     if (!nested) co_return fail(nested.error());
     co_return json_response(std::move(*nested));
@@ -35,25 +49,14 @@ Answer answer_state(app::App& app, StateQuestion question) {
   co_return json_response(out.take());
 }
 
-Answer newest(app::App& app, net::Request& request) {
+Answer in_path(app::App& app, net::Request& request) {
   auto id = path_uuid(request, "thread_id");
   if (!id) co_return fail(id.error());
-  co_return co_await answer_state(
-      app, {{std::move(*id), "", ""}, "null", query_flag(request, "subgraphs", false)});
-}
-
-Answer at_id(app::App& app, net::Request& request) {
-  auto id = path_uuid(request, "thread_id");
-  if (!id) co_return fail(id.error());
-  co_return co_await answer_state(app, {{std::move(*id), "", request.param("checkpoint_id")},
-                                        "null",
-                                        query_flag(request, "subgraphs", false)});
-}
-
-// A checkpoint object: {checkpoint_id, checkpoint_ns, checkpoint_map}.
-Body checkpoint_of(const Body& body) {
-  const auto checkpoint = body.view()["checkpoint"];
-  return Body(checkpoint.is_object() ? checkpoint : json::View("{}"), "checkpoint");
+  Query query(request);
+  const bool subgraphs = query.flag("subgraphs", false);
+  if (auto status = query.status(); !status) co_return fail(status.error());
+  auto checkpoint = canonical_id(request.param("checkpoint_id"));  // empty: the newest
+  co_return co_await answer_state(app, {{std::move(*id), "", std::move(checkpoint)}, "null", subgraphs});
 }
 
 Answer at_checkpoint(app::App& app, net::Request& request) {
@@ -61,15 +64,11 @@ Answer at_checkpoint(app::App& app, net::Request& request) {
   if (!id) co_return fail(id.error());
   auto body = Body::read(request);
   if (!body) co_return fail(body.error());
-  body->object("checkpoint");
-  auto checkpoint = checkpoint_of(*body);
-  StateQuestion question;
-  question.address = {std::move(*id), checkpoint.text("checkpoint_ns"), checkpoint.text("checkpoint_id")};
-  question.checkpoint_map = checkpoint.object("checkpoint_map", "null");
-  question.subgraphs = body->boolean("subgraphs", false);
-  body->take_errors(checkpoint);
+  auto place = read_checkpoint(*body, *id);
+  const bool subgraphs = body->boolean("subgraphs", false);
   if (auto status = body->status(); !status) co_return fail(status.error());
-  co_return co_await answer_state(app, std::move(question));
+  app::StateAddress address{std::move(*id), place.ns.value_or(""), place.id.value_or("")};
+  co_return co_await answer_state(app, {std::move(address), std::move(place.map), subgraphs});
 }
 
 Answer update(app::App& app, net::Request& request) {
@@ -83,41 +82,30 @@ Answer update(app::App& app, net::Request& request) {
   if (!values.is_null() && !values.is_object() && !values.is_array())
     body->wrong("values", "must be an object, a list or null");
   change.as_node = body->optional_text("as_node");
-  body->object("checkpoint");
-  auto checkpoint = checkpoint_of(*body);
-  change.checkpoint_id = checkpoint.text("checkpoint_id", body->text("checkpoint_id"));
-  change.checkpoint_ns = checkpoint.text("checkpoint_ns");
-  change.checkpoint_map = checkpoint.object("checkpoint_map", "null");
-  body->take_errors(checkpoint);
+  auto place = read_checkpoint(*body, *id);
+  change.checkpoint_id = place.id.value_or("");
+  change.checkpoint_ns = place.ns.value_or("");
+  change.checkpoint_map = std::move(place.map);
   if (auto status = body->status(); !status) co_return fail(status.error());
+  if (auto known = co_await check_graph(app, *id); !known) co_return fail(known.error());
   auto result = co_await app.threads.update_state(std::move(*id), std::move(change));
   if (!result) co_return fail(result.error());
   co_return json_response(std::move(*result));
 }
 
-// The legacy PATCH: merges metadata into the thread's.
-Answer patch(app::App& app, net::Request& request) {
-  auto id = path_uuid(request, "thread_id");
-  if (!id) co_return fail(id.error());
-  auto body = Body::read(request);
-  if (!body) co_return fail(body.error());
-  auto metadata = body->object("metadata");
-  if (auto status = body->status(); !status) co_return fail(status.error());
-  const auto row = co_await app.threads.patch(std::move(*id), std::move(metadata));
-  if (!row) co_return fail(row.error());
-  co_return json_response(to_text(*row, write_thread));
+std::string checked_before(Mistakes& mistakes, const std::string& id) {
+  if (!is_uuid(id))
+    mistakes.wrong("before", "must be a checkpoint's id, a checkpoint, or a config that has one");
+  return canonical_id(id);
 }
 
 // `before` is an id, a checkpoint, or a config that holds one.
 std::string read_before(Body& body) {
   const auto before = body.view()["before"];
-  if (before.is_string()) return before.string();
-  if (before.is_object()) {
-    const auto inner = before["configurable"].is_object() ? before["configurable"] : before;
-    return inner["checkpoint_id"].string();
-  }
-  if (!before.is_null()) body.wrong("before", "must be a checkpoint's id or a checkpoint");
-  return "";
+  if (before.is_null()) return "";
+  if (before.is_string()) return checked_before(body, before.string());
+  const auto inner = before["configurable"].is_object() ? before["configurable"] : before;
+  return checked_before(body, inner["checkpoint_id"].string());
 }
 
 Answer give_history(app::App& app, app::HistoryQuery query) {
@@ -132,15 +120,13 @@ Answer post_history(app::App& app, net::Request& request) {
   auto body = Body::read(request);
   if (!body) co_return fail(body.error());
   app::HistoryQuery query;
-  query.thread_id = std::move(*id);
   query.limit = body->integer("limit", 10, 1, 1000);
   query.before = read_before(*body);
   query.metadata = body->object("metadata");
-  body->object("checkpoint");
-  auto checkpoint = checkpoint_of(*body);
-  query.ns = checkpoint.text("checkpoint_ns");
-  query.checkpoint_id = checkpoint.text("checkpoint_id");
-  body->take_errors(checkpoint);
+  const auto place = read_checkpoint(*body, *id);
+  query.ns = place.ns.value_or("");
+  query.checkpoint_id = place.id.value_or("");
+  query.thread_id = std::move(*id);
   if (auto status = body->status(); !status) co_return fail(status.error());
   co_return co_await give_history(app, std::move(query));
 }
@@ -148,24 +134,24 @@ Answer post_history(app::App& app, net::Request& request) {
 Answer get_history(app::App& app, net::Request& request) {
   auto id = path_uuid(request, "thread_id");
   if (!id) co_return fail(id.error());
-  const auto limit = query_integer(request, "limit", 10, 1, 1000);
-  if (!limit) co_return fail(limit.error());
-  app::HistoryQuery query;
-  query.thread_id = std::move(*id);
-  query.limit = *limit;
-  query.before = std::string(request.query_value("before").value_or(""));
-  co_return co_await give_history(app, std::move(query));
+  Query query(request);
+  app::HistoryQuery wanted;
+  wanted.thread_id = std::move(*id);
+  wanted.limit = query.integer("limit", 10, 1, 1000);
+  if (const auto before = query.text("before"); !before.empty())
+    wanted.before = checked_before(query, before);
+  if (auto status = query.status(); !status) co_return fail(status.error());
+  co_return co_await give_history(app, std::move(wanted));
 }
 
 }  // namespace
 
 void add_state_routes(net::Router& router, app::App& app, const std::string& prefix) {
   const std::string thread = prefix + "/threads/{thread_id}";
-  route(router, app, net::Method::get, thread + "/state", newest);
+  route(router, app, net::Method::get, thread + "/state", in_path);
   route(router, app, net::Method::post, thread + "/state", update);
-  route(router, app, net::Method::patch, thread + "/state", patch);
   route(router, app, net::Method::post, thread + "/state/checkpoint", at_checkpoint);
-  route(router, app, net::Method::get, thread + "/state/{checkpoint_id}", at_id);
+  route(router, app, net::Method::get, thread + "/state/{checkpoint_id}", in_path);
   route(router, app, net::Method::get, thread + "/history", get_history);
   route(router, app, net::Method::post, thread + "/history", post_history);
 }

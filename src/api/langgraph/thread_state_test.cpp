@@ -10,17 +10,22 @@ using app::testing::TestWorker;
 using json::View;
 using net::Method;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+std::string id_of(int n) {
+  return "1f000000-0000-6000-8000-00000000000" + std::to_string(n);
+}
 
 // A thread with three checkpoints, of which the newest asks for something.
 class ThreadStateRoutes : public testing::ApiTest {
  protected:
   ThreadStateRoutes() {
     const auto run = server_.create(thread_);
-    for (const std::string n : {"1", "2"})
-      worker_.say(run, std::stoi(n), checkpoint(n, R"({"n":)" + n + "}"));
+    for (const int n : {1, 2})
+      worker_.say(run, n, checkpoint(id_of(n), R"({"n":)" + std::to_string(n) + "}"));
     worker_.say(run, 3,
-                checkpoint("3", R"({"n":3})", R"([{"id":"t","name":"ask","interrupts":[{"value":"ok?"}]}])",
-                           R"(["ask"])"));
+                checkpoint(id_of(3), R"({"n":3})",
+                           R"([{"id":"t","name":"ask","interrupts":[{"value":"ok?"}]}])", R"(["ask"])"));
     worker_.complete(run, 4, app::Outcome::interrupted);
   }
   std::vector<std::string> history(const net::Response& response) {
@@ -45,11 +50,14 @@ TEST_F(ThreadStateRoutes, TheNewestStateSaysWhatIsAsked) {
 }
 
 TEST_F(ThreadStateRoutes, AnOlderStateIsFoundByItsId) {
-  EXPECT_EQ(View(get(path_ + "/state/1").body)["values"].raw(), R"({"n":1})");
-  EXPECT_EQ(
-      View(post(path_ + "/state/checkpoint", R"({"checkpoint":{"checkpoint_id":"2"}})").body)["values"].raw(),
-      R"({"n":2})");
-  EXPECT_EQ(get(path_ + "/state/9").status, 404);
+  EXPECT_EQ(View(get(path_ + "/state/" + id_of(1)).body)["values"].raw(), R"({"n":1})");
+  const auto at = [&](const std::string& checkpoint) {
+    return post(path_ + "/state/checkpoint", R"({"checkpoint":)" + checkpoint + "}");
+  };
+  EXPECT_EQ(View(at(R"({"checkpoint_id":")" + id_of(2) + "\"}").body)["values"].raw(), R"({"n":2})");
+  EXPECT_EQ(View(at(R"({"thread_id":")" + thread_ + "\"}").body)["values"].raw(), R"({"n":3})");
+  EXPECT_THAT(wrong_fields(at(R"({"thread_id":"other"})")), ElementsAre("checkpoint.thread_id"));
+  EXPECT_EQ(get(path_ + "/state/" + id_of(9)).status, 404);
 }
 
 TEST_F(ThreadStateRoutes, AThreadWithoutCheckpointsHasAnEmptyState) {
@@ -60,15 +68,23 @@ TEST_F(ThreadStateRoutes, AThreadWithoutCheckpointsHasAnEmptyState) {
 }
 
 TEST_F(ThreadStateRoutes, HistoryGoesBackwards) {
-  EXPECT_THAT(history(get(path_ + "/history")), ElementsAre("3", "2", "1"));
-  EXPECT_THAT(history(get(path_ + "/history?limit=2")), ElementsAre("3", "2"));
-  EXPECT_THAT(history(get(path_ + "/history?before=3")), ElementsAre("2", "1"));
-  EXPECT_THAT(history(post(path_ + "/history", R"({"before":"2"})")), ElementsAre("1"));
-  EXPECT_THAT(history(post(path_ + "/history", R"({"before":{"checkpoint_id":"2"}})")), ElementsAre("1"));
-  EXPECT_THAT(
-      history(post(path_ + "/history", R"({"before":{"configurable":{"checkpoint_id":"2"}},"limit":1})")),
-      ElementsAre("1"));
-  EXPECT_THAT(history(post(path_ + "/history", R"({"checkpoint":{"checkpoint_id":"2"}})")), ElementsAre("2"));
+  EXPECT_THAT(history(get(path_ + "/history")), ElementsAre(id_of(3), id_of(2), id_of(1)));
+  EXPECT_THAT(history(get(path_ + "/history?limit=2")), ElementsAre(id_of(3), id_of(2)));
+  EXPECT_THAT(history(get(path_ + "/history?before=" + id_of(3))), ElementsAre(id_of(2), id_of(1)));
+  const auto two = "\"" + id_of(2) + "\"";
+  const auto of = [&](const std::string& body) { return history(post(path_ + "/history", body)); };
+  EXPECT_THAT(of(R"({"before":)" + two + "}"), ElementsAre(id_of(1)));
+  EXPECT_THAT(of(R"({"before":{"checkpoint_id":)" + two + "}}"), ElementsAre(id_of(1)));
+  EXPECT_THAT(of(R"({"before":{"configurable":{"checkpoint_id":)" + two + R"(}},"limit":1})"),
+              ElementsAre(id_of(1)));
+  EXPECT_THAT(of(R"({"checkpoint":{"checkpoint_id":)" + two + "}}"), ElementsAre(id_of(2)));
+}
+
+TEST_F(ThreadStateRoutes, HistoryBeginsBeforeACheckpointOnly) {
+  for (const auto* before : {R"("x")", "5", "{}", "[]", R"({"checkpoint_id":1})", R"({"configurable":{}})"})
+    EXPECT_THAT(wrong_fields(post(path_ + "/history", std::string(R"({"before":)") + before + "}")),
+                ElementsAre("before"))
+        << before;
 }
 
 TEST_F(ThreadStateRoutes, WrongFieldsAreNamed) {
@@ -91,6 +107,13 @@ TEST_F(ThreadStateRoutes, AnUpdateIsAnsweredByAWorker) {
   const auto updated = post(path_ + "/state", R"({"values":{"n": 4},"as_node":"ask"})");
   EXPECT_EQ(updated.status, 200);
   EXPECT_EQ(View(updated.body)["checkpoint"]["checkpoint_id"].string(), "4");
+}
+
+TEST_F(ThreadStateRoutes, AGraphThatDoesNotExistIsNotFound) {
+  const auto made = post("/threads", R"({"metadata":{"graph_id":"nobody"}})");
+  const auto refused = post("/threads/" + text_at(made, "thread_id") + "/state", R"({"values":{}})");
+  EXPECT_EQ(refused.status, 404);
+  EXPECT_THAT(text_at(refused, "detail"), HasSubstr("agent, planner"));
 }
 
 TEST_F(ThreadStateRoutes, AnUpdateOfABusyThreadIsRefused) {

@@ -1,4 +1,5 @@
 #include "api/input.hpp"
+#include "api/langgraph/common_input.hpp"
 #include "api/langgraph/routes.hpp"
 #include "api/langgraph/shapes.hpp"
 #include "api/route.hpp"
@@ -28,7 +29,7 @@ Answer create(app::App& app, net::Request& request) {
 
 store::ThreadFilter read_filter(Body& body) {
   store::ThreadFilter filter;
-  filter.ids = body.texts("ids");
+  filter.ids = body.uuids("ids");
   filter.metadata = body.object("metadata");
   filter.values = body.object("values");
   const auto status = body.choice("status", "", {"", "idle", "busy", "interrupted", "error"});
@@ -40,14 +41,21 @@ store::ThreadFilter read_filter(Body& body) {
   return filter;
 }
 
+// An empty list of ids names no thread, where none at all allows any.
+Task<Result<store::Found<store::ThreadRow>>> find(app::App& app, const Body& body, store::ThreadFilter filter,
+                                                  store::Page page) {
+  if (body.view()["ids"].is_array() && filter.ids.empty()) co_return store::Found<store::ThreadRow>{};
+  co_return co_await app.threads.search(std::move(filter), page);
+}
+
 Answer search(app::App& app, net::Request& request) {
   auto body = Body::read(request);
   if (!body) co_return fail(body.error());
   auto filter = read_filter(*body);
-  const store::Page page{body->integer("limit", 10, 1, 1000), body->integer("offset", 0, 0, INT64_MAX)};
+  const auto page = read_page(*body);
   body->unsupported("select", "; whole threads are given");
   if (auto status = body->status(); !status) co_return fail(status.error());
-  const auto found = co_await app.threads.search(std::move(filter), page);
+  const auto found = co_await find(app, *body, std::move(filter), page);
   if (!found) co_return fail(found.error());
   auto response = json_response(list_text(found->rows, write_thread));
   add_pagination(response, page, found->rows.size(), found->total);
@@ -59,7 +67,7 @@ Answer count(app::App& app, net::Request& request) {
   if (!body) co_return fail(body.error());
   auto filter = read_filter(*body);
   if (auto status = body->status(); !status) co_return fail(status.error());
-  const auto found = co_await app.threads.search(std::move(filter), {1, 0});
+  const auto found = co_await find(app, *body, std::move(filter), {1, 0});
   if (!found) co_return fail(found.error());
   co_return json_response(std::to_string(found->total));
 }
@@ -112,6 +120,7 @@ void add_thread_routes(net::Router& router, app::App& app, const std::string& pr
   route(router, app, net::Method::post, prefix + "/threads/count", count);
   route(router, app, net::Method::get, one, get);
   route(router, app, net::Method::patch, one, patch);
+  route(router, app, net::Method::patch, one + "/state", patch);  // the older way
   route(router, app, net::Method::del, one, remove);
   route(router, app, net::Method::post, one + "/copy", copy);
 }

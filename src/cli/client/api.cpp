@@ -149,7 +149,8 @@ Status follow_run(Api& api, HttpCall first, StreamPlace& place,
                   fmt::format("{}: the connection was lost and did not come back; the run {} goes on",
                               api.http().base_url(), place.run_id));
     }
-    if (on_lost) on_lost();
+    const bool was_connected = answer && answer->status / 100 == 2;
+    if (on_lost && was_connected) on_lost();
     std::this_thread::sleep_for(pause);
     pause = std::min(pause * 2, policy.longest_pause);
     call = join_call(place, last_id);

@@ -53,7 +53,8 @@ struct StreamPlace {
 // Gives every frame of a run to `on_event`, each once and in order, until the run is over. `first`
 // is the request that opens the stream: one that creates the run, or one that joins it. A lost
 // connection is made again after the last frame seen (Last-Event-ID). `on_event` returns false to
-// stop early. `on_lost` is told each time a connection is lost. Errors: those of the first answer;
+// stop early. `on_lost` is told once of each connection that is lost, however
+// often it takes to make another. Errors: those of the first answer;
 // unavailable when the server did not come back in time.
 Status follow_run(Api& api, HttpCall first, StreamPlace& place,
                   const std::function<bool(const SseEvent&)>& on_event,

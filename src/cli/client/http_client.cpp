@@ -72,6 +72,27 @@ Errc errc_for(CURLcode code) {
 
 }  // namespace
 
+Result<std::string> to_base_url(std::string_view given) {
+  auto text = given;
+  const auto drop_slashes = [&text] {
+    while (text.ends_with('/')) text.remove_suffix(1);
+  };
+  constexpr std::string_view api = "/api/v1";
+  drop_slashes();
+  if (text.ends_with(api)) text.remove_suffix(api.size());
+  drop_slashes();
+  // Without a scheme, only a port tells an address from a word.
+  std::string url(text);
+  if (!given.contains("://") && url.contains(':')) url = "http://" + url;
+  const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> parsed(curl_url(), &curl_url_cleanup);
+  const bool web = url.starts_with("http://") || url.starts_with("https://");
+  if (!web || curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK ||
+      url.find_first_of("?# ") != std::string::npos)
+    return fail(Errc::invalid_argument,
+                fmt::format("\"{}\" is no address of a server, which is like http://127.0.0.1:2024", given));
+  return url;
+}
+
 struct HttpClient::Handle {
   CURL* curl = curl_easy_init();
   Handle() = default;
@@ -81,10 +102,7 @@ struct HttpClient::Handle {
 };
 
 HttpClient::HttpClient(std::string base_url, std::string api_key)
-    : base_url_(std::move(base_url)), api_key_(std::move(api_key)), handle_(std::make_unique<Handle>()) {
-  while (base_url_.ends_with('/')) base_url_.pop_back();
-  if (!base_url_.contains("://")) base_url_ = "http://" + base_url_;
-}
+    : base_url_(std::move(base_url)), api_key_(std::move(api_key)), handle_(std::make_unique<Handle>()) {}
 
 HttpClient::~HttpClient() = default;
 

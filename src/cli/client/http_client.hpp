@@ -33,10 +33,14 @@ struct HttpAnswer {
   bool complete = true;                        // false when the connection was lost inside the body
 };
 
+// The base URL that a person's address of a server means: `given` without "/" and the API's own "/api/v1" at
+// its end, with a scheme. invalid_argument where it is no address.
+Result<std::string> to_base_url(std::string_view given);
+
 // Sends requests to one server with the API key, where there is one.
 class HttpClient {
  public:
-  // `base_url` is the server's address with or without a path prefix.
+  // `base_url` is the server's address as to_base_url makes it, with or without a path prefix.
   HttpClient(std::string base_url, std::string api_key);
   ~HttpClient();
   HttpClient(const HttpClient&) = delete;

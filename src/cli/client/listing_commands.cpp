@@ -3,6 +3,7 @@
 
 #include "base/json.hpp"
 #include "cli/client/client.hpp"
+#include "cli/client/command_line.hpp"
 #include "cli/client/session.hpp"
 
 namespace dg::cli {
@@ -80,6 +81,12 @@ Result<ExitCode> version(Session& session) {
     if (!server.empty())
       session.out.line(fmt::format("server {} at {}", server, session.api.http().base_url()));
   }
+  // This program's own version is known all the same.
+  if (!info) {
+    const bool silent = info.error().code == Errc::unavailable || info.error().code == Errc::timeout;
+    session.out.note(silent ? fmt::format("no server answers at {}", session.api.http().base_url())
+                            : "the server's version is not known: " + info.error().message);
+  }
   return ExitCode::ok;
 }
 
@@ -87,9 +94,11 @@ Result<ExitCode> version(Session& session) {
 
 void add_listing_commands(CLI::App& app, int& exit_code) {
   auto limit = std::make_shared<int>(100);
-  auto& assistants = *group(app, "assistant", "Look at assistants").add_subcommand("list", "List assistants");
+  auto& assistants = *group(app, "assistant", "Look at assistants")
+                          .footer(environment_help)
+                          ->add_subcommand("list", "List assistants");
   assistants.add_option("--limit", *limit, "How many at most")
-      ->check(CLI::Range(1, 1000))
+      ->check(whole_number(1, 1000))
       ->capture_default_str();
   set_action(assistants, exit_code, [limit](Session& session) { return list_assistants(session, *limit); });
 

@@ -3,37 +3,61 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+#include <optional>
+
 #include "cli/client/client.hpp"
+#include "cli/client/command_line.hpp"
 #include "cli/client/run_follow.hpp"
 
 namespace dg::cli {
 namespace {
 
+// Its status does not tell: that of a run that waits for a person, which can be cancelled, is "success", too.
+bool is_over(json::View run) {
+  const auto state = run["state"].string();
+  return state != "queued" && state != "in_progress" && state != "requires_action";
+}
+
+void show_cancelled(Session& session, const std::string& run_id, const std::string& status,
+                    std::optional<bool> cancelled) {
+  if (!session.out.json()) return session.out.data(format_table({{"run", run_id}, {"status", status}}));
+  json::Writer out;
+  out.begin_object().key("run_id").string(run_id).key("status").string(status).key("cancelled");
+  if (cancelled) {
+    out.boolean(*cancelled);
+  } else {
+    out.null();
+  }
+  session.out.line(out.end_object().text());
+}
+
+// The run had ended by itself before anybody could stop it.
+ExitCode too_late(Session& session, const std::string& run_id, const std::string& status) {
+  show_cancelled(session, run_id, status, false);
+  session.out.note(fmt::format("the run {} was over already; nothing was cancelled", run_id));
+  return ExitCode::conflict;
+}
+
 Result<ExitCode> cancel(Session& session, const std::string& run_id, bool rollback, bool wait) {
   const auto run = session.api.run(run_id);
   if (!run) return fail(run.error());
+  if (const json::View before(*run); is_over(before))
+    return too_late(session, run_id, before["status"].string());
   const auto path = fmt::format("/threads/{}/runs/{}/cancel?wait={}&action={}",
                                 percent_encode(json::View(*run)["thread_id"].string()),
                                 percent_encode(run_id), wait ? 1 : 0, rollback ? "rollback" : "interrupt");
   if (auto answer = session.api.post(path, ""); !answer) return fail(answer.error());
-  std::string status = wait ? "gone" : "cancelling";
-  if (wait) {
-    const auto after = session.api.run(run_id);
-    if (!after && after.error().code != Errc::not_found) return fail(after.error());
-    if (after) status = json::View(*after)["status"].string();
+  if (!wait) {
+    show_cancelled(session, run_id, "cancelling", std::nullopt);
+    return ExitCode::ok;
   }
-  if (session.out.json()) {
-    session.out.line(json::Writer()
-                         .begin_object()
-                         .key("run_id")
-                         .string(run_id)
-                         .key("status")
-                         .string(status)
-                         .end_object()
-                         .text());
-  } else {
-    session.out.data(format_table({{"run", run_id}, {"status", status}}));
-  }
+  const auto after = session.api.run(run_id);
+  if (!after && after.error().code != Errc::not_found) return fail(after.error());
+  const auto status = after ? json::View(*after)["status"].string() : "gone";
+  if (after && json::View(*after)["state"].string() != "cancelled") return too_late(session, run_id, status);
+  show_cancelled(session, run_id, status, true);
   return ExitCode::ok;
 }
 
@@ -58,6 +82,19 @@ Result<ExitCode> list(Session& session, const std::string& thread, const std::st
   return ExitCode::ok;
 }
 
+// The run's error and what the reason holds beside its message, as far as neither stands there already.
+void add_details(std::vector<std::vector<std::string>>& rows, json::View run, json::View reason) {
+  if (const auto error = run["error"]; error.is_object()) {
+    auto text = fmt::format("{}: {}", error["error"].string(), error["message"].string());
+    if (!reason["message"].string().contains(text)) rows.push_back({"error", std::move(text)});
+  }
+  for (const auto& [key, value] : reason.members()) {
+    constexpr std::array shown{"code", "message", "thread_id"};
+    if (std::ranges::find(shown, key) != shown.end() || value.is_null()) continue;
+    rows.push_back({key, value.is_string() ? value.string() : std::string(value.raw())});
+  }
+}
+
 Result<ExitCode> get(Session& session, const std::string& run_id) {
   const auto run = session.api.run(run_id);
   if (!run) return fail(run.error());
@@ -78,11 +115,7 @@ Result<ExitCode> get(Session& session, const std::string& run_id) {
       {"why", fmt::format("{}: {}", reason["code"].string(), reason["message"].string())},
       {"created", view["created_at"].string()},
       {"updated", view["updated_at"].string()}};
-  for (const auto& detail : reason.members()) {
-    if (detail.key == "code" || detail.key == "message" || detail.value.is_null()) continue;
-    rows.push_back(
-        {detail.key, detail.value.is_string() ? detail.value.string() : std::string(detail.value.raw())});
-  }
+  add_details(rows, view, reason);
   session.out.data(session.out.printable(format_table(rows)));
   return ExitCode::ok;
 }
@@ -102,7 +135,7 @@ void add_wait(CLI::App& run, int& exit_code) {
   auto o = std::make_shared<Options>();
   auto& command = *run.add_subcommand("wait", "Wait for a run's end and print its result");
   command.add_option("run", o->id, "The run")->required();
-  command.add_option("--timeout", o->timeout, "Seconds to wait at most")->check(CLI::NonNegativeNumber);
+  command.add_option("--timeout", o->timeout, "Seconds to wait at most")->check(at_least(0));
   set_action(command, exit_code, [o](Session& session) {
     return wait_run(session, o->id, std::chrono::milliseconds(static_cast<std::int64_t>(o->timeout * 1000)));
   });
@@ -133,7 +166,7 @@ void add_list(CLI::App& run, int& exit_code) {
   command.add_option("--status", o->status, "Only those with this status")
       ->check(CLI::IsMember({"pending", "running", "error", "success", "timeout", "interrupted"}));
   command.add_option("--limit", o->limit, "How many at most")
-      ->check(CLI::Range(1, 1000))
+      ->check(whole_number(1, 1000))
       ->capture_default_str();
   set_action(command, exit_code,
              [o](Session& session) { return list(session, o->thread, o->status, o->limit); });
@@ -150,6 +183,7 @@ void add_get(CLI::App& run, int& exit_code) {
 
 void add_run_commands(CLI::App& app, int& exit_code) {
   auto& run = group(app, "run", "Start, watch and manage runs");
+  run.footer(environment_help);
   add_run_start_commands(run, exit_code);
   add_watch(run, exit_code);
   add_wait(run, exit_code);

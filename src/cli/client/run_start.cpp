@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "cli/client/client.hpp"
+#include "cli/client/command_line.hpp"
 #include "cli/client/run_commands.hpp"
 #include "cli/client/run_follow.hpp"
 
@@ -105,8 +106,7 @@ void add_create(CLI::App& run, int& exit_code) {
   command.add_option("--config", o->config, "JSON, @file or -");
   command.add_option("--context", o->context, "JSON, @file or -");
   command.add_option("--metadata", o->metadata, "JSON, @file or -");
-  command.add_option("--after", o->after, "Seconds to wait before the run begins")
-      ->check(CLI::NonNegativeNumber);
+  command.add_option("--after", o->after, "Seconds to wait before the run begins")->check(at_least(0));
   command.add_option("--multitask", o->multitask, "What to do when the thread is busy")
       ->check(CLI::IsMember({"reject", "enqueue", "interrupt", "rollback"}));
   command.add_option("--stream-mode", o->modes, "What the run's stream holds; several by commas")

@@ -37,8 +37,12 @@ std::string environment(const char* name, std::string_view otherwise) {
 int run(bool json, const Action& action) {
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGINT, &on_interrupt);
-  Session session{Output(json), Api(environment("DURAGRAPH_URL", "http://127.0.0.1:2024"),
-                                    environment("DURAGRAPH_API_KEY", ""))};
+  const auto url = to_base_url(environment("DURAGRAPH_URL", "http://127.0.0.1:2024"));
+  if (!url) {
+    Output(json).error("DURAGRAPH_URL: " + url.error().message);
+    return static_cast<int>(ExitCode::usage);
+  }
+  Session session{Output(json), Api(*url, environment("DURAGRAPH_API_KEY", ""))};
   const auto result = action(session);
   if (result) return static_cast<int>(*result);
   std::string message = result.error().message;
@@ -59,6 +63,7 @@ int run(bool json, const Action& action) {
 void set_action(CLI::App& command, int& exit_code, Action action) {
   auto json = std::make_shared<bool>(false);
   command.add_flag("--json", *json, "Print JSON");
+  command.footer(environment_help);
   command.callback([json, &exit_code, action = std::move(action)] { exit_code = run(*json, action); });
 }
 

@@ -18,6 +18,12 @@ struct Session {
   Api api;
 };
 
+// What the help of client commands says of the environment.
+constexpr const char* environment_help =
+    "Environment:\n"
+    "  DURAGRAPH_URL      where the server is (http://127.0.0.1:2024 unless set)\n"
+    "  DURAGRAPH_API_KEY  the key that is sent, where the server asks for one";
+
 // What a command does once its options are read. An error becomes a message and an exit code.
 using Action = std::function<Result<ExitCode>(Session&)>;
 

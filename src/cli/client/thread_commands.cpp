@@ -3,6 +3,7 @@
 
 #include "base/json.hpp"
 #include "cli/client/client.hpp"
+#include "cli/client/command_line.hpp"
 #include "cli/client/session.hpp"
 
 namespace dg::cli {
@@ -81,6 +82,7 @@ void add_thread_commands(CLI::App& app, int& exit_code) {
     int limit = 20;
   };
   auto& threads = group(app, "thread", "Look at threads and their history");
+  threads.footer(environment_help);
   const auto add = [&](const char* name, const char* description, auto action) {
     auto o = std::make_shared<Options>();
     auto& command = *threads.add_subcommand(name, description);
@@ -89,7 +91,7 @@ void add_thread_commands(CLI::App& app, int& exit_code) {
   };
   const auto add_limit = [](CLI::App& command, Options& o) {
     command.add_option("--limit", o.limit, "How many at most")
-        ->check(CLI::Range(1, 1000))
+        ->check(whole_number(1, 1000))
         ->capture_default_str();
   };
   {

@@ -2,6 +2,8 @@
 
 #include <cctype>
 #include <optional>
+#include <tuple>
+#include <utility>
 
 namespace dg::cli {
 namespace {
@@ -10,8 +12,8 @@ class Reader {
  public:
   explicit Reader(std::string_view text) : text_(text) {}
 
-  Result<Environment> read() {
-    Environment out;
+  Dotenv read() {
+    Dotenv out;
     while (at_ < text_.size()) {
       skip_blanks();
       if (peek() == '#' || peek() == '\n' || at_ >= text_.size()) {
@@ -24,15 +26,20 @@ class Reader {
         name = read_name();
       }
       skip_blanks();
-      if (name.empty() || peek() != '=')
-        return fail(Errc::invalid_argument, "line " + std::to_string(line_) + " is not NAME=VALUE");
+      if (name.empty() || peek() != '=') {
+        out.skipped.push_back("line " + std::to_string(line_) + " is not NAME=VALUE");
+        skip_line();
+        continue;
+      }
       ++at_;
       skip_blanks();
-      const int line = line_;
-      auto value = read_value();
-      if (!value)
-        return fail(Errc::invalid_argument, "line " + std::to_string(line) + ": the quote is never closed");
-      out[name] = std::move(*value);
+      const auto begin = std::pair(at_, line_);
+      if (auto value = read_value()) {
+        out.variables[name] = std::move(*value);
+      } else {
+        std::tie(at_, line_) = begin;
+        out.skipped.push_back("the quote of line " + std::to_string(line_) + " is never closed");
+      }
       skip_line();
     }
     return out;
@@ -94,7 +101,7 @@ class Reader {
 
 }  // namespace
 
-Result<Environment> parse_dotenv(std::string_view text) {
+Dotenv parse_dotenv(std::string_view text) {
   return Reader(text).read();
 }
 

@@ -1,8 +1,10 @@
 #include "cli/project/project.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -55,16 +57,27 @@ Status read_graphs(Project& project, View config) {
   if (!graphs.is_object() || graphs.members().empty())
     return wrong(project.config, "graphs",
                  "must name at least one graph, as in {\"agent\": \"./agent.py:graph\"}");
+  std::vector<std::string> wrong_ones;
   for (const auto& member : graphs.members()) {
     const auto path = member.value.is_object() ? member.value["path"] : member.value;
-    if (!path.is_string() || path.string().find(':') == std::string::npos)
-      return wrong(project.config, "graphs." + member.key,
-                   "must be \"FILE.py:NAME\", or an object with that as its \"path\"");
+    if (!path.is_string() || path.string().find(':') == std::string::npos) {
+      wrong_ones.push_back("graphs." + member.key);
+      continue;
+    }
     project.graphs.push_back({member.key, member.value["description"].string(), "{}", "{}"});
     const auto reference = path.string();
     add_file(project.sources, project.dir / reference.substr(0, reference.rfind(':')));
   }
-  return {};
+  if (wrong_ones.empty()) return {};
+  return wrong(project.config, fmt::format("{}", fmt::join(wrong_ones, ", ")),
+               "must be \"FILE.py:NAME\", or an object with that as its \"path\"");
+}
+
+std::string describe_skipped(const fs::path& file, std::vector<std::string> lines) {
+  constexpr std::size_t shown = 5;
+  const auto more = lines.size() > shown ? fmt::format(", and {} more", lines.size() - shown) : "";
+  lines.resize(std::min(lines.size(), shown));
+  return fmt::format("{} has lines that are skipped: {}{}", file.string(), fmt::join(lines, ", "), more);
 }
 
 Status read_environment(Project& project, View config) {
@@ -87,8 +100,8 @@ Status read_environment(Project& project, View config) {
   const auto text = read_file(path);
   if (!text) return fail(text.error());
   auto parsed = parse_dotenv(*text);
-  if (!parsed) return fail(Errc::invalid_argument, path.string() + ": " + parsed.error().message);
-  project.environment = std::move(*parsed);
+  project.environment = std::move(parsed.variables);
+  if (!parsed.skipped.empty()) project.warnings.push_back(describe_skipped(path, std::move(parsed.skipped)));
   return {};
 }
 

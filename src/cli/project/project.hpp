@@ -31,7 +31,7 @@ struct Project {
   std::vector<ProjectGraph> graphs;
   Environment environment;  // of `env`, for the worker alone
   Sources sources;
-  std::vector<std::string> warnings;  // of keys that are not used here, and files that do not exist
+  std::vector<std::string> warnings;  // of keys not used here, files that do not exist, lines skipped
 };
 
 // Reads `config`. not_found when there is no such file, invalid_argument with the place of each

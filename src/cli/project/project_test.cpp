@@ -116,6 +116,8 @@ TEST_F(ReadProject, SaysWhereTheMistakeIs) {
   EXPECT_NE(complaint("[]").find("object"), std::string::npos);
   EXPECT_NE(complaint("{}").find("graphs"), std::string::npos);
   EXPECT_NE(complaint(R"({"graphs":{"a":"a.py"}})").find("graphs.a"), std::string::npos);
+  EXPECT_NE(complaint(R"({"graphs":{"a":"a.py","b":"b.py:g","c":{}}})").find("graphs.a, graphs.c: must be"),
+            std::string::npos);
   EXPECT_NE(complaint(R"({"graphs":{"a":"a.py:g"},"env":3})").find("env"), std::string::npos);
   const auto missing = read_project(dir_ / "nowhere" / "langgraph.json");
   ASSERT_FALSE(missing);
@@ -130,8 +132,14 @@ TEST_F(ReadProject, TakesTheEnvironmentFromAFileOrAnObject) {
   EXPECT_EQ(read(R"({"graphs":{"a":"a.py:g"},"env":{"A":"3","N":4}})").value().environment,
             (Environment{{"A", "3"}, {"N", "4"}}));
   EXPECT_EQ(read(R"({"graphs":{"a":"a.py:g"},"env":"gone.env"})").value().warnings.size(), 1u);
-  write(".env", "what is this");
-  EXPECT_NE(complaint(R"({"graphs":{"a":"a.py:g"}})").find(".env: line 1"), std::string::npos);
+  write(".env", "A=1\nwhat is this\nB='\nC=2");
+  const auto skipping = read(R"({"graphs":{"a":"a.py:g"}})");
+  ASSERT_TRUE(skipping) << skipping.error().message;
+  EXPECT_EQ(skipping->environment, (Environment{{"A", "1"}, {"C", "2"}}));
+  ASSERT_EQ(skipping->warnings.size(), 1u);
+  EXPECT_EQ(skipping->warnings[0], (dir_ / ".env").string() +
+                                       " has lines that are skipped: line 2 is not NAME=VALUE, the quote of "
+                                       "line 3 is never closed");
 }
 
 TEST_F(ReadProject, TakesAnObjectInPlaceOfTheFile) {
