@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import time
 import uuid
 from typing import Any, NamedTuple
 
@@ -93,6 +94,7 @@ def test_a_question_is_asked_and_answered(cli: Cli) -> None:
     run_id = asked.lines[0]["data"]["run_id"]
     assert cli("run", "wait", run_id, "--json", code=AWAITING_HUMAN).json["__interrupt__"]
     assert cli("run", "get", run_id, "--json").json["why"]["code"] == "person"
+    assert "thread_id" not in cli("run", "get", run_id).out, "the thread is named at the top"
     thread_id = cli("run", "get", run_id, "--json").json["thread_id"]
     assert "Is this plan good?" in cli("thread", "get", thread_id).out
     answered = cli("run", "resume", thread_id, "--value", '{"ok": 1}', "--watch", "--json").lines
@@ -111,6 +113,8 @@ def test_retry_is_a_new_run_of_the_same_request(cli: Cli) -> None:
     failed = cli("run", "wait", run["run_id"], "--json", code=FAILED)
     assert failed.json["__error__"] == {"error": "CustomError", "message": "Boo!"}
     assert "retry" in failed.err
+    assert "CustomError: Boo!" in cli("run", "get", run["run_id"]).out
+    assert cli("run", "get", run["run_id"], "--json").json["error"] == {"error": "CustomError", "message": "Boo!"}
     cli("run", "watch", run["run_id"], code=FAILED)
     gate.touch()
     retried = cli("run", "retry", run["run_id"], "--json").json
@@ -140,7 +144,11 @@ def test_cancel(cli: Cli) -> None:
     cli("run", "create", "slow", "--thread", run["thread_id"], "--multitask", "reject", code=CONFLICT)
     timed_out = cli("run", "wait", run["run_id"], "--timeout", "0.2", code=TIMEOUT)
     assert "goes on" in timed_out.err
-    assert cli("run", "cancel", run["run_id"], "--json").json == {"run_id": run["run_id"], "status": "interrupted"}
+    assert cli("run", "cancel", run["run_id"], "--json").json == {
+        "run_id": run["run_id"],
+        "status": "interrupted",
+        "cancelled": True,
+    }
     cli("run", "wait", run["run_id"], code=FAILED)
     rolled = cli.create("slow", {"gate": str(gate)})
     cli.server.project.journal.wait(rolled["run_id"], "second")
@@ -149,6 +157,20 @@ def test_cancel(cli: Cli) -> None:
     delayed = cli.create("slow", {}, "--after", "3600")
     assert cli("run", "get", delayed["run_id"], "--json").json["why"]["code"] == "delay"
     cli("run", "cancel", delayed["run_id"])
+
+
+def test_a_run_that_is_over_is_not_cancelled(cli: Cli) -> None:
+    run_id = cli.create("three_nodes", {"steps": []})["run_id"]
+    cli("run", "wait", run_id)
+    for options in ([], ["--rollback"], ["--no-wait"]):
+        told = cli("run", "cancel", run_id, "--json", *options, code=CONFLICT)
+        assert told.json == {"run_id": run_id, "status": "success", "cancelled": False}
+        assert "over already; nothing was cancelled" in told.err
+    assert cli("run", "get", run_id, "--json").json["status"] == "success"
+    paused = cli.create("human", {"topic": "tea"})["run_id"]
+    cli("run", "wait", paused, code=AWAITING_HUMAN)
+    assert cli("run", "cancel", paused, "--json").json["cancelled"] is True
+    cli("run", "cancel", paused, code=CONFLICT)
 
 
 def test_an_interrupted_watch_leaves_the_run_alone(cli: Cli) -> None:
@@ -209,7 +231,43 @@ def test_exit_codes_of_what_cannot_be_done(cli: Cli) -> None:
     nowhere = f"http://127.0.0.1:{free_port()}"
     lost = cli("run", "list", url=nowhere, code=UNREACHABLE)
     assert nowhere.removeprefix("http://") in lost.err
-    assert cli("version", "--json", url=nowhere).json["server"] is None
+    alone = cli("version", "--json", url=nowhere)
+    assert alone.json["server"] is None and f"no server answers at {nowhere}" in alone.err
+
+
+def test_the_servers_address_is_understood_or_refused(cli: Cli) -> None:
+    for end in ("/", "/api/v1", "/api/v1/"):
+        cli("run", "list", "--json", url=cli.server.url + end)
+    for wrong in ("http://127.0.0.1:99999", "nonsense", "ftp://127.0.0.1"):
+        refused = cli("run", "list", "--json", url=wrong, code=USAGE)
+        assert "DURAGRAPH_URL" in refused.err and wrong in refused.err and not refused.out
+
+
+def test_a_wrong_command_line_is_named(cli: Cli) -> None:
+    for words, said in {
+        ("bogus",): '"bogus"',
+        ("run", "craete"): "did you mean create?",
+        ("run", "list", "--limt", "1"): "did you mean --limit?",
+        ("run", "list", "--limit", "0"): "--limit: must be a whole number, from 1 to 1000",
+        ("run", "create", "agent", "--after", "-1"): "--after: must be 0 or more",
+        ("dev", "--n-jobs-per-worker", "0"): "--n-jobs-per-worker: must be a whole number, 1 or more",
+        ("dev", "--port", "70000"): "--port: must be a port from 0 to 65535",
+        ("dev", "--cors-origin", "nonsense"): "--cors-origin: must be * or an origin",
+        ("dev", "/no/such/folder"): "/no/such/folder/langgraph.json does not exist",
+        ("dev", "--config", "/nope.json"): "--config: /nope.json does not exist",
+        ("worker", "/no/such/folder"): "/no/such/folder/langgraph.json does not exist",
+    }.items():
+        refused = cli(*words, code=USAGE)
+        assert said in refused.err and not refused.out, refused.err
+        assert len(refused.err.splitlines()) == 2 and max(map(len, refused.err.splitlines())) < 200, refused.err
+
+
+def test_help_and_version_of_the_program(cli: Cli) -> None:
+    assert cli("--version").out == cli("version").out.splitlines(keepends=True)[0]
+    for words in (["run"], ["run", "create"], ["thread", "get"], ["assistant", "list"], ["version"]):
+        text = cli(*words, "--help").out
+        assert "DURAGRAPH_URL" in text and "DURAGRAPH_API_KEY" in text, text
+    assert "http://127.0.0.1:2024" in cli("worker", "--help").out
 
 
 def test_a_watch_survives_the_servers_death(cli: Cli) -> None:
@@ -220,10 +278,13 @@ def test_a_watch_survives_the_servers_death(cli: Cli) -> None:
     watch = cli.watch(run["run_id"])
     watch.wait_output(lambda text: '"second"' in text)
     server.kill()
+    watch.wait_output(lambda text: "the connection was lost" in text)
+    time.sleep(0.5)  # Several tries to connect fail meanwhile.
     cli.server = DevServer(server.project, port=server.port)
     gate.touch()
     assert watch.wait() == 0, watch.output
     watch.wait_output(lambda text: "succeeded" in text)
+    assert watch.output.count("the connection was lost") == 1, watch.output
     frames = [json.loads(line) for line in watch.output.splitlines() if line.startswith("{")]
     assert [frame["id"] for frame in frames] == [str(n) for n in range(len(frames))]
     assert cli("run", "watch", run["run_id"], "--json").lines == frames

@@ -187,6 +187,74 @@ def test_an_edit_reloads_the_worker_and_a_broken_one_does_not(dev: DevServer) ->
     until(lambda: run(dev, "three_nodes", {"steps": []})["steps"] == ["a", "b", "c"], lambda: dev.output)
 
 
+def test_broken_graphs_do_not_keep_changes_of_others_out(project: Project) -> None:
+    """Only a graph that serves and would not any more keeps the new code from being loaded."""
+    good = (project.path / "three_nodes.py").read_text()
+    graphs = {name: f"./{name}.py:graph" for name in ("three_nodes", "one", "two")}
+    (project.path / "langgraph.json").write_text(json.dumps({"graphs": graphs}))
+    for name in ("one", "two"):
+        (project.path / f"{name}.py").write_text("def (:\n")
+    server = DevServer(project)
+
+    def serves(graph: str, *steps: str) -> None:
+        found = until(lambda: run(server, graph, {"steps": []}).get("steps"), lambda: server.output)
+        assert found == list(steps)
+
+    def edit(name: str, text: str) -> int:
+        """Writes a file and waits for the worker that has read it; where the output was before."""
+        before, (worker,) = len(server.output), server.wait_workers()
+        (project.path / f"{name}.py").write_text(text)
+        until(lambda: [w["pid"] for w in server.wait_workers()] != [worker["pid"]], lambda: server.output)
+        return before
+
+    server.wait_workers()
+    for name in ("one", "two"):
+        said = f'the graph "{name}" cannot be imported: SyntaxError: invalid syntax ({name}.py, line 1)\n'
+        assert server.output.count(said) == 1 and server.output.count(f"{name}.py, line 1") == 1, server.output
+    edit("three_nodes", good.replace('{"steps": ["c"]}', '{"steps": ["changed"]}'))
+    serves("three_nodes", "a", "b", "changed")
+    since = edit("one", good)
+    serves("one", "a", "b", "c")
+    assert 'the graph "one"' not in server.output[since:]
+    since = len(server.output)
+    (project.path / "one.py").write_text("def (:\n")
+    server.wait_output(lambda text: "the change cannot be loaded" in text, since=since)
+    serves("one", "a", "b", "c")
+
+
+def test_a_worker_that_cannot_serve_here_ends(dev: DevServer, project: Project) -> None:
+    """Where trying again would change nothing: a token that is refused, none at all, an address that is none."""
+    folder = project.path / ".duragraph"
+
+    def ends(code: int, said: str, server: str = dev.url, **environment: str) -> None:
+        worker = WorkerProgram(project, server, **environment)
+        assert worker.wait() == code, worker.output
+        worker.wait_output(lambda text: said in text)
+        assert len(worker.output.splitlines()) == 1, worker.output
+
+    ends(2, "nonsense", server="nonsense", DURAGRAPH_WORKER_TOKEN="any")
+    ends(4, "DURAGRAPH_WORKER_TOKEN")
+    assert not folder.exists()
+    ends(4, "refuses the token", DURAGRAPH_WORKER_TOKEN="wrong")
+    assert (folder / ".gitignore").read_text() == "*\n" and stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert not project.processes()
+
+
+def test_a_graph_that_exits_fails_its_run_alone(project: Project) -> None:
+    (project.path / "exits.py").write_text(
+        ENVIRONMENT_GRAPH.replace('return {"found"', 'raise SystemExit("bad flag")\n    return {"found"')
+    )
+    (project.path / "langgraph.json").write_text(json.dumps({"graphs": {"exits": "./exits.py:graph"}}))
+    server = DevServer(project)
+    (worker,) = server.wait_workers()
+    for _ in range(2):
+        thread_id = server.api.thread()
+        run_id = server.api.start(thread_id, "exits", {"names": []})
+        until(lambda: server.api.run(run_id)["status"] == "error", lambda: server.output)
+        assert "SystemExit" in json.dumps(server.api.run(run_id)) and "bad flag" in json.dumps(server.api.run(run_id))
+    assert [w["pid"] for w in server.wait_workers()] == [worker["pid"]]
+
+
 def test_what_langgraph_json_names_elsewhere_reloads_the_worker(project: Project) -> None:
     """The file of variables and the local dependency lie outside the project's folder, or look like nothing."""
     shared, variables = project.base / "shared", project.base / "secrets" / "variables"
@@ -250,8 +318,10 @@ def test_a_signal_drains(project: Project, number: signal.Signals) -> None:
     run_id = api.start(thread_id, "slow", {"gate": str(gate)})
     project.journal.wait(run_id, "second")
     server.signal(number)
+    server.wait_output(lambda text: "stopping" in text)
     gate.touch()
     assert server.wait() in (0, 130), server.output
+    assert ("press Ctrl-C again" in server.output) == (number == signal.SIGINT)
     until(lambda: not is_alive(worker["pid"]), "the end of the worker")
     assert not (project.path / ".duragraph" / "server.json").exists()
     if number == signal.SIGINT:
@@ -259,6 +329,27 @@ def test_a_signal_drains(project: Project, number: signal.Signals) -> None:
     server = DevServer(project, port=server.port)
     assert server.api.join(thread_id, run_id)["steps"] == ["first", "second", "third"]
     assert project.journal.nodes(run_id).count("first") == 1
+
+
+def test_an_idle_one_stops_at_once(project: Project) -> None:
+    server = DevServer(project)
+    server.wait_workers()
+    run(server, "three_nodes", {"steps": []})
+    began = time.monotonic()
+    server.signal(signal.SIGTERM)
+    server.wait()
+    assert time.monotonic() - began < 2, server.output  # Meant is less than one; the guard is for machines under load.
+
+
+def test_what_does_nothing_is_warned_of_once(project: Project) -> None:
+    (project.path / ".env").write_text("A=1\nwhat is this\n")
+    flags = ["--tunnel", "--debug-port", "5678", "--allow-blocking"]
+    server = DevServer(project, "--no-worker", *flags)
+    server.wait_output(lambda text: "Studio" in text)
+    warnings = [line for line in server.output.splitlines() if "nothing here" in line]
+    assert len(warnings) == 1 and all(flag in warnings[0] for flag in ("--tunnel", "--debug-port", "--allow-blocking"))
+    assert server.output.count("line 2 is not NAME=VALUE") == 1 and str(project.path / ".env") in server.output
+    server.stop()
 
 
 def test_an_orphaned_worker_ends(project: Project) -> None:

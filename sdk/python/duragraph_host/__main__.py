@@ -7,9 +7,14 @@ import dataclasses
 import os
 import sys
 import threading
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
 from .settings import EventPipe, Settings
 from .versions import complaint
+
+if TYPE_CHECKING:
+    from .loader import Project
 
 EXIT_USAGE = 2
 EXIT_GRACE = 2.0
@@ -51,14 +56,40 @@ def serve(settings: Settings, events: EventPipe) -> int:
             return give_up(problem, events)
         print(f"duragraph: {problem}", file=sys.stderr)
         return host.EXIT_BROKEN
-    broken = [entry for entry in project.graphs.values() if entry.error is not None]
-    for entry in broken:
-        assert entry.error is not None
-        events.emit("broken", graph_id=entry.graph_id, **dataclasses.asdict(entry.error))
-        print(f"graph {entry.graph_id} cannot be imported:\n{entry.error.traceback}", file=sys.stderr)
-    if broken and settings.reload:
+    tell_broken(project, events)
+    if settings.reload and breaks_what_is_served(project, settings.served):
         return host.EXIT_BROKEN
-    return loop.run_until_complete(host.Host(settings, project, events).run())
+    return run_to_end(loop, host.Host(settings, project, events).run())
+
+
+def tell_broken(project: Project, events: EventPipe) -> None:
+    """Says of each graph that cannot be imported why: to the supervisor, which says it once, where there is one."""
+    for entry in project.graphs.values():
+        if entry.error is None:
+            continue
+        if not events.emit("broken", graph_id=entry.graph_id, **dataclasses.asdict(entry.error)):
+            print(f"graph {entry.graph_id} cannot be imported:\n{entry.error.traceback}", file=sys.stderr)
+
+
+def breaks_what_is_served(project: Project, served: frozenset[str] | None) -> bool:
+    """Whether a graph that another process serves cannot be imported here; without a list, any graph counts."""
+    broken = {entry.graph_id for entry in project.graphs.values() if entry.error is not None}
+    return bool(broken if served is None else broken & served)
+
+
+def run_to_end(loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, int]) -> int:
+    """Runs the loop until the work is done, whatever user code raises on it.
+
+    SystemExit and KeyboardInterrupt of a task leave the loop, and the task keeps them for whoever awaits it: the
+    run that it belongs to. A terminal's Ctrl-C is a signal here, never an exception.
+    """
+    task = loop.create_task(work)
+    while True:
+        try:
+            return loop.run_until_complete(task)
+        except (SystemExit, KeyboardInterrupt):
+            if task.done():
+                raise
 
 
 def run() -> None:

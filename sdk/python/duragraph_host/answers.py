@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
+import logging
 from typing import Any
 
 import orjson
-from langgraph.errors import InvalidUpdateError
 
 from . import describe, jsonable, state
 from .connection import Connection
-from .errors import MessageTooLarge, RequestError, Superseded
+from .errors import HostError, MessageTooLarge, RequestError, RunDead, Superseded, in_words
 from .loader import GraphUnavailable, Project
 from .owner import Owner
 from .saver import ServerSaver
 from .store import ServerStore
+
+log = logging.getLogger("duragraph")
+
+_CODES: dict[type[HostError], str] = {
+    GraphUnavailable: "unavailable",
+    MessageTooLarge: "too_large",
+    RunDead: "superseded",
+    Superseded: "superseded",
+}
 
 
 async def answer(
@@ -26,11 +34,17 @@ async def answer(
         if owner is not None:
             await owner.aflush()
         return {"result": orjson.Fragment(result if isinstance(result, bytes) else jsonable.dumps(result))}
-    except asyncio.CancelledError:
-        return {"error": {"code": "unavailable", "message": "the worker stopped before the answer"}}
-    except Exception as error:  # noqa: BLE001 - user code may raise anything
-        message = error.message if isinstance(error, RequestError) else str(error) or type(error).__name__
-        return {"error": {"code": _code(error), "message": orjson.Fragment(jsonable.dumps(message))}}
+    except RequestError as error:
+        return _refusal(error.code, error.message)
+    except HostError as error:
+        return _refusal(_CODES.get(type(error), "internal"), str(error))
+    except BaseException as error:  # noqa: BLE001 - user code may raise anything, and call sys.exit
+        log.exception("the graph %s failed to answer %s", params.get("graph_id"), method)
+        return _refusal("internal", in_words(error))
+
+
+def _refusal(code: str, message: str) -> dict[str, Any]:
+    return {"error": {"code": code, "message": orjson.Fragment(jsonable.dumps(message))}}
 
 
 async def _result(
@@ -49,19 +63,3 @@ async def _result(
     if method == "subgraphs":
         return await describe.subgraphs(project, params, ServerStore(connection))
     raise RequestError("invalid_argument", f"this worker does not know the method {method!r}")
-
-
-def _code(error: Exception) -> str:
-    if isinstance(error, RequestError):
-        return error.code
-    if isinstance(error, Superseded):
-        return "superseded"
-    if isinstance(error, GraphUnavailable):
-        return "unavailable"
-    if isinstance(error, MessageTooLarge):
-        return "too_large"
-    if isinstance(error, KeyError):
-        return "not_found"
-    if isinstance(error, (InvalidUpdateError, ValueError)):
-        return "invalid_argument"
-    return "internal"

@@ -24,9 +24,15 @@ class ProtocolError(HostError):
 
 
 class RequestError(HostError):
-    """The server refused a request. `code` is one of the protocol's error codes."""
+    """A request is refused, by the server or by this host. `code` is one of the protocol's error codes."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{message} ({code})")
         self.code = code
         self.message = message
+
+
+def in_words(error: BaseException) -> str:
+    """An error of user code in one line: its class, and what it says."""
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

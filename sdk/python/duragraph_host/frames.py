@@ -45,6 +45,8 @@ class FrameWriter:
         self._complete: set[str] = set()
         self.interrupted = False
         """Whether the root graph has stopped for an interrupt or a static breakpoint."""
+        self.root_ended = False
+        """Whether the events have told that the root graph has ended."""
 
     def chunk(self, chunk: Any) -> None:
         """One element of ``astream`` with a list of modes: (mode, data), or (namespace, mode, data)."""
@@ -63,6 +65,8 @@ class FrameWriter:
         frame."""
         if self._root_run is None and event["event"] == "on_chain_start":
             self._root_run = event["run_id"]
+        if event["event"] == "on_chain_end" and event["run_id"] == self._root_run:
+            self.root_ended = True
         if _HIDDEN in (event.get("tags") or ()):
             return
         if event["event"] == "on_chain_stream" and event["run_id"] == self._root_run:

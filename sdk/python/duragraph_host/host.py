@@ -105,7 +105,8 @@ class Host:
     def ready(self, welcome: dict[str, Any]) -> None:
         if not self._announced:
             self._announced = True
-            self._events.emit("ready", graphs=sorted(self._project.graphs))
+            served = sorted(entry.graph_id for entry in self._project.graphs.values() if entry.error is None)
+            self._events.emit("ready", graphs=served)
         log.info("connected to %s (%s)", self._settings.url, welcome.get("version"))
 
     def lease(self, run: dict[str, Any], owner: Owner) -> None:
@@ -144,7 +145,7 @@ class Host:
             owner.complete("cancelled")
             return
         task = self._loop.create_task(self._execute(run, owner))
-        task.add_done_callback(lambda _: self._finished(owner))
+        task.add_done_callback(lambda ended: self._finished(owner, ended))
         self._runs[owner.key] = _Run(owner, task)
 
     async def _execute(self, run: dict[str, Any], owner: Owner) -> None:
@@ -159,8 +160,13 @@ class Host:
             self._proven = True
             self._events.emit("finished")
 
-    def _finished(self, owner: Owner) -> None:
-        owner.complete("cancelled")  # Only of use to a task that was cancelled before its first step.
+    def _finished(self, owner: Owner, task: asyncio.Task[None]) -> None:
+        """Completes what could not complete itself: cancelled before its first step, or closed by a GeneratorExit."""
+        error = None if task.cancelled() else task.exception()
+        if error is None or owner.dead:
+            owner.complete("cancelled")
+        else:
+            owner.complete("error", runner.describe_error(error))
         self._review()
 
     async def _outcome(self, run: dict[str, Any], owner: Owner) -> tuple[str, dict[str, Any] | None]:
@@ -175,9 +181,10 @@ class Host:
             return outcome.status, outcome.error
         except RunDead:
             return "cancelled", None
-        except asyncio.CancelledError:
-            return "error", {"error": "CancelledError", "message": "the graph's own task was cancelled"}
-        except Exception as error:  # noqa: BLE001 - the run is to end, whatever happened
+        except asyncio.CancelledError as error:  # Of the graph's own: the result of a cancelled run does not count.
+            said = str(error) or "the graph's own task was cancelled"
+            return "error", {**runner.describe_error(error), "message": said}
+        except BaseException as error:  # noqa: BLE001 - the run is to end, whatever happened
             log.exception("run %s failed outside of its graph", run["run_id"])
             return "error", {"error": type(error).__name__, "message": str(error)}
 

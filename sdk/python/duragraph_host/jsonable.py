@@ -26,19 +26,19 @@ from langgraph.types import Command, Interrupt, Send
 _OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_PASSTHROUGH_DATACLASS
 _MAX_DEPTH = 200
 _MAX_REPR = 2000
+_MAX_INT_BITS = 14_000
+"""Python refuses to write longer integers in decimal, by default."""
 
 
 def dumps(obj: Any) -> bytes:
     """Encodes any Python object as compact UTF-8 JSON.
 
-    NaN and infinities become null, NUL characters are dropped, lone surrogates become U+FFFD, integers of any
-    size are kept. Never raises for an object of the user's: what cannot be encoded is replaced by its
-    ``repr``."""
+    NaN and infinities become null, lone surrogates become U+FFFD, integers that Python writes (up to 4300 digits)
+    are kept. Never raises for an object of the user's: what cannot be encoded is replaced by its ``repr``."""
     try:
-        encoded = orjson.dumps(obj, default=_default, option=_OPTIONS)
+        return orjson.dumps(obj, default=_default, option=_OPTIONS)
     except (TypeError, ValueError, RecursionError):
         return _dumps_slowly(obj)
-    return _dumps_slowly(obj) if b"\\u0000" in encoded else encoded
 
 
 def to_plain(obj: Any) -> Any:
@@ -150,7 +150,6 @@ def _text(data: bytes) -> str:
 
 
 def _clean(text: str) -> str:
-    text = text.replace("\0", "")
     try:
         text.encode()
         return text
@@ -187,7 +186,7 @@ def _plain(obj: Any, depth: int, open_ids: set[int]) -> Any:
     if isinstance(obj, str):
         return _clean(str.__str__(obj))
     if isinstance(obj, int):
-        return int(obj)
+        return int(obj) if obj.bit_length() <= _MAX_INT_BITS else f"<{type(obj).__name__}>"
     if isinstance(obj, float):
         return float(obj) if math.isfinite(obj) else None
     if depth >= _MAX_DEPTH or id(obj) in open_ids:

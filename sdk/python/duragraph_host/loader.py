@@ -23,7 +23,9 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.store.base import BaseStore
 
+from .errors import HostError
 from .factory import AccessContext, Factory, as_pregel, is_graph
+from .serde import HostSerializer
 
 if TYPE_CHECKING:
     from .shapes import AnyGraph
@@ -46,7 +48,7 @@ class GraphError:
     line: int | None = None
 
 
-class GraphUnavailable(Exception):
+class GraphUnavailable(HostError):
     """Raised when a graph is opened whose import failed; ``error`` says why."""
 
     def __init__(self, graph_id: str, error: GraphError) -> None:
@@ -175,7 +177,7 @@ def _serializer(config: Mapping[str, Any]) -> JsonPlusSerializer:
             )
             continue
         options[key] = True if value is True else [tuple(v) if isinstance(v, list) else (v,) for v in value]
-    return JsonPlusSerializer(**options)
+    return HostSerializer(**options)
 
 
 def _load_entry(graph_id: str, spec: Any, folder: Path, roots: list[Path]) -> GraphEntry:
@@ -184,7 +186,9 @@ def _load_entry(graph_id: str, spec: Any, folder: Path, roots: list[Path]) -> Gr
     entry = GraphEntry(graph_id, description if isinstance(description, str) else None)
     try:
         entry.target = _load_target(reference, folder, roots)
-    except (Exception, SystemExit) as error:  # a module of the user's may do anything when it is imported
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a module of the user's may do anything when it is imported
         entry.error = _describe_error(error, folder)
     return entry
 
@@ -275,7 +279,9 @@ def _describe_error(error: BaseException, folder: Path) -> GraphError:
         + traceback.format_list(frames)
         + traceback.format_exception_only(type(error), error)
     )
-    return GraphError(type(error).__name__, str(error), text, file, line)
+    # The text of a SyntaxError names its place, too.
+    message = error.msg if isinstance(error, SyntaxError) and file else str(error)
+    return GraphError(type(error).__name__, message, text, file, line)
 
 
 def _is_users(filename: str) -> bool:

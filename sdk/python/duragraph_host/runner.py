@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import traceback
 import uuid
@@ -64,9 +65,9 @@ async def execute(project: Project, entry: GraphEntry, lease: Mapping[str, Any],
     with run_output(graph_id, run_id):
         try:
             return await _execute(entry, lease, channel)
-        except RunDead:
+        except (RunDead, asyncio.CancelledError):
             raise
-        except Exception as error:  # the graph is the user's: it may raise anything
+        except BaseException as error:  # the graph is the user's: it may raise anything, and call sys.exit
             return Outcome("error", describe_error(error))
         finally:
             finish_run(graph_id, run_id)
@@ -121,6 +122,9 @@ async def _stream(
         async for item in stream:
             take(item)
             await channel.drain()
+    if "events" in asked and not writer.root_ended:
+        # Older versions of the library end the events without a word when a node raises CancelledError.
+        raise asyncio.CancelledError
 
 
 def build_config(lease: Mapping[str, Any]) -> RunnableConfig:

@@ -29,6 +29,8 @@ class Settings:
     slots: int
     revision: str | None
     reload: bool
+    served: frozenset[str] | None
+    """The graphs that the process serves whose place this one is to take; None where it is not told."""
 
     @staticmethod
     def take(environment: MutableMapping[str, str]) -> Settings:
@@ -52,6 +54,7 @@ class Settings:
             slots=_slots(environment),
             revision=environment.get("DURAGRAPH_REVISION") or None,
             reload=environment.get("DURAGRAPH_RELOAD") == "1",
+            served=_served(environment),
         )
 
 
@@ -60,6 +63,19 @@ def _slots(environment: Mapping[str, str]) -> int:
     if not text.isdigit() or int(text) < 1:
         raise ValueError(f"DURAGRAPH_SLOTS is {text!r}, which is not a positive number")
     return int(text)
+
+
+def _served(environment: Mapping[str, str]) -> frozenset[str] | None:
+    text = environment.get("DURAGRAPH_SERVED")
+    if not text:
+        return None
+    try:
+        named = json.loads(text)
+    except ValueError:
+        named = None
+    if not isinstance(named, list):
+        raise ValueError(f"DURAGRAPH_SERVED is {text!r}, which is not a JSON list of graphs")
+    return frozenset(map(str, named))
 
 
 class EventPipe:

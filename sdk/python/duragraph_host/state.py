@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables import RunnableConfig
@@ -11,6 +12,7 @@ from langgraph.store.base import BaseStore
 from langgraph.types import Command
 
 from .binding import bind
+from .errors import HostError, RequestError, in_words
 from .shapes import config_to_checkpoint, snapshot_to_json
 
 if TYPE_CHECKING:
@@ -18,23 +20,18 @@ if TYPE_CHECKING:
     from .shapes import AnyGraph
 
 
-class UnknownGraph(KeyError):
-    """A graph that the project does not have; the message says which it has."""
-
-    def __str__(self) -> str:
-        return str(self.args[0])
-
-
 async def get_state(
     project: Project, params: Mapping[str, Any], saver: BaseCheckpointSaver[Any], store: BaseStore | None
 ) -> dict[str, Any]:
     """The state of a thread at the checkpoint that ``params.config`` addresses, else the newest; with
-    ``subgraphs`` the nested states too. Raises UnknownGraph for an unknown graph and GraphUnavailable for a
+    ``subgraphs`` the nested states too. Raises RequestError for an unknown graph and GraphUnavailable for a
     broken one."""
     config = _thread_config(params)
     async with graph_entry(project, params).open(config, "threads.read", store) as graph:
         graph = bind(graph, str(params["graph_id"]), saver, store)
-        return snapshot_to_json(await graph.aget_state(config, subgraphs=bool(params.get("subgraphs"))))
+        with _refusing("the checkpoint cannot be read", ValueError):
+            snapshot = await graph.aget_state(config, subgraphs=bool(params.get("subgraphs")))
+        return snapshot_to_json(snapshot)
 
 
 async def update_state(
@@ -44,25 +41,35 @@ async def update_state(
 
     Null values and the library's own node names (``__end__``, ``__input__``, ``__copy__``) mean what they
     mean there. A list of objects is applied as one update after the other in one checkpoint. Raises
-    InvalidUpdateError and ValueError as the library does."""
+    RequestError for values that the graph does not take."""
     config = _thread_config(params)
     as_node = params.get("as_node") or None
     async with graph_entry(project, params).open(config, "threads.update", store) as graph:
         graph = bind(graph, str(params["graph_id"]), saver, store)
-        written = await graph.aupdate_state(
-            config, _update_values(graph, params.get("values"), as_node), as_node
-        )
+        with _refusing("the values cannot be applied", Exception):
+            values = _update_values(graph, params.get("values"), as_node)
+            written = await graph.aupdate_state(config, values, as_node)
     return {"checkpoint": config_to_checkpoint(written)}
 
 
+@contextlib.contextmanager
+def _refusing(what: str, kind: type[Exception]) -> Iterator[None]:
+    """What the library, or code of the graph, finds wrong with the request is the caller's to mend."""
+    try:
+        yield
+    except HostError:
+        raise
+    except kind as error:
+        raise RequestError("invalid_argument", f"{what}: {in_words(error)}") from error
+
+
 def graph_entry(project: Project, params: Mapping[str, Any]) -> GraphEntry:
-    """The entry that ``params.graph_id`` names. Raises UnknownGraph that says which graphs there are."""
+    """The entry that ``params.graph_id`` names. Raises RequestError that says which graphs there are."""
     graph_id = str(params.get("graph_id"))
     entry = project.graphs.get(graph_id)
     if entry is None:
-        raise UnknownGraph(
-            f"no graph '{graph_id}' here; there are: {', '.join(sorted(project.graphs)) or 'none'}"
-        )
+        known = ", ".join(sorted(project.graphs)) or "none"
+        raise RequestError("not_found", f"no graph '{graph_id}' here; there are: {known}")
     return entry
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -11,6 +14,8 @@ from .errors import MessageTooLarge, ProtocolError
 
 PROTOCOL = 1
 SUBPROTOCOL = "duragraph.worker.v1"
+_LONG_TEXT: re.Pattern[Any] = re.compile(r"[0-9]{19}")
+_LONG_BYTES: re.Pattern[Any] = re.compile(rb"[0-9]{19}")
 MAX_MESSAGE = 64 * 1024 * 1024
 
 Payload = str | bytes
@@ -33,23 +38,23 @@ def body(fields: dict[str, Any], blobs: Sequence[bytes] = ()) -> Body:
 
 def pack(message: Body, prefix: bytes = b"") -> Payload:
     """The message for the socket, with `prefix` (JSON members ending in a comma) put in first."""
-    json = b"{" + prefix + message.json[1:] if prefix else message.json
-    size = 4 + len(json) + sum(map(len, message.blobs))
+    text = b"{" + prefix + message.json[1:] if prefix else message.json
+    size = 4 + len(text) + sum(map(len, message.blobs))
     if size > MAX_MESSAGE:
         raise MessageTooLarge(f"a message of {size} bytes is over the limit of {MAX_MESSAGE}")
     if not message.blobs:
-        return json.decode()
-    return b"".join((len(json).to_bytes(4, "big"), json, *message.blobs))
+        return text.decode()
+    return b"".join((len(text).to_bytes(4, "big"), text, *message.blobs))
 
 
 def unpack(payload: Payload) -> tuple[dict[str, Any], list[bytes]]:
     """The object of a received message and its blobs. Raises ProtocolError."""
     try:
         if isinstance(payload, str):
-            message, rest = orjson.loads(payload), b""
+            message, rest = _loads(payload), b""
         else:
             end = 4 + int.from_bytes(payload[:4], "big")
-            message, rest = orjson.loads(payload[4:end]), payload[end:]
+            message, rest = _loads(payload[4:end]), payload[end:]
         blobs, at = [], 0
         for length in message.get("blobs") or ():
             blobs.append(rest[at : at + length])
@@ -59,6 +64,15 @@ def unpack(payload: Payload) -> tuple[dict[str, Any], list[bytes]]:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ProtocolError(f"a message from the server cannot be read: {error}") from error
     return message, blobs
+
+
+def _loads(text: str | bytes) -> Any:
+    """The JSON with every integer exact: orjson makes floats of those beyond 64 bits."""
+    long = _LONG_TEXT if isinstance(text, str) else _LONG_BYTES
+    if long.search(text):
+        with contextlib.suppress(ValueError, RecursionError):  # More digits, or levels, than this Python takes.
+            return json.loads(text)
+    return orjson.loads(text)
 
 
 class BlobWriter:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import uuid
 from collections.abc import Callable
@@ -10,7 +11,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-import orjson
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
@@ -141,10 +141,10 @@ class ServerDouble:
             return
         try:
             if not blobs:
-                await self._socket.send(orjson.dumps(message).decode())
+                await self._socket.send(json.dumps(message))
                 return
-            json = orjson.dumps({**message, "blobs": [len(blob) for blob in blobs]})
-            await self._socket.send(b"".join((len(json).to_bytes(4, "big"), json, *blobs)))
+            text = json.dumps({**message, "blobs": [len(blob) for blob in blobs]}).encode()
+            await self._socket.send(b"".join((len(text).to_bytes(4, "big"), text, *blobs)))
         except ConnectionClosed:
             pass
 
@@ -168,10 +168,10 @@ class ServerDouble:
 
     def _read(self, payload: str | bytes) -> tuple[dict[str, Any], list[bytes]]:
         if isinstance(payload, str):
-            message, rest = orjson.loads(payload), b""
+            message, rest = json.loads(payload), b""
         else:
             end = 4 + int.from_bytes(payload[:4], "big")
-            message, rest = orjson.loads(payload[4:end]), payload[end:]
+            message, rest = json.loads(payload[4:end]), payload[end:]
         blobs, at = [], 0
         for length in message.get("blobs", ()):
             blobs.append(rest[at : at + length])

@@ -12,6 +12,7 @@ from langgraph.types import interrupt
 from typing_extensions import TypedDict
 
 from duragraph_host import jsonable
+from duragraph_host.errors import RequestError
 from duragraph_host.factory import Factory
 from duragraph_host.state import get_state, update_state
 from fakes import AnyGraph, RecordingSaver, project_of
@@ -154,10 +155,10 @@ def test_input_and_root_states() -> None:
 
 def test_bad_requests() -> None:
     thread = plain()
-    with pytest.raises(KeyError, match="no graph 'x' here; there are: g"):
+    with pytest.raises(RequestError, match="no graph 'x' here; there are: g"):
         asyncio.run(get_state(thread.project, {"thread_id": "t", "graph_id": "x"}, thread.saver, None))
     thread.run({"items": ["in"]})
-    with pytest.raises(Exception, match="nowhere"):
+    with pytest.raises(RequestError, match="InvalidUpdateError: .*nowhere"):
         thread.update({"items": [1]}, "nowhere")
 
 

@@ -45,16 +45,19 @@ Status write_file(const fs::path& path, std::string_view text, mode_t mode) {
 
 }  // namespace
 
-Result<DataFolder> DataFolder::open(const fs::path& path) {
+Status make_data_folder(const fs::path& path) {
   std::error_code error;
   fs::create_directories(path, error);
   if (error)
     return fail(Errc::internal,
                 fmt::format("the folder {} cannot be made: {}", path.string(), error.message()));
   ::chmod(path.c_str(), 0700);
-  if (!fs::exists(path / ".gitignore")) {
-    if (auto done = write_file(path / ".gitignore", "*\n", 0644); !done) return fail(done.error());
-  }
+  if (fs::exists(path / ".gitignore")) return {};
+  return write_file(path / ".gitignore", "*\n", 0644);
+}
+
+Result<DataFolder> DataFolder::open(const fs::path& path) {
+  if (auto made = make_data_folder(path); !made) return fail(made.error());
   const auto lock_path = path / "lock";
   const int lock = ::open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (lock < 0)

@@ -10,11 +10,13 @@
 
 namespace dg::cli {
 
+// Makes the folder (mode 0700, ignored by git) where it is missing.
+Status make_data_folder(const std::filesystem::path& path);
+
 // An open data folder. Its lock is held until the object goes, by one process at a time.
 class DataFolder {
  public:
-  // Makes the folder (mode 0700, ignored by git) where it is missing and takes its lock. conflict:
-  // another process has it; the message says which.
+  // Makes the folder and takes its lock. conflict: another process has it; the message says which.
   static Result<DataFolder> open(const std::filesystem::path& path);
 
   DataFolder(DataFolder&& other) noexcept;

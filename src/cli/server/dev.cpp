@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cstdio>
 
@@ -13,6 +14,7 @@
 #include "cli/server/until_stopped.hpp"
 #include "cli/supervisor/file_watch.hpp"
 #include "cli/supervisor/supervisor.hpp"
+#include "net/uri.hpp"
 
 namespace dg::cli {
 namespace {
@@ -24,11 +26,8 @@ constexpr Duration drain_time = std::chrono::seconds(5);
 
 int report(const Error& error) {
   fmt::print(stderr, "duragraph: {}\n", error.message);
-  return static_cast<int>(error.code == Errc::conflict ? ExitCode::conflict : ExitCode::failed);
-}
-
-fs::path config_path(const std::string& dir, const std::string& config) {
-  return config.empty() ? fs::path(dir) / "langgraph.json" : fs::path(config);
+  if (error.code == Errc::conflict) return static_cast<int>(ExitCode::conflict);
+  return static_cast<int>(error.code == Errc::unauthorized ? ExitCode::unauthorized : ExitCode::failed);
 }
 
 void print_banner(const Project& project, const std::string& url, const DataFolder& data) {
@@ -73,8 +72,7 @@ struct Declaring {
 
 Task<void> declare_graph(app::App& app, ProjectGraph graph, Declaring& declaring) {
   auto done = co_await app.workers.declare_graph(graph.id, graph.description);
-  if (done)
-    done = co_await app.assistants.declare(graph.id, graph.description, graph.config, graph.context);
+  if (done) done = co_await app.assistants.declare(graph.id, graph.description, graph.config, graph.context);
   if (!done) log::error("the graph \"{}\" could not be declared: {}", graph.id, done.error().message);
   --declaring.open;
   declaring.done.notify_all();
@@ -128,11 +126,43 @@ Task<void> begin(Dev& dev, const DevOptions& options, const Project& project, co
   spawn(dev.io.get_executor(), "file watch", dev.watch->run());
 }
 
+struct WorkersEnding {
+  bool over = false;
+  Signal done;
+};
+
+Task<void> stop_workers(Supervisor& supervisor, SteadyTime deadline, WorkersEnding& ending) {
+  co_await supervisor.stop(deadline);
+  ending.over = true;
+  ending.done.notify_all();
+}
+
+// A worker with nothing left to do ends its session before its interpreter has ended. The server needs
+// only the first, so it closes while the second goes on.
 Task<void> stop(Dev& dev, const DataFolder& data) {
-  const auto deadline = dev.timers->now() + drain_time;
+  constexpr Duration look_again = std::chrono::milliseconds(20);
+  auto& timers = *dev.timers;
   data.retract();
-  if (dev.supervisor) co_await dev.supervisor->stop(deadline);
-  co_await dev.instance->drain(dev.timers->now() + std::chrono::milliseconds(500));
+  WorkersEnding ending{!dev.supervisor, Signal(timers)};
+  if (dev.supervisor)
+    spawn(dev.io.get_executor(), "stop workers",
+          stop_workers(*dev.supervisor, timers.now() + drain_time, ending));
+  while (!ending.over && !dev.instance->app().workers.sessions().empty())
+    co_await ending.done.wait_for(look_again);
+  co_await dev.instance->drain(timers.now() + std::chrono::milliseconds(500));
+  while (!ending.over) co_await ending.done.wait();
+}
+
+std::string worker_server(const WorkerOptions& options, const fs::path& folder) {
+  auto url =
+      options.server.empty() ? read_server_url(folder).value_or("http://127.0.0.1:2024") : options.server;
+  while (url.ends_with('/')) url.pop_back();
+  return url;
+}
+
+Task<void> leave_refused(Dev& dev) {
+  co_await dev.supervisor->stop(dev.timers->now());
+  std::_Exit(static_cast<int>(ExitCode::unauthorized));
 }
 
 }  // namespace
@@ -141,7 +171,9 @@ int run_dev(const DevOptions& options) {
   const auto project = read_project(config_path(options.dir, options.config));
   if (!project) return report(project.error());
   for (const auto& warning : project->warnings) log::warn("{}", warning);
-  for (const auto& flag : options.ignored) log::warn("{} does nothing here", flag);
+  if (!options.ignored.empty())
+    log::warn("{} {} nothing here", fmt::join(options.ignored, ", "),
+              options.ignored.size() == 1 ? "does" : "do");
   const auto data = DataFolder::open(project->dir / ".duragraph");
   if (!data) return report(data.error());
 
@@ -157,30 +189,41 @@ int run_dev(const DevOptions& options) {
 }
 
 int run_worker(const WorkerOptions& options) {
+  if (const auto url = net::parse_ws_url(options.server); !options.server.empty() && !url) {
+    fmt::print(stderr, "duragraph: --server: {} is no server's URL: {}\n", options.server,
+               url.error().message);
+    return static_cast<int>(ExitCode::usage);
+  }
   const auto project = read_project(config_path(options.dir, options.config));
   if (!project) return report(project.error());
   for (const auto& warning : project->warnings) log::warn("{}", warning);
   const auto folder = project->dir / ".duragraph";
-  std::error_code ignored;
-  fs::create_directories(folder, ignored);
-  auto supervised = supervisor_options(*project, folder);
-  if (!supervised) return report(supervised.error());
-
-  const char* const token = std::getenv("DURAGRAPH_WORKER_TOKEN");
-  supervised->token = token != nullptr ? token : read_worker_token(folder).value_or("");
-  if (supervised->token.empty())
+  const char* const given = std::getenv("DURAGRAPH_WORKER_TOKEN");
+  const std::string token = given != nullptr ? given : read_worker_token(folder).value_or("");
+  if (token.empty())
     return report({Errc::unauthorized,
                    "a worker needs its server's token: set DURAGRAPH_WORKER_TOKEN, or start `duragraph dev` "
                    "on this folder",
                    {}});
-  supervised->url =
-      options.server.empty() ? read_server_url(folder).value_or("http://127.0.0.1:2024") : options.server;
-  while (supervised->url.ends_with('/')) supervised->url.pop_back();
+  if (const auto made = make_data_folder(folder); !made) return report(made.error());
+  auto supervised = supervisor_options(*project, folder);
+  if (!supervised) return report(supervised.error());
+  supervised->token = token;
+  supervised->url = worker_server(options, folder);
   supervised->processes = options.processes;
   supervised->slots = options.slots;
   supervised->revision = options.revision;
 
   Dev dev;
+  supervised->refused = [&dev, url = supervised->url] {
+    report(
+        {Errc::unauthorized,
+         fmt::format("the server at {} refuses the token; set DURAGRAPH_WORKER_TOKEN to the one in its data "
+                     "folder's worker-token",
+                     url),
+         {}});
+    spawn(dev.io.get_executor(), "refused", leave_refused(dev));
+  };
   dev.supervisor = std::make_unique<Supervisor>(dev.io, dev.env, std::move(*supervised));
   dev.supervisor->start();
   if (options.reload) {

@@ -1,6 +1,7 @@
 // What `duragraph dev` and `duragraph worker` take on the command line.
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,9 @@ struct WorkerOptions {
   int processes = 1;
   bool reload = false;
 };
+
+// Where the project's langgraph.json is.
+std::filesystem::path config_path(const std::string& dir, const std::string& config);
 
 // Both run until they are told to stop and return the exit code.
 int run_dev(const DevOptions& options);

@@ -21,11 +21,11 @@ void run_until_stopped(boost::asio::io_context& io, std::function<Task<void>()> 
   std::signal(SIGPIPE, SIG_IGN);
   bool stopping = false;
   std::function<void(const boost::system::error_code&, int)> on_signal =
-      [&](const boost::system::error_code& error, int) {
+      [&](const boost::system::error_code& error, int number) {
         if (error) return;
         if (stopping) std::_Exit(130);
         stopping = true;
-        log::info("stopping; press Ctrl-C again to stop at once");
+        log::info("stopping{}", number == SIGINT ? "; press Ctrl-C again to stop at once" : "");
         spawn(io.get_executor(), "stop", stop_and_leave(stop));
         signals.async_wait(on_signal);
       };

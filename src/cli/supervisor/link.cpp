@@ -18,12 +18,14 @@ constexpr Duration connect_timeout = std::chrono::seconds(5);
 }  // namespace
 
 SupervisorLink::SupervisorLink(boost::asio::io_context& io, const Env& env, std::string url,
-                               std::string token, std::function<std::vector<std::string>()> alive)
+                               std::string token, std::function<std::vector<std::string>()> alive,
+                               std::function<void()> refused)
     : io_(io),
       env_(env),
       url_(std::move(url)),
       token_(std::move(token)),
       alive_(std::move(alive)),
+      refused_(std::move(refused)),
       changed_(env.timers) {}
 
 Task<void> SupervisorLink::run() {
@@ -34,6 +36,10 @@ Task<void> SupervisorLink::run() {
                                {"Sec-WebSocket-Protocol", "duragraph.worker.v1"}};
     auto socket =
         co_await net::ws_connect(io_, env_, url_ + "/api/v1/workers/connect", headers, connect_timeout);
+    if (!socket && socket.error().code == Errc::unauthorized && refused_) {
+      refused_();
+      co_return;
+    }
     if (!socket) {
       if (std::exchange(last_error, socket.error().message) != socket.error().message)
         log::warn("the server at {} cannot be reached: {}", url_, socket.error().message);

@@ -14,11 +14,13 @@ namespace dg::cli {
 
 class SupervisorLink {
  public:
-  // `alive` names the sessions whose process exists and is not stopped.
+  // `alive` names the sessions whose process exists and is not stopped. `refused`, where there is one, is
+  // called when the server does not take the token.
   SupervisorLink(boost::asio::io_context& io, const Env& env, std::string url, std::string token,
-                 std::function<std::vector<std::string>()> alive);
+                 std::function<std::vector<std::string>()> alive, std::function<void()> refused);
 
-  // Connects, beats every two seconds, and connects again when the connection is lost, for ever.
+  // Connects, beats every two seconds, and connects again when the connection is lost, for ever or until
+  // the token is refused.
   Task<void> run();
   // Tells the server at once, or as soon as it can be told, that a session's process has ended.
   void ended(const std::string& session, int code, int signal);
@@ -42,6 +44,7 @@ class SupervisorLink {
   std::string url_;
   std::string token_;
   std::function<std::vector<std::string>()> alive_;
+  std::function<void()> refused_;
   std::vector<Ended> ended_;
   std::shared_ptr<net::WebSocket> socket_;
   Signal changed_;

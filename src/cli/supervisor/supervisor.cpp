@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "base/json.hpp"
 #include "base/log.hpp"
 
 namespace dg::cli {
@@ -46,7 +45,8 @@ Supervisor::Supervisor(boost::asio::io_context& io, const Env& env, SupervisorOp
     : io_(io),
       env_(env),
       options_(std::move(options)),
-      link_(io, env, options_.url, options_.token, [this] { return alive(); }),
+      link_(
+          io, env, options_.url, options_.token, [this] { return alive(); }, options_.refused),
       changed_(env.timers) {}
 
 void Supervisor::start() {
@@ -67,6 +67,17 @@ std::size_t Supervisor::serving() const {
       workers_, [](const WorkerPtr& worker) { return worker->ready && !worker->leaving; }));
 }
 
+// The graphs that a change may not break, as a JSON list.
+std::string Supervisor::served() const {
+  std::set<std::string> graphs;
+  for (const auto& worker : workers_)
+    if (worker->ready && !worker->leaving) graphs.insert(worker->graphs.begin(), worker->graphs.end());
+  json::Writer out;
+  out.begin_array();
+  for (const auto& graph : graphs) out.string(graph);
+  return out.end_array().take();
+}
+
 ChildOptions Supervisor::child_options(const Worker& worker) const {
   ChildOptions child;
   child.command = {worker.python, "-m", "duragraph_host"};
@@ -84,7 +95,9 @@ ChildOptions Supervisor::child_options(const Worker& worker) const {
   variables["DURAGRAPH_SESSION_SECRET"] = worker.secret;
   variables["DURAGRAPH_CONFIG"] = options_.config.string();
   variables["DURAGRAPH_SLOTS"] = std::to_string(options_.slots);
+  variables.erase("DURAGRAPH_SERVED");
   variables["DURAGRAPH_RELOAD"] = is_reload(worker.generation) ? "1" : "0";
+  if (is_reload(worker.generation)) variables["DURAGRAPH_SERVED"] = served();
   if (!options_.revision.empty()) variables["DURAGRAPH_REVISION"] = options_.revision;
   return child;
 }
@@ -145,8 +158,10 @@ Task<void> Supervisor::run(WorkerPtr worker) {
   if (stopping_ || worker->leaving) co_return;
   const bool newest = worker->generation == generation_;
   if (!worker->ready && end.code == exit_broken && serving_ != 0) {
-    log::error("the change cannot be loaded; the last good code goes on serving");
-    if (newest) generation_ = serving_;
+    if (newest) {
+      log::error("the change cannot be loaded; the last good code goes on serving");
+      generation_ = serving_;
+    }
     co_return;
   }
   if (worker->generation != generation_ && worker->generation != serving_) co_return;
@@ -166,27 +181,44 @@ void Supervisor::heard(const WorkerPtr& worker, const std::string& line) {
   const json::View event(line);
   const auto kind = event["event"].string();
   if (kind == "broken") {
-    const auto file = event["file"].string();
-    log::error("the graph \"{}\" cannot be imported: {}: {}{}", event["graph_id"].string(),
-               event["error"].string(), event["message"].string(),
-               file.empty() ? "" : fmt::format(" ({}, line {})", file, event["line"].integer().value_or(0)));
+    heard_broken(event);
   } else if (kind == "unusable") {
     worker->problem = event["message"].string();
   } else if (kind == "finished") {
     worker->finished = true;
   } else if (kind == "ready") {
-    worker->ready = true;
-    worker->ready_at = env_.timers.now();
-    complaint_.clear();
-    const bool all = std::ranges::all_of(workers_, [&](const WorkerPtr& other) {
-      return other->generation != worker->generation || other->ready;
-    });
-    if (all && worker->generation > serving_) {
-      serving_ = worker->generation;
-      retire_older_than(serving_);
-    }
-    changed_.notify_all();
+    heard_ready(*worker, event);
   }
+}
+
+// Each process of a generation finds the same, and one that dies is followed by another that does.
+void Supervisor::heard_broken(json::View event) {
+  const auto graph = event["graph_id"].string();
+  const auto file = event["file"].string();
+  const auto said = fmt::format(
+      "{}: {}{}", event["error"].string(), event["message"].string(),
+      file.empty() ? "" : fmt::format(" ({}, line {})", file, event["line"].integer().value_or(0)));
+  if (std::exchange(broken_[graph], said) == said) return;
+  log::error("the graph \"{}\" cannot be imported: {}", graph, said);
+  auto traceback = event["traceback"].string();
+  if (traceback.ends_with('\n')) traceback.pop_back();
+  if (!traceback.empty()) print_line(traceback);
+}
+
+void Supervisor::heard_ready(Worker& worker, json::View event) {
+  worker.ready = true;
+  worker.ready_at = env_.timers.now();
+  for (const auto graph : event["graphs"].elements()) worker.graphs.insert(graph.string());
+  for (const auto& graph : worker.graphs) broken_.erase(graph);
+  complaint_.clear();
+  const bool all = std::ranges::all_of(workers_, [&](const WorkerPtr& other) {
+    return other->generation != worker.generation || other->ready;
+  });
+  if (all && worker.generation > serving_) {
+    serving_ = worker.generation;
+    retire_older_than(serving_);
+  }
+  changed_.notify_all();
 }
 
 void Supervisor::retire_older_than(int generation) {
@@ -201,6 +233,7 @@ void Supervisor::reload() {
   if (stopping_) return;
   log::info("the code changed; loading it");
   complaint_.clear();
+  broken_.clear();
   // A generation that never served is not waited for.
   for (const auto& worker : workers_) {
     if (worker->generation <= serving_ || worker->ready) continue;

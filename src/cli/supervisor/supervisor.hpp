@@ -5,10 +5,12 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/env.hpp"
+#include "base/json.hpp"
 #include "base/result.hpp"
 #include "cli/project/dotenv.hpp"
 #include "cli/supervisor/child.hpp"
@@ -28,6 +30,8 @@ struct SupervisorOptions {
   std::string revision;  // empty: the worker finds it
   // The project's own variables, asked for at each start.
   std::function<Environment()> environment;
+  // Called when the server does not take the token; without it, it is tried again.
+  std::function<void()> refused;
   // How long a process must have served for its death to count as the first.
   Duration proven_after = std::chrono::seconds(60);
 };
@@ -53,7 +57,8 @@ class Supervisor {
     int generation = 0;
     int deaths = 0;  // of those whose place it took, in a row
     std::string python;
-    std::string problem;  // for which it cannot serve, in its own words
+    std::string problem;           // for which it cannot serve, in its own words
+    std::set<std::string> graphs;  // that it serves, once it is ready
     bool ready = false;
     SteadyTime ready_at;
     bool finished = false;  // a run, at least
@@ -70,10 +75,13 @@ class Supervisor {
   int deaths_with(const Worker& worker) const;
   void complain(const std::string& complaint);
   void heard(const WorkerPtr& worker, const std::string& line);
+  void heard_broken(json::View event);
+  void heard_ready(Worker& worker, json::View event);
   void retire_older_than(int generation);
   ChildOptions child_options(const Worker& worker) const;
   bool is_reload(int generation) const { return serving_ != 0 && serving_ != generation; }
   std::vector<std::string> alive() const;
+  std::string served() const;
 
   boost::asio::io_context& io_;
   Env env_;
@@ -83,6 +91,8 @@ class Supervisor {
   int generation_ = 0;     // of the newest processes
   int serving_ = 0;        // the newest generation that serves; 0 for none
   std::string complaint_;  // what was said last of why no process can serve
+  std::map<std::string, std::string, std::less<>>
+      broken_;  // what was said of each graph since the last change
   bool stopping_ = false;
   Signal changed_;
 };

@@ -24,16 +24,18 @@ constexpr std::chrono::seconds guard{30};
 constexpr std::string_view worker_script = R"(#!/bin/sh
 echo "$DURAGRAPH_SESSION $$ $DURAGRAPH_RELOAD $COLOUR" >> starts
 if [ -f hangs ]; then exec sleep 1000; fi
-if [ -f broken ] && [ "$DURAGRAPH_RELOAD" = 1 ]; then
+graphs='"a"'
+if [ -f broken ]; then
   echo '{"event":"broken","graph_id":"a","error":"SyntaxError","message":"m","file":"a.py","line":3}' >&3
-  exit 3
+  graphs=
+  case "$DURAGRAPH_SERVED" in *'"a"'*) exit 3 ;; esac
 fi
 if [ -f unusable ]; then
   echo "{\"event\":\"unusable\",\"message\":\"$(cat unusable)\"}" >&3
   exit 2
 fi
 if [ -f finishes ]; then echo '{"event":"finished"}' >&3; fi
-echo '{"event":"ready","graphs":["a"]}' >&3
+echo "{\"event\":\"ready\",\"graphs\":[$graphs]}" >&3
 while read -r line; do
   case "$line" in *drain*) echo "$DURAGRAPH_SESSION" >> drained; exit 0 ;; esac
 done
@@ -242,6 +244,30 @@ TEST_F(SupervisorTest, ABrokenChangeKeepsTheProcessThatServes) {
   supervisor_->reload();
   alone(3);
   EXPECT_EQ(lines("drained"), std::vector{first.session});
+}
+
+TEST_F(SupervisorTest, AChangeLoadsWhenItBreaksNothingThatServes) {
+  testing::internal::CaptureStderr();
+  std::ofstream(dir_ / "broken") << "";
+  start(2);
+  until([&] { return supervisor_->serving() == 2; }, "both processes");
+  auto said = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(count(said, "the graph \"a\" cannot be imported: SyntaxError: m (a.py, line 3)"), 1u) << said;
+
+  testing::internal::CaptureStderr();
+  supervisor_->reload();
+  until([&] { return lines("drained").size() == 2; }, "the end of both");
+  until([&] { return supervisor_->serving() == 2; }, "the new processes");
+  fs::remove(dir_ / "broken");
+  supervisor_->reload();
+  until([&] { return lines("drained").size() == 4; }, "the end of both");
+  std::ofstream(dir_ / "broken") << "";
+  supervisor_->reload();
+  until([&] { return starts().size() == 8 && ended_.size() == 6; }, "the end of the refused ones");
+  EXPECT_EQ(supervisor_->serving(), 2u);
+  EXPECT_EQ(lines("drained").size(), 4u);
+  said = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(count(said, "the graph \"a\" cannot be imported"), 2u) << said;
 }
 
 TEST_F(SupervisorTest, ConnectsAgainAndTellsWhatItCouldNot) {
