@@ -127,7 +127,7 @@ Task<Result<domain::Assistant>> Assistants::get(std::string reference) {
     assistant = co_await context_.store.assistant(assistant_id_of(reference));
     if (assistant && *assistant) co_return std::move(**assistant);
   }
-  co_return fail(Errc::not_found, "No assistant found for \"" + reference +
+  co_return fail(Errc::not_found, "Assistant not found: No assistant found for \"" + reference +
                                       "\". Make sure the assistant ID is for a valid assistant or a valid " +
                                       "graph ID. Graphs here: " + workers_.graph_names() + ".");
 }

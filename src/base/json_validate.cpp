@@ -75,7 +75,7 @@ std::string without_numbers(std::string_view text, bool& huge) {
     double value = 0;
     const auto parsed = std::from_chars(text.data() + at, text.data() + at + length, value);
     const bool tiny = text.substr(at, length).find_first_of("eE") != std::string_view::npos &&
-                      text.substr(at, length).find("-", 1) != std::string_view::npos;
+                      text.substr(at, length).find('-', 1) != std::string_view::npos;
     huge = huge || (parsed.ec == std::errc::result_out_of_range && !tiny);
     out.replace(at, length, "0" + std::string(length - 1, ' '));
     at += length - 1;

@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "cli/bench/workloads.hpp"
+#include "cli/client/command_line.hpp"
 #include "cli/client/exit_code.hpp"
 #include "cli/client/output.hpp"
 #include "cli/project/project.hpp"
@@ -82,7 +83,7 @@ void add_bench_command(CLI::App& app, int& exit_code) {
   command->add_option("--project", options->dir, "A folder whose Python environment has LangGraph")
       ->capture_default_str();
   command->add_option("--seconds", options->seconds, "Of each measurement")
-      ->check(CLI::PositiveNumber)
+      ->check(at_least(0.1))
       ->capture_default_str();
   command->add_flag("--json", options->json, "Print JSON");
   command->footer(descriptions());
