@@ -1,6 +1,7 @@
 // Creating a run: the decision against the thread's other runs, and the claim of a free slot, in one
 // commit.
 #include <algorithm>
+#include <iterator>
 
 #include "app/assistants.hpp"
 #include "app/changes.hpp"
@@ -88,14 +89,34 @@ Task<Result<domain::Run>> Runs::create(RunOrder order) {
 }
 
 Task<Result<std::vector<domain::Run>>> Runs::create_all(std::vector<RunOrder> orders) {
-  for (const auto& order : orders)
-    if (const auto assistant = co_await resolve(order.assistant); !assistant)
-      co_return fail(assistant.error());
-  std::vector<domain::Run> runs;
+  std::vector<Creation> creations;
+  const auto refused = [&](const Error& error) {
+    for (const auto& creation : creations)
+      if (creation.session) workers_.release(creation.session);
+    return fail(error);
+  };
   for (auto& order : orders) {
-    auto run = co_await create(std::move(order));
-    if (!run) co_return fail(run.error());
-    runs.push_back(std::move(*run));
+    auto assistant = co_await resolve(order.assistant);
+    if (!assistant) co_return refused(assistant.error());
+    order.thread_id = make_uuid7(context_.env);
+    order.create_thread = true;
+    auto creation = co_await prepare(std::move(order), std::move(*assistant));
+    if (!creation) co_return refused(creation.error());
+    creations.push_back(std::move(*creation));
+  }
+  store::Commit commit;
+  for (auto& creation : creations) {
+    std::ranges::move(creation.commit.conditions, std::back_inserter(commit.conditions));
+    std::ranges::move(creation.commit.appends, std::back_inserter(commit.appends));
+    std::ranges::move(creation.commit.changes, std::back_inserter(commit.changes));
+  }
+  if (auto committed = co_await context_.store.commit(std::move(commit)); !committed)
+    co_return refused(committed.error());
+  std::vector<domain::Run> runs;
+  runs.reserve(creations.size());
+  for (auto& creation : creations) {
+    created(creation);
+    runs.push_back(std::move(creation.run));
   }
   co_return runs;
 }
@@ -164,6 +185,21 @@ void Runs::add_run(Creation& creation, domain::RunCreated created, bool may_star
 }
 
 Task<Result<domain::Run>> Runs::try_create(RunOrder order, domain::Assistant assistant) {
+  auto creation = co_await prepare(std::move(order), std::move(assistant));
+  if (!creation) co_return fail(creation.error());
+  auto committed = co_await context_.store.commit(std::move(creation->commit));
+  if (!committed) {
+    if (creation->session) workers_.release(creation->session);
+    // Somebody took the thread in between; whether that matters is decided again.
+    if (creation->session && committed.error().code == Errc::busy)
+      co_return fail(Errc::conflict, committed.error().message);
+    co_return fail(committed.error());
+  }
+  created(*creation);
+  co_return std::move(creation->run);
+}
+
+Task<Result<Runs::Creation>> Runs::prepare(RunOrder order, domain::Assistant assistant) {
   auto found = co_await thread_now(order);
   if (!found) co_return fail(found.error());
   const bool operation = found->head.lease && found->head.lease->kind == store::LeaseKind::operation;
@@ -190,17 +226,7 @@ Task<Result<domain::Run>> Runs::try_create(RunOrder order, domain::Assistant ass
           created_event(std::move(order), assistant, thread, creation.run.id, creation.now,
                         context_.settings.recursion_limit),
           may_start);
-
-  auto committed = co_await context_.store.commit(std::move(creation.commit));
-  if (!committed) {
-    if (creation.session) workers_.release(creation.session);
-    // Somebody took the thread in between; whether that matters is decided again.
-    if (creation.session && committed.error().code == Errc::busy)
-      co_return fail(Errc::conflict, committed.error().message);
-    co_return fail(committed.error());
-  }
-  created(creation);
-  co_return std::move(creation.run);
+  co_return creation;
 }
 
 void Runs::created(const Creation& creation) {

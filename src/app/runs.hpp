@@ -48,8 +48,7 @@ class Runs {
   // Answers when the run is durable; it may be running already. Errors: not_found (assistant, graph,
   // thread), busy (multitask reject).
   Task<Result<domain::Run>> create(RunOrder order);
-  // Creates several, none where one names what does not exist. Errors as for one; what fails for
-  // another reason leaves those before it.
+  // Creates several, each on a thread of its own, in one commit: all or none. Errors as for one.
   Task<Result<std::vector<domain::Run>>> create_all(std::vector<RunOrder> orders);
   // The run; with a thread id only if it belongs to that thread.
   Task<Result<domain::Run>> get(std::string run_id, std::optional<std::string> thread_id = std::nullopt);
@@ -99,6 +98,8 @@ class Runs {
   Task<Result<ThreadNow>> thread_now(const RunOrder& order);
   Task<Status> check_fork(const RunOrder& order);
   Task<Result<domain::Run>> try_create(RunOrder order, domain::Assistant assistant);
+  // Decides and gathers what is to be committed; a slot that it reserved is given back on failure.
+  Task<Result<Creation>> prepare(RunOrder order, domain::Assistant assistant);
   // Cancels the thread's other runs, or takes over from them, as planned.
   static Status settle_others(Creation& creation, std::vector<domain::Run> others,
                               const domain::MultitaskPlan& plan);

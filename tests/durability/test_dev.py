@@ -299,7 +299,8 @@ def test_a_python_without_langgraph_is_told_once_what_mends_it(project: Project)
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True, timeout=60)
     python = environment / "bin" / "python"
     (packages,) = environment.glob("lib/python*/site-packages")
-    (packages / "sitecustomize.py").write_text(f"print('.', end='', file=open({str(tries)!r}, 'a'))\n")
+    # A line of a .pth file runs at each start; a sitecustomize would be hidden where the system has its own.
+    (packages / "tries.pth").write_text(f"import sys; print('.', end='', file=open({str(tries)!r}, 'a'))\n")
     server = DevServer(project, VIRTUAL_ENV=str(environment))
     until(lambda: tries.exists() and len(tries.read_text()) >= 5, lambda: f"five tries:\n{server.output}")
     assert server.output.count(f"{python} -m pip install langgraph\n") == 1, server.output
