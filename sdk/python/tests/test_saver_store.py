@@ -25,13 +25,6 @@ Worker = tuple[Connection, Recorder]
 
 
 @pytest.fixture
-def server() -> Iterator[ServerDouble]:
-    double = ServerDouble()
-    yield double
-    double.close()
-
-
-@pytest.fixture
 def worker(server: ServerDouble) -> Iterator[Worker]:
     with connected(server.url) as pair:
         yield pair
