@@ -89,7 +89,7 @@ bool insert_share(const Table& table, std::size_t first, std::size_t count, std:
 }  // namespace
 
 Result<BareStore> measure_bare_store(const std::filesystem::path& database, Duration duration) {
-  const ScratchFolder scratch;
+  const ScratchFolder scratch("bench");
   const auto path = (scratch.path() / "bare.db").string();
   const auto source = open(database.string());
   const auto target = open(path);

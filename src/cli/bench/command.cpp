@@ -61,7 +61,7 @@ int run_bench(const BenchOptions& options) {
     out.error(python.error().message);
     return static_cast<int>(ExitCode::failed);
   }
-  bench::Loop loop;
+  SystemWorld loop;
   bench::Bench bench{loop, *python,
                      std::chrono::duration_cast<Duration>(std::chrono::duration<double>(options.seconds)),
                      [&out](const std::string& what) { out.note(what); }};

@@ -8,7 +8,7 @@
 namespace dg::cli::bench {
 
 Task<Result<BareGraph>> measure_bare_graph(Bench& bench) {
-  const ScratchFolder scratch;
+  const ScratchFolder scratch("bench");
   if (auto written = write_files(bench_files(), scratch.path()); !written) co_return fail(written.error());
   const auto seconds = std::chrono::duration<double>(bench.duration).count();
   ChildOptions options;
@@ -27,7 +27,7 @@ Task<Result<BareGraph>> measure_bare_graph(Bench& bench) {
 }
 
 struct MemoryServer::Parts {
-  Loop loop;
+  SystemWorld loop;
   net::Router router;
   std::string body;
   std::unique_ptr<net::Server> server;

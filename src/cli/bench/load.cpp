@@ -15,9 +15,10 @@ constexpr Duration patience = std::chrono::seconds(120);
 
 // What the clients of one drive share. It outlives them: drive() waits for each.
 struct Driving {
-  Driving(Loop& the_loop, Work the_work) : loop(the_loop), work(std::move(the_work)), ended(*loop.timers) {}
+  Driving(SystemWorld& the_loop, Work the_work)
+      : loop(the_loop), work(std::move(the_work)), ended(*loop.timers) {}
 
-  Loop& loop;
+  SystemWorld& loop;
   Work work;
   SteadyTime measure_from;
   SteadyTime end;
@@ -46,12 +47,6 @@ Task<void> run_client(Driving& driving, std::string url, int number) {
 
 }  // namespace
 
-Loop::Loop()
-    : clock(make_system_clock()),
-      random(make_system_random()),
-      timers(make_system_timers(io)),
-      env{*clock, *random, *timers} {}
-
 double Samples::percentile(double share) const {
   if (ms_.empty()) return 0;
   auto sorted = ms_;
@@ -72,7 +67,7 @@ std::string Samples::commonest_error() const {
   return most == errors_.end() ? "" : most->first;
 }
 
-Task<Samples> drive(Loop& loop, std::string url, Load load, Work work) {
+Task<Samples> drive(SystemWorld& loop, std::string url, Load load, Work work) {
   Driving driving(loop, std::move(work));
   driving.measure_from = loop.timers->now() + load.warm_up;
   driving.end = driving.measure_from + load.duration;
@@ -86,8 +81,8 @@ Task<Samples> drive(Loop& loop, std::string url, Load load, Work work) {
   co_return std::move(driving.samples);
 }
 
-Task<Result<std::string>> call(Loop& loop, net::HttpClient& http, net::Method method, std::string target,
-                               std::string body) {
+Task<Result<std::string>> call(SystemWorld& loop, net::HttpClient& http, net::Method method,
+                               std::string target, std::string body) {
   auto response =
       co_await http.send({method, target, {}, std::move(body), {}}, loop.timers->now() + patience);
   if (!response) co_return fail(response.error());
@@ -99,7 +94,7 @@ Task<Result<std::string>> call(Loop& loop, net::HttpClient& http, net::Method me
                  fmt::format("{} {}: {} {}", to_string(method), target, response->status, detail));
 }
 
-Task<Status> get(Loop& loop, net::HttpClient& http, std::string target) {
+Task<Status> get(SystemWorld& loop, net::HttpClient& http, std::string target) {
   const auto answer = co_await call(loop, http, net::Method::get, std::move(target));
   co_return answer ? Status{} : fail(answer.error());
 }

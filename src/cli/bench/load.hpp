@@ -8,21 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "base/env.hpp"
 #include "base/result.hpp"
+#include "base/system_world.hpp"
 #include "net/http_client.hpp"
 
 namespace dg::cli::bench {
-
-// The event loop that all of a bench runs on.
-struct Loop {
-  Loop();
-  boost::asio::io_context io{1};
-  std::unique_ptr<Clock> clock;
-  std::unique_ptr<Random> random;
-  std::unique_ptr<Timers> timers;
-  Env env;
-};
 
 // What was measured, in milliseconds.
 class Samples {
@@ -61,13 +51,13 @@ struct Load {
 
 // Lets each client do `work` again and again until the duration has passed, and measures each time.
 // What fails is counted as an error and measured no further.
-Task<Samples> drive(Loop& loop, std::string url, Load load, Work work);
+Task<Samples> drive(SystemWorld& loop, std::string url, Load load, Work work);
 
 // Sends a request and gives its body. A status of 400 or more is an error with its detail.
-Task<Result<std::string>> call(Loop& loop, net::HttpClient& http, net::Method method, std::string target,
-                               std::string body = "");
+Task<Result<std::string>> call(SystemWorld& loop, net::HttpClient& http, net::Method method,
+                               std::string target, std::string body = "");
 
 // The same for a GET whose body does not matter.
-Task<Status> get(Loop& loop, net::HttpClient& http, std::string target);
+Task<Status> get(SystemWorld& loop, net::HttpClient& http, std::string target);
 
 }  // namespace dg::cli::bench

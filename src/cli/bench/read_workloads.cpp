@@ -15,7 +15,7 @@ double in_ms(Duration duration) {
 }
 
 // A thread on which the three-node graph has run.
-Task<Result<std::string>> make_thread(Loop& loop, net::HttpClient& http) {
+Task<Result<std::string>> make_thread(SystemWorld& loop, net::HttpClient& http) {
   const auto id = make_uuid7(loop.env);
   const auto done =
       co_await call(loop, http, Method::post, "/threads/" + id + "/runs/wait",
@@ -41,7 +41,7 @@ Task<Result<std::vector<Row>>> bench_startup(Bench& bench) {
   bench.progress("starting");
   double memory = 0;
   for (int i = 0; i < startups; ++i) {
-    const ScratchFolder scratch;
+    const ScratchFolder scratch("bench");
     if (auto written = write_files(bench_files(), scratch.path()); !written) co_return fail(written.error());
     for (auto* row : {&first, &again}) {
       auto target =

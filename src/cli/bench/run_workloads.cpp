@@ -20,7 +20,7 @@ std::string threads_path(const std::string& id) {
 }
 
 // A thread, a run on it, and its result, as a client of LangGraph's does it.
-Task<Status> run_steps(Loop& loop, net::HttpClient& http) {
+Task<Status> run_steps(SystemWorld& loop, net::HttpClient& http) {
   const auto thread = co_await call(loop, http, Method::post, "/threads", "{}");
   if (!thread) co_return fail(thread.error());
   const auto id = json::View(*thread)["thread_id"].string();
@@ -42,7 +42,7 @@ Task<Result<Row>> measure_runs(Bench& bench, Target& target, int clients, std::s
 }
 
 // Runs that are due in an hour, so that nobody executes them.
-Task<Status> create_run(Loop& loop, net::HttpClient& http) {
+Task<Status> create_run(SystemWorld& loop, net::HttpClient& http) {
   const auto body =
       R"({"assistant_id":"steps","input":{"steps":[]},"if_not_exists":"create","after_seconds":3600})";
   const auto made =
@@ -51,7 +51,7 @@ Task<Status> create_run(Loop& loop, net::HttpClient& http) {
 }
 
 // The time to the stream's head and first frame, and to the first frame of the graph itself.
-Task<Status> stream_steps(Loop& loop, net::HttpClient& http, Samples& first, Samples& graph) {
+Task<Status> stream_steps(SystemWorld& loop, net::HttpClient& http, Samples& first, Samples& graph) {
   const auto began = loop.timers->now();
   int frames = 0;
   SseParser parser([&](const SseEvent& event) {

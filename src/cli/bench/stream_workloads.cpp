@@ -20,9 +20,9 @@ std::string tokens_body(int count, double per_second) {
 
 // What the readers of streams share. It outlives them.
 struct Reading {
-  explicit Reading(Loop& the_loop) : loop(the_loop), ended(*loop.timers) {}
+  explicit Reading(SystemWorld& the_loop) : loop(the_loop), ended(*loop.timers) {}
 
-  Loop& loop;
+  SystemWorld& loop;
   Samples late;   // how much later than it was made each token came
   int open = 0;   // streams that have not ended
   int begun = 0;  // streams of which some frame came

@@ -1,7 +1,6 @@
 #include "cli/bench/target.hpp"
 
 #include <fmt/format.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -25,16 +24,6 @@ fs::path own_program() {
 
 }  // namespace
 
-ScratchFolder::ScratchFolder() {
-  std::string name = (fs::temp_directory_path() / "duragraph-bench-XXXXXX").string();
-  if (::mkdtemp(name.data()) != nullptr) path_ = name;
-}
-
-ScratchFolder::~ScratchFolder() {
-  std::error_code ignored;
-  if (!path_.empty()) fs::remove_all(path_, ignored);
-}
-
 Environment environment_of(const fs::path& python) {
   Environment out;
   for (char** entry = environ; *entry != nullptr; ++entry) {
@@ -47,16 +36,15 @@ Environment environment_of(const fs::path& python) {
   return out;
 }
 
-Task<Result<std::unique_ptr<Target>>> Target::start(Loop& loop, TargetOptions options) {
-  auto scratch = std::make_unique<ScratchFolder>();
-  if (scratch->path().empty()) co_return fail(Errc::internal, "no temporary folder can be made");
+Task<Result<std::unique_ptr<Target>>> Target::start(SystemWorld& loop, TargetOptions options) {
+  auto scratch = std::make_unique<ScratchFolder>("bench");
   if (auto written = write_files(bench_files(), scratch->path()); !written) co_return fail(written.error());
   auto target = co_await start_in(loop, scratch->path(), std::move(options));
   if (target) (*target)->scratch_ = std::move(scratch);
   co_return target;
 }
 
-Task<Result<std::unique_ptr<Target>>> Target::start_in(Loop& loop, const fs::path& folder,
+Task<Result<std::unique_ptr<Target>>> Target::start_in(SystemWorld& loop, const fs::path& folder,
                                                        TargetOptions options) {
   auto target = std::unique_ptr<Target>(new Target(loop));
   target->folder_ = folder;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/scratch_folder.hpp"
 #include "cli/bench/load.hpp"
 #include "cli/embed/file.hpp"
 #include "cli/supervisor/child.hpp"
@@ -26,27 +27,15 @@ struct TargetOptions {
   bool worker = true;
 };
 
-// A folder that is deleted with its content when the object goes.
-class ScratchFolder {
- public:
-  ScratchFolder();
-  ~ScratchFolder();
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
-
 // A `duragraph dev` of this program on the bench's project. Destroying it kills the server.
 class Target {
  public:
   // Starts the server and waits until its worker serves. Errors: unavailable with the server's last
   // lines when it does not.
-  static Task<Result<std::unique_ptr<Target>>> start(Loop& loop, TargetOptions options);
+  static Task<Result<std::unique_ptr<Target>>> start(SystemWorld& loop, TargetOptions options);
   // Starts the program on `folder`, and waits until it answers.
-  static Task<Result<std::unique_ptr<Target>>> start_in(Loop& loop, const std::filesystem::path& folder,
+  static Task<Result<std::unique_ptr<Target>>> start_in(SystemWorld& loop,
+                                                        const std::filesystem::path& folder,
                                                         TargetOptions options);
 
   ~Target();
@@ -79,13 +68,13 @@ class Target {
     Signal changed;
   };
 
-  explicit Target(Loop& loop) : loop_(loop), process_(std::make_shared<Process>(*loop.timers)) {}
+  explicit Target(SystemWorld& loop) : loop_(loop), process_(std::make_shared<Process>(*loop.timers)) {}
   Status launch(const TargetOptions& options);
   Task<Status> wait_for_answer();
   Task<Status> wait_for_worker(int processes);
   static Task<void> run(std::shared_ptr<Process> process);
 
-  Loop& loop_;
+  SystemWorld& loop_;
   std::unique_ptr<ScratchFolder> scratch_;
   std::filesystem::path folder_;
   std::shared_ptr<Process> process_;

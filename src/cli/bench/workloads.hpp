@@ -13,7 +13,7 @@ namespace dg::cli::bench {
 
 // What every workload is given.
 struct Bench {
-  Loop& loop;
+  SystemWorld& loop;
   std::filesystem::path python;
   Duration duration;                                 // of one measurement
   std::function<void(const std::string&)> progress;  // told what is being done

@@ -3,10 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <string>
+
+#include "base/scratch_folder.hpp"
 
 namespace dg::cli {
 namespace {
@@ -15,13 +16,8 @@ namespace fs = std::filesystem;
 
 class UnpackHost : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = fs::temp_directory_path() / "duragraph-host-XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    dir_ = pattern;
-  }
-  void TearDown() override { fs::remove_all(dir_); }
-  fs::path dir_;
+  ScratchFolder folder_{"host"};
+  fs::path dir_ = folder_.path();
 };
 
 std::string content_of(const fs::path& path) {

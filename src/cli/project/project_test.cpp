@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "base/scratch_folder.hpp"
+
 namespace dg::cli {
 namespace {
 
@@ -13,13 +15,6 @@ namespace fs = std::filesystem;
 
 class ReadProject : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = fs::canonical(fs::temp_directory_path()) / "duragraph-project-XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    dir_ = pattern;
-  }
-  void TearDown() override { fs::remove_all(dir_); }
-
   void write(const std::string& name, const std::string& text) const {
     fs::create_directories((dir_ / name).parent_path());
     std::ofstream(dir_ / name) << text;
@@ -33,7 +28,8 @@ class ReadProject : public testing::Test {
     const auto project = read(config);
     return project ? "" : project.error().message;
   }
-  fs::path dir_;
+  ScratchFolder folder_{"project"};
+  fs::path dir_ = folder_.path();
 };
 
 TEST_F(ReadProject, TakesBothShapesOfAGraph) {

@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "base/log.hpp"
+#include "base/system_world.hpp"
 #include "cli/client/client.hpp"
 #include "cli/client/exit_code.hpp"
 #include "cli/embed/host.hpp"
@@ -87,12 +88,7 @@ Task<void> declare_graphs(app::App& app, const Project& project) {
 }
 
 // Everything that `dev` runs; it lives until the process ends.
-struct Dev {
-  boost::asio::io_context io{1};
-  std::unique_ptr<Clock> clock = make_system_clock();
-  std::unique_ptr<Random> random = make_system_random();
-  std::unique_ptr<Timers> timers = make_system_timers(io);
-  Env env{*clock, *random, *timers};
+struct Dev : SystemWorld {
   std::unique_ptr<Instance> instance;
   std::unique_ptr<Supervisor> supervisor;
   std::unique_ptr<FileWatch> watch;
@@ -180,8 +176,8 @@ int run_dev(const DevOptions& options) {
   Dev dev;
   auto token = data->make_worker_token(*dev.random);
   if (!token) return report(token.error());
-  auto instance =
-      Instance::open(dev.io, {data->database(), options.host, options.port, options.origins, *token});
+  auto instance = Instance::open(dev.io, dev.env,
+                                 {data->database(), options.host, options.port, options.origins, *token});
   if (!instance) return report(instance.error());
   dev.instance = std::move(*instance);
   spawn(dev.io.get_executor(), "begin", begin(dev, options, *project, *data, *token));

@@ -37,19 +37,7 @@ void show_connections(Metrics& metrics, const net::Server& server) {
 
 // In the order of their making; what uses something is destroyed before it.
 struct Instance::Parts {
-  explicit Parts(boost::asio::io_context& io_context)
-      : io(io_context),
-        clock(make_system_clock()),
-        random(make_system_random()),
-        timers(make_system_timers(io)),
-        env{*clock, *random, *timers} {}
-
-  boost::asio::io_context& io;
   InstanceOptions options;
-  std::unique_ptr<Clock> clock;
-  std::unique_ptr<Random> random;
-  std::unique_ptr<Timers> timers;
-  Env env;
   Metrics metrics;
   std::unique_ptr<bus::Bus> bus = bus::make_local_bus();
   std::unique_ptr<store::Store> store;
@@ -61,19 +49,19 @@ struct Instance::Parts {
 Instance::Instance(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 Instance::~Instance() = default;
 
-Result<std::unique_ptr<Instance>> Instance::open(boost::asio::io_context& io, InstanceOptions options) {
-  auto parts = std::make_unique<Parts>(io);
+Result<std::unique_ptr<Instance>> Instance::open(boost::asio::io_context& io, const Env& env,
+                                                 InstanceOptions options) {
+  auto parts = std::make_unique<Parts>();
   parts->options = std::move(options);
   const auto& chosen = parts->options;
   store::SqliteOptions sqlite;
   sqlite.path = chosen.database.string();
-  auto store = store::open_sqlite(parts->env, sqlite);
+  auto store = store::open_sqlite(env, sqlite);
   if (!store) return fail(store.error());
   parts->store = std::move(*store);
 
   parts->app = std::make_unique<app::App>(
-      app::Context{parts->env, *parts->store, *parts->bus, {}, make_uuid7(parts->env), program_version()},
-      parts->metrics);
+      app::Context{env, *parts->store, *parts->bus, {}, make_uuid7(env), program_version()}, parts->metrics);
   api::ApiSettings settings;
   settings.access.loopback_only = is_loopback(chosen.host);
   settings.access.origins = chosen.origins;
@@ -82,7 +70,7 @@ Result<std::unique_ptr<Instance>> Instance::open(boost::asio::io_context& io, In
 
   auto* const api = parts->api.get();
   auto server = net::listen(
-      io, parts->env, chosen.host, chosen.port, api->router(), api->middleware(),
+      io, env, chosen.host, chosen.port, api->router(), api->middleware(),
       [api](const net::Request& request, Error error) { return api->refusal(request, std::move(error)); });
   if (!server && server.error().code == Errc::conflict)
     return fail(

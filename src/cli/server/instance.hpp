@@ -23,8 +23,10 @@ struct InstanceOptions {
 
 class Instance {
  public:
-  // Opens the database and listens; clients wait until serve(). conflict: the port is taken.
-  static Result<std::unique_ptr<Instance>> open(boost::asio::io_context& io, InstanceOptions options);
+  // Opens the database and listens; clients wait until serve(). conflict: the port is taken. The loop and
+  // its ports outlive the instance.
+  static Result<std::unique_ptr<Instance>> open(boost::asio::io_context& io, const Env& env,
+                                                InstanceOptions options);
   ~Instance();
 
   // Reads what survived a restart and starts the loops of the use cases.

@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <fstream>
 #include <memory>
+
+#include "base/scratch_folder.hpp"
+#include "base/system_world.hpp"
 
 namespace dg::cli {
 namespace {
@@ -23,19 +25,15 @@ TEST(IsSourceFile, TellsCodeFromData) {
 class FileWatchTest : public testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = fs::canonical(fs::temp_directory_path()) / "duragraph-watch-XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    base_ = pattern;
-    dir_ = base_ / "project";
     fs::create_directories(dir_ / "package");
     fs::create_directories(base_ / "secrets");
     sources_.folders = {dir_};
     sources_.files = {base_ / "secrets" / "variables", dir_ / ".env.local"};
-    watch_ = std::make_unique<FileWatch>(io_, env_, [this] { return sources_; }, [this] { ++changes_; });
+    watch_ =
+        std::make_unique<FileWatch>(io_, world_.env, [this] { return sources_; }, [this] { ++changes_; });
     spawn(io_.get_executor(), "watch", watch_->run());
     io_.poll();
   }
-  void TearDown() override { fs::remove_all(base_); }
 
   void expect_change(int count) {
     const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
@@ -44,14 +42,12 @@ class FileWatchTest : public testing::Test {
     EXPECT_EQ(changes_, count);
   }
 
-  boost::asio::io_context io_{1};
-  std::unique_ptr<Clock> clock_ = make_system_clock();
-  std::unique_ptr<Random> random_ = make_system_random();
-  std::unique_ptr<Timers> timers_ = make_system_timers(io_);
-  Env env_{*clock_, *random_, *timers_};
+  SystemWorld world_;
+  boost::asio::io_context& io_ = world_.io;
   std::unique_ptr<FileWatch> watch_;
-  fs::path base_;
-  fs::path dir_;
+  ScratchFolder folder_{"watch"};
+  fs::path base_ = folder_.path();
+  fs::path dir_ = base_ / "project";
   Sources sources_;
   int changes_ = 0;
 };

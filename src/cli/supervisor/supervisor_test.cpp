@@ -11,6 +11,8 @@
 #include <sstream>
 
 #include "base/json.hpp"
+#include "base/scratch_folder.hpp"
+#include "base/system_world.hpp"
 #include "net/server.hpp"
 
 namespace dg::cli {
@@ -59,9 +61,6 @@ class SupervisorTest : public testing::Test {
 
   void SetUp() override {
     ::signal(SIGPIPE, SIG_IGN);
-    std::string pattern = fs::canonical(fs::temp_directory_path()) / "duragraph-supervisor-XXXXXX";
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    dir_ = pattern;
     python_ = dir_ / "python";
     std::ofstream(dir_ / "python") << worker_script;
     fs::permissions(dir_ / "python", fs::perms::owner_all);
@@ -77,7 +76,6 @@ class SupervisorTest : public testing::Test {
   void TearDown() override {
     supervisor_.reset();
     for (const auto& start : starts()) ::kill(-start.pid, SIGKILL);
-    fs::remove_all(dir_);
   }
 
   void start(int processes = 1) {
@@ -158,10 +156,10 @@ class SupervisorTest : public testing::Test {
   // Kills the n-th process once it serves, and waits for the next; how long that took to start.
   Duration kill_and_wait(std::size_t n) {
     const auto killed = alone(n);
-    const auto began = timers_->now();
+    const auto began = world_.timers->now();
     ::kill(killed.pid, SIGKILL);
     until([&] { return starts().size() > n; }, "another process");
-    return timers_->now() - began;
+    return world_.timers->now() - began;
   }
   static std::size_t count(const std::string& text, std::string_view part) {
     std::size_t found = 0;
@@ -169,15 +167,14 @@ class SupervisorTest : public testing::Test {
     return found;
   }
 
-  boost::asio::io_context io_{1};
-  std::unique_ptr<Clock> clock_ = make_system_clock();
-  std::unique_ptr<Random> random_ = make_system_random();
-  std::unique_ptr<Timers> timers_ = make_system_timers(io_);
-  Env env_{*clock_, *random_, *timers_};
+  SystemWorld world_;
+  boost::asio::io_context& io_ = world_.io;
+  const Env& env_ = world_.env;
   net::Router router_;
   std::unique_ptr<net::Server> server_;
   std::unique_ptr<Supervisor> supervisor_;
-  fs::path dir_;
+  ScratchFolder folder_{"supervisor"};
+  fs::path dir_ = folder_.path();
   Result<fs::path> python_;
   int asked_ = 0;  // for the Python
   Duration proven_after_ = std::chrono::hours(1);
@@ -294,7 +291,7 @@ TEST_F(SupervisorTest, StopLetsProcessesDrainAndEndsThoseThatNeverServed) {
   };
   // Far beyond the guard: nothing waits for it.
   spawn(io_.get_executor(), "stop",
-        stop(supervisor_.get(), timers_->now() + std::chrono::hours(1), &stopped));
+        stop(supervisor_.get(), world_.timers->now() + std::chrono::hours(1), &stopped));
   until([&] { return stopped; }, "the end of all processes");
   EXPECT_EQ(lines("drained"), std::vector{first.session});
   until([&] { return ended_.size() == 2; }, "the news of both");

@@ -14,6 +14,7 @@
 
 #include "base/env.hpp"
 #include "base/json.hpp"
+#include "base/system_world.hpp"
 #include "store/store.hpp"
 
 namespace dg::store::contract {
@@ -155,11 +156,9 @@ class StoreContract : public testing::TestWithParam<Adapter> {
     return get(store().thread(thread_id)).value().status;
   }
 
-  boost::asio::io_context io_;
-  std::unique_ptr<Clock> clock_ = make_system_clock();
-  std::unique_ptr<Random> random_ = make_system_random();
-  std::unique_ptr<Timers> timers_ = make_system_timers(io_);
-  Env env_{*clock_, *random_, *timers_};
+  SystemWorld world_;
+  boost::asio::io_context& io_ = world_.io;
+  const Env& env_ = world_.env;
   std::unique_ptr<Backend> backend_;
   std::unique_ptr<Store> store_;
 

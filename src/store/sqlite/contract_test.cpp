@@ -1,6 +1,6 @@
+#include "base/scratch_folder.hpp"
 #include "store/contract/suite.hpp"
 #include "store/sqlite/sqlite_store.hpp"
-#include "store/sqlite/test_directory.hpp"
 
 namespace dg::store::contract {
 namespace {
@@ -9,11 +9,11 @@ class SqliteFile final : public Backend {
  public:
   explicit SqliteFile(bool inline_mode) : inline_mode_(inline_mode) {}
   Result<std::unique_ptr<Store>> open(Env env) override {
-    return open_sqlite(env, {.path = directory_.file("store.db"), .inline_mode = inline_mode_});
+    return open_sqlite(env, {.path = (directory_.path() / "store.db").string(), .inline_mode = inline_mode_});
   }
 
  private:
-  sqlite::TestDirectory directory_;
+  ScratchFolder directory_{"store"};
   bool inline_mode_;
 };
 

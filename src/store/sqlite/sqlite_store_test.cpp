@@ -3,10 +3,10 @@
 
 #include <fmt/format.h>
 
+#include "base/scratch_folder.hpp"
 #include "store/contract/contract.hpp"
 #include "store/sqlite/database.hpp"
 #include "store/sqlite/migrations.hpp"
-#include "store/sqlite/test_directory.hpp"
 
 namespace dg::store::sqlite {
 namespace {
@@ -23,8 +23,8 @@ class File final : public contract::Backend {
   SqliteOptions& options() { return options_; }
 
  private:
-  TestDirectory directory_;
-  SqliteOptions options_{.path = directory_.file("store.db")};
+  ScratchFolder directory_{"store"};
+  SqliteOptions options_{.path = (directory_.path() / "store.db").string()};
 };
 
 class SqliteStoreTest : public contract::StoreContract {

@@ -1,0 +1,21 @@
+// An event loop with the system's own ports.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <memory>
+
+#include "base/env.hpp"
+
+namespace dg {
+
+// What a program, or a part of one with a thread of its own, runs on. It outlives whatever uses its
+// env. Under virtual time VirtualWorld (base/virtual_time.hpp) stands in its place.
+struct SystemWorld {
+  boost::asio::io_context io{1};
+  std::unique_ptr<Clock> clock = make_system_clock();
+  std::unique_ptr<Random> random = make_system_random();
+  std::unique_ptr<Timers> timers = make_system_timers(io);
+  Env env{*clock, *random, *timers};
+};
+
+}  // namespace dg
