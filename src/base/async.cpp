@@ -6,12 +6,11 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <exception>
-#include <map>
 #include <string>
-#include <unordered_map>
 #include <utility>
 
 #include "base/log.hpp"
+#include "base/timed_calls.hpp"
 
 namespace dg {
 namespace {
@@ -19,7 +18,7 @@ namespace {
 namespace asio = boost::asio;
 constexpr auto use_task = asio::use_awaitable_t<Executor>{};
 
-// One ordered map of calls and one asio timer that is set to the earliest of them.
+// One asio timer that is set to the earliest call.
 class SystemTimers final : public Timers {
  public:
   explicit SystemTimers(asio::io_context& io) : io_(io), timer_(io) {}
@@ -29,29 +28,20 @@ class SystemTimers final : public Timers {
   }
 
   Id call_at(SteadyTime when, std::function<void()> fn) override {
-    const Id id = ++last_id_;
-    const bool earliest = calls_.empty() || when < calls_.begin()->first.first;
-    calls_.emplace(Key{when, id}, std::move(fn));
-    when_.emplace(id, when);
+    const bool earliest = when < calls_.earliest();
+    const Id id = calls_.add(when, std::move(fn));
     if (earliest) arm();
     return id;
   }
 
-  void cancel(Id id) override {
-    const auto found = when_.find(id);
-    if (found == when_.end()) return;
-    calls_.erase(Key{found->second, id});
-    when_.erase(found);
-  }
+  void cancel(Id id) override { calls_.cancel(id); }
 
   Executor executor() const override { return io_.get_executor(); }
 
  private:
-  using Key = std::pair<SteadyTime, Id>;
-
   void arm() {
-    if (calls_.empty()) return;
-    timer_.expires_at(calls_.begin()->first.first);
+    if (calls_.earliest() == SteadyTime::max()) return;
+    timer_.expires_at(calls_.earliest());
     timer_.async_wait([this](const boost::system::error_code& error) {
       if (!error) fire();
     });
@@ -59,11 +49,7 @@ class SystemTimers final : public Timers {
 
   void fire() {
     const auto time = now();
-    while (!calls_.empty() && calls_.begin()->first.first <= time) {
-      auto call = calls_.extract(calls_.begin());
-      when_.erase(call.key().second);
-      call.mapped()();
-    }
+    while (calls_.earliest() <= time) calls_.take_first()();
     arm();
   }
 
@@ -71,9 +57,7 @@ class SystemTimers final : public Timers {
   asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>,
                              Executor>
       timer_;
-  std::map<Key, std::function<void()>> calls_;
-  std::unordered_map<Id, SteadyTime> when_;
-  Id last_id_ = 0;
+  TimedCalls calls_;
 };
 
 }  // namespace

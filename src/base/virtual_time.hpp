@@ -7,14 +7,13 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <stdexcept>
-#include <unordered_map>
 #include <utility>
 
 #include "base/env.hpp"
+#include "base/timed_calls.hpp"
 
 namespace dg {
 
@@ -24,18 +23,8 @@ class VirtualTimers final : public Timers {
   VirtualTimers() : io_(std::make_unique<boost::asio::io_context>(1)) {}
 
   SteadyTime now() const override { return now_; }
-  Id call_at(SteadyTime when, std::function<void()> fn) override {
-    const Id id = ++last_id_;
-    calls_.emplace(Key{when, id}, std::move(fn));
-    when_.emplace(id, when);
-    return id;
-  }
-  void cancel(Id id) override {
-    const auto found = when_.find(id);
-    if (found == when_.end()) return;
-    calls_.erase(Key{found->second, id});
-    when_.erase(found);
-  }
+  Id call_at(SteadyTime when, std::function<void()> fn) override { return calls_.add(when, std::move(fn)); }
+  void cancel(Id id) override { calls_.cancel(id); }
   Executor executor() const override { return io_->get_executor(); }
 
   // Runs everything that waits for no time.
@@ -46,11 +35,10 @@ class VirtualTimers final : public Timers {
   }
   // Moves time to the next call, unless that comes after `limit`, and makes it. False when there is none.
   bool make_next_call(SteadyTime limit) {
-    if (calls_.empty() || calls_.begin()->first.first > limit) return false;
-    auto call = calls_.extract(calls_.begin());
-    when_.erase(call.key().second);
-    now_ = std::max(now_, call.key().first);
-    call.mapped()();
+    const auto when = calls_.earliest();
+    if (when == SteadyTime::max() || when > limit) return false;
+    now_ = std::max(now_, when);
+    calls_.take_first()();
     return true;
   }
   // Lets time pass until `when`; each call is made at its own time, and so is what it sets going.
@@ -66,17 +54,13 @@ class VirtualTimers final : public Timers {
   // none of them goes on. What they use must have been destroyed before, or live until here.
   void abandon() {
     calls_.clear();
-    when_.clear();
     io_ = std::make_unique<boost::asio::io_context>(1);
   }
 
  private:
-  using Key = std::pair<SteadyTime, Id>;  // calls of one time are made in the order of asking
   std::unique_ptr<boost::asio::io_context> io_;
-  std::map<Key, std::function<void()>> calls_;
-  std::unordered_map<Id, SteadyTime> when_;
+  TimedCalls calls_;
   SteadyTime now_{std::chrono::hours(1)};
-  Id last_id_ = 0;
 };
 
 // The time of day that goes with VirtualTimers. It can be set apart from them, as an operator or NTP does.
