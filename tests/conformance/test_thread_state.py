@@ -34,13 +34,14 @@ def test_shapes_of_states(client: SyncLangGraphClient, thread: str) -> None:
 
 
 def test_values_that_a_graph_does_not_take(http: httpx.Client, done: str) -> None:
-    bodies: tuple[dict[str, Any], ...] = (
-        {"values": {"steps": 5}, "as_node": "a"},
-        {"values": {"steps": ["x"]}, "as_node": "nobody"},
+    bodies: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("values", {"values": {"steps": 5}, "as_node": "a"}),
+        ("as_node", {"values": {"steps": ["x"]}, "as_node": "nobody"}),
     )
-    for body in bodies:
-        detail = problem(http.post(f"/threads/{done}/state", json=body), 422)["detail"]
-        assert "the values cannot be applied: " in detail and "Error: " in detail, body
+    for place, body in bodies:
+        answer = problem(http.post(f"/threads/{done}/state", json=body), 422)
+        assert "the values cannot be applied: " in answer["detail"] and "Error: " in answer["detail"], body
+        assert [error["place"] for error in answer["errors"]] == [place], body
     assert http.post(f"/threads/{done}/state", json={"values": {"steps": ["x"]}, "as_node": "a"}).status_code == 200
 
 

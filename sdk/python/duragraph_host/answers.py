@@ -35,7 +35,7 @@ async def answer(
             await owner.aflush()
         return {"result": orjson.Fragment(result if isinstance(result, bytes) else jsonable.dumps(result))}
     except RequestError as error:
-        return _refusal(error.code, error.message)
+        return _refusal(error.code, error.message, error.place)
     except HostError as error:
         return _refusal(_CODES.get(type(error), "internal"), str(error))
     except BaseException as error:  # noqa: BLE001 - user code may raise anything, and call sys.exit
@@ -43,8 +43,9 @@ async def answer(
         return _refusal("internal", in_words(error))
 
 
-def _refusal(code: str, message: str) -> dict[str, Any]:
-    return {"error": {"code": code, "message": orjson.Fragment(jsonable.dumps(message))}}
+def _refusal(code: str, message: str, place: str | None = None) -> dict[str, Any]:
+    where = {} if place is None else {"place": place}
+    return {"error": {"code": code, "message": orjson.Fragment(jsonable.dumps(message)), **where}}
 
 
 async def _result(

@@ -24,12 +24,14 @@ class ProtocolError(HostError):
 
 
 class RequestError(HostError):
-    """A request is refused, by the server or by this host. `code` is one of the protocol's error codes."""
+    """A request is refused, by the server or by this host. `code` is one of the protocol's error codes; `place` the
+    parameter that is to blame, where it is one."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, place: str | None = None) -> None:
         super().__init__(f"{message} ({code})")
         self.code = code
         self.message = message
+        self.place = place
 
 
 def in_words(error: BaseException) -> str:

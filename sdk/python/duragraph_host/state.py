@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables import RunnableConfig
@@ -29,7 +29,7 @@ async def get_state(
     config = _thread_config(params)
     async with graph_entry(project, params).open(config, "threads.read", store) as graph:
         graph = bind(graph, str(params["graph_id"]), saver, store)
-        with _refusing("the checkpoint cannot be read", ValueError):
+        with _refusing("the checkpoint cannot be read", ValueError, lambda _: "checkpoint"):
             snapshot = await graph.aget_state(config, subgraphs=bool(params.get("subgraphs")))
         return snapshot_to_json(snapshot)
 
@@ -46,21 +46,27 @@ async def update_state(
     as_node = params.get("as_node") or None
     async with graph_entry(project, params).open(config, "threads.update", store) as graph:
         graph = bind(graph, str(params["graph_id"]), saver, store)
-        with _refusing("the values cannot be applied", Exception):
+        with _refusing("the values cannot be applied", Exception, lambda error: _blamed(error, as_node)):
             values = _update_values(graph, params.get("values"), as_node)
             written = await graph.aupdate_state(config, values, as_node)
     return {"checkpoint": config_to_checkpoint(written)}
 
 
 @contextlib.contextmanager
-def _refusing(what: str, kind: type[Exception]) -> Iterator[None]:
+def _refusing(what: str, kind: type[Exception], place: Callable[[Exception], str]) -> Iterator[None]:
     """What the library, or code of the graph, finds wrong with the request is the caller's to mend."""
     try:
         yield
     except HostError:
         raise
     except kind as error:
-        raise RequestError("invalid_argument", f"{what}: {in_words(error)}") from error
+        raise RequestError("invalid_argument", f"{what}: {in_words(error)}", place(error)) from error
+
+
+def _blamed(error: Exception, as_node: str | None) -> str:
+    """The parameter of an update that the library's error is about."""
+    text = str(error)
+    return "as_node" if "as_node" in text or text == f"Node {as_node} does not exist" else "values"
 
 
 def graph_entry(project: Project, params: Mapping[str, Any]) -> GraphEntry:

@@ -119,8 +119,11 @@ Task<void> answer_later(app::App& app, std::shared_ptr<const Incoming> in, std::
 
 Result<std::string> reply_result(View in) {
   const View error = in["error"];
-  if (error.is_object()) return fail(error_from(error["code"].string()), error["message"].string());
-  return std::string(in["result"].raw());
+  if (!error.is_object()) return std::string(in["result"].raw());
+  Error refusal{error_from(error["code"].string()), error["message"].string()};
+  if (auto place = error["place"].string(); !place.empty())
+    refusal.fields.push_back({std::move(place), refusal.message});
+  return fail(std::move(refusal));
 }
 
 // One message of a registered worker. An error breaks the protocol.

@@ -1,6 +1,8 @@
 // assistant list, worker list and version.
 #include <fmt/format.h>
 
+#include <set>
+
 #include "base/json.hpp"
 #include "cli/client/client.hpp"
 #include "cli/client/command_line.hpp"
@@ -51,20 +53,21 @@ Result<ExitCode> list_workers(Session& session) {
     return ExitCode::ok;
   }
   Rows rows{{"WORKER", "SESSION", "LANGUAGE", "SLOTS", "RUNNING", "STATE", "REVISION", "GRAPHS"}};
-  std::string errors;
+  std::set<std::string> errors;  // workers of one project report the same ones
   for (const auto& worker : workers.elements()) {
     std::string graphs;
     for (const auto& graph : worker["graphs"].elements()) {
       const bool broken = !graph["error"].is_null();
       graphs += (graphs.empty() ? "" : ",") + graph["graph_id"].string() + (broken ? " (broken)" : "");
-      if (broken) errors += graph_error(graph);
+      if (broken) errors.insert(graph_error(graph));
     }
     rows.push_back({worker["name"].string(), worker["session_id"].string(), worker["language"].string(),
                     std::string(worker["slots"].raw()), std::string(worker["running"].raw()),
                     worker["draining"].boolean().value_or(false) ? "draining" : "serving",
                     worker["revision"].string(), graphs});
   }
-  session.out.data(session.out.printable(format_table(rows) + (errors.empty() ? "" : "\n" + errors)));
+  session.out.data(session.out.printable(format_table(rows)));
+  for (const auto& error : errors) session.out.data(session.out.printable("\n" + error));
   return ExitCode::ok;
 }
 
