@@ -167,6 +167,9 @@ class Store : public Queries {
   // else idle.
   virtual Task<Result<Committed>> commit(Commit commit) = 0;
   virtual StoreLoad load() const = 0;
+  // Writes what is queued and lets go of the database, in the shape it is to rest in. Blocks; what waits for
+  // an answer gets none, and no call may follow.
+  virtual void close() = 0;
 };
 
 }  // namespace dg::store

@@ -147,6 +147,7 @@ Task<void> stop(Dev& dev, const DataFolder& data) {
     co_await ending.done.wait_for(look_again);
   co_await dev.instance->drain(timers.now() + std::chrono::milliseconds(500));
   while (!ending.over) co_await ending.done.wait();
+  dev.instance->close();
 }
 
 std::string worker_server(const WorkerOptions& options, const fs::path& folder) {

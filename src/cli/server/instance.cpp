@@ -104,4 +104,8 @@ Task<void> Instance::drain(SteadyTime deadline) {
   co_await parts_->server->drain(deadline);
 }
 
+void Instance::close() {
+  parts_->store->close();
+}
+
 }  // namespace dg::cli

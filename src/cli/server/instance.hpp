@@ -38,6 +38,8 @@ class Instance {
   std::string url() const;
   // Ends open requests by `deadline` and takes no new ones.
   Task<void> drain(SteadyTime deadline);
+  // Lets go of the database. Nothing of the instance may run after it.
+  void close();
 
  private:
   struct Parts;

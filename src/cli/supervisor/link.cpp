@@ -41,7 +41,7 @@ Task<void> SupervisorLink::run() {
       co_return;
     }
     if (!socket) {
-      if (std::exchange(last_error, socket.error().message) != socket.error().message)
+      if (std::exchange(last_error, socket.error().message) != socket.error().message && !end_expected_)
         log::warn("the server at {} cannot be reached: {}", url_, socket.error().message);
       co_await sleep_for(env_.timers, pause);
       pause = std::min<Duration>(pause * 2, longest_pause);

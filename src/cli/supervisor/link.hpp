@@ -24,6 +24,8 @@ class SupervisorLink {
   Task<void> run();
   // Tells the server at once, or as soon as it can be told, that a session's process has ended.
   void ended(const std::string& session, int code, int signal);
+  // The workers are being stopped: a server that is gone is no news any more.
+  void expect_the_end() { end_expected_ = true; }
 
  private:
   struct Ended {
@@ -46,6 +48,7 @@ class SupervisorLink {
   std::function<std::vector<std::string>()> alive_;
   std::function<void()> refused_;
   std::vector<Ended> ended_;
+  bool end_expected_ = false;
   std::shared_ptr<net::WebSocket> socket_;
   Signal changed_;
 };

@@ -246,6 +246,7 @@ void Supervisor::reload() {
 
 Task<void> Supervisor::stop(SteadyTime deadline) {
   stopping_ = true;
+  link_.expect_the_end();
   for (const auto& worker : workers_) {
     // One that does not serve yet has nothing to finish, and does not listen.
     if (worker->ready) {

@@ -15,6 +15,7 @@
 #include "base/env.hpp"
 #include "base/json.hpp"
 #include "base/system_world.hpp"
+#include "store/contract/conversation.hpp"
 #include "store/store.hpp"
 
 namespace dg::store::contract {
@@ -150,6 +151,17 @@ class StoreContract : public testing::TestWithParam<Adapter> {
     std::vector<Frame> frames;
     for (int i = first; i < first + count; ++i) frames.push_back({"values", std::to_string(i)});
     return frames;
+  }
+
+  // The thread has the conversation's checkpoints and no others, each with its values and its projection.
+  void expect_holds(const std::string& thread, const Conversation& conversation) {
+    EXPECT_EQ(get(store().checkpoints({.thread_id = thread})).size(), conversation.expected().size());
+    for (const auto& [id, expected] : conversation.expected()) {
+      const auto tuple = get(store().checkpoint(thread, "", id)).value();
+      ASSERT_EQ(tuple.values.size(), 1U) << id;
+      EXPECT_EQ(tuple.values[0].value.data, expected.first) << id;
+      EXPECT_EQ(get(store().state(thread, "", id)).value().projection, expected.second) << id;
+    }
   }
 
   domain::ThreadStatus status_of(const std::string& thread_id) {

@@ -6,6 +6,7 @@
 #include "store/contract/frames.hpp"
 #include "store/contract/history.hpp"
 #include "store/contract/items.hpp"
+#include "store/contract/large.hpp"
 #include "store/contract/leases.hpp"
 #include "store/contract/runs.hpp"
 #include "store/contract/tables.hpp"

@@ -8,6 +8,7 @@
 
 #include "base/env.hpp"
 #include "store/sqlite/database.hpp"
+#include "store/sqlite/series.hpp"
 #include "store/store.hpp"
 
 namespace dg::store::sqlite {
@@ -20,6 +21,7 @@ struct WriteContext {
   };
 
   Database& db;
+  SeriesWriter& series;
   const Env& env;
   WallTime now;
   std::string_view event_metadata;
@@ -30,7 +32,7 @@ struct WriteContext {
 };
 
 // Applies the whole commit inside the open transaction.
-Committed apply(Database& db, const Env& env, const Commit& commit);
+Committed apply(Database& db, SeriesWriter& series, const Env& env, const Commit& commit);
 
 // Gives out the next `count` places of the thread's log and returns the first; `turns` is how much
 // its turn grows.
@@ -67,5 +69,9 @@ void apply(WriteContext& context, const PutGraph& change);
 void merge_segments(Database& db, std::string_view run_id);
 // Removes the checkpoints that the run wrote, with what hangs on them.
 void erase_checkpoints_of_writer(WriteContext& context, const std::string& run_id);
+// Removes the large values of a thread.
+void erase_series_of_thread(WriteContext& context, const std::string& thread_id);
+// Removes what no checkpoint and no frame names of the large values of the namespace.
+void collect_series(WriteContext& context, const std::string& thread_id, const std::string& ns);
 
 }  // namespace dg::store::sqlite

@@ -7,14 +7,18 @@ namespace {
 constexpr std::string_view upsert_checkpoint =
     "INSERT INTO checkpoints (thread_id, ns, checkpoint_id, parent_id, run_id, metadata_run_id, has_next, "
     "metadata, "
-    "channel_versions, type, data, projection) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+    "channel_versions, type, data, projection, cuts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
     "ON CONFLICT DO UPDATE SET parent_id = excluded.parent_id, run_id = excluded.run_id, "
     "metadata_run_id = excluded.metadata_run_id, has_next = excluded.has_next, metadata = excluded.metadata, "
     "channel_versions = excluded.channel_versions, type = excluded.type, data = excluded.data, "
-    "projection = excluded.projection";
+    "projection = excluded.projection, cuts = excluded.cuts";
+constexpr std::string_view select_cuts =
+    "SELECT cuts FROM checkpoints WHERE thread_id = ? AND ns = ? AND checkpoint_id = ? AND length(cuts) > 0";
+constexpr std::string_view has_value =
+    "SELECT 1 FROM checkpoint_values WHERE thread_id = ? AND ns = ? AND channel = ? AND version = ?";
 constexpr std::string_view insert_value =
-    "INSERT OR IGNORE INTO checkpoint_values (thread_id, ns, channel, version, type, data) VALUES (?, ?, ?, "
-    "?, ?, ?)";
+    "INSERT OR IGNORE INTO checkpoint_values (thread_id, ns, channel, version, type, series, data) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?)";
 constexpr std::string_view insert_write =
     "INSERT OR IGNORE INTO checkpoint_writes (thread_id, ns, checkpoint_id, task_id, idx, task_path, "
     "channel, type, "
@@ -29,62 +33,39 @@ constexpr std::string_view replace_patch =
     "INSERT OR REPLACE INTO checkpoint_tasks (thread_id, ns, checkpoint_id, task_id, patch) VALUES (?, ?, ?, "
     "?, ?)";
 
-constexpr std::string_view copy_parts[] = {
-    "INSERT OR IGNORE INTO checkpoint_values (thread_id, ns, channel, version, type, data) "
-    "SELECT ?2, ns, channel, version, type, data FROM checkpoint_values WHERE thread_id = ?1",
-    "INSERT OR IGNORE INTO checkpoint_writes (thread_id, ns, checkpoint_id, task_id, idx, task_path, "
-    "channel, type, "
-    "data) SELECT ?2, ns, checkpoint_id, task_id, idx, task_path, channel, type, data FROM checkpoint_writes "
-    "WHERE thread_id = ?1",
-    "INSERT OR IGNORE INTO checkpoint_tasks (thread_id, ns, checkpoint_id, task_id, patch) "
-    "SELECT ?2, ns, checkpoint_id, task_id, patch FROM checkpoint_tasks WHERE thread_id = ?1",
-};
-// No run of the copy's thread wrote these, so they have no writer.
-constexpr std::string_view copy_checkpoint =
-    "INSERT OR IGNORE INTO checkpoints (thread_id, ns, checkpoint_id, parent_id, run_id, metadata_run_id, "
-    "has_next, "
-    "metadata, channel_versions, type, data, projection) "
-    "SELECT ?2, ns, checkpoint_id, parent_id, '', metadata_run_id, has_next, ?5, channel_versions, type, "
-    "data, "
-    "?6 FROM checkpoints WHERE thread_id = ?1 AND ns = ?3 AND checkpoint_id = ?4";
-constexpr std::string_view select_documents =
-    "SELECT ns, checkpoint_id, metadata, projection FROM checkpoints WHERE thread_id = ? ORDER BY ns, "
-    "checkpoint_id";
-
 bool has_next(const std::string& projection) {
   return !json::View(projection)["next"].elements().empty();
 }
 
-std::string metadata_for(std::string metadata, const std::string& thread_id) {
-  if (!json::View(metadata).find("thread_id")) return metadata;
-  json::Writer patch;
-  patch.begin_object().key("thread_id").string(thread_id).end_object();
-  return json::merge(json::View(metadata), json::View(patch.text()));
+// The projection without the large channels of its values.
+delta::CutDocument cut_projection(WriteContext& context, const NewCheckpoint& c) {
+  if (c.projection.size() < delta::smallest_cut) return {c.projection, {}};
+  const auto keep = [&](const std::string& channel, std::string_view value) {
+    return context.series.add({c.key.thread_id, c.key.ns, channel, SeriesKind::json}, value,
+                              NamedBy::checkpoint);
+  };
+  return delta::cut(c.projection, json::View(c.projection)["values"], keep);
 }
 
-// The projection with the addresses of its tasks' subgraphs in another thread.
-std::string projection_for(std::string projection, const std::string& thread_id) {
-  json::Writer place;
-  place.begin_object().key("thread_id").string(thread_id).end_object();
-  json::Writer tasks;
-  tasks.begin_object().key("tasks").begin_array();
-  bool changed = false;
-  for (const auto task : json::View(projection)["tasks"].elements()) {
-    const auto checkpoint = task["checkpoint"];
-    if (!checkpoint.is_object()) {
-      tasks.raw(task.raw());
-      continue;
-    }
-    json::Writer patch;
-    patch.begin_object()
-        .key("checkpoint")
-        .raw(json::merge(checkpoint, json::View(place.text())))
-        .end_object();
-    tasks.raw(json::merge(task, json::View(patch.text())));
-    changed = true;
+// Whether the checkpoint is there already and names other large values than these.
+bool names_others(Database& db, const CheckpointKey& key, std::string_view cuts) {
+  Query query(db, select_cuts, key.thread_id, key.ns, key.checkpoint_id);
+  return query.next() && query.view() != cuts;
+}
+
+void put_value(WriteContext& context, const CheckpointKey& key, const ChannelValue& v) {
+  const auto& data = v.value.data;
+  std::int64_t series = 0;
+  std::string recipe;
+  if (data.size() >= delta::smallest_cut) {
+    if (Query query(context.db, has_value, key.thread_id, key.ns, v.channel, v.version); query.next()) return;
+    auto ref =
+        context.series.add({key.thread_id, key.ns, v.channel, SeriesKind::blob}, data, NamedBy::checkpoint);
+    series = ref.series;
+    recipe = std::move(ref.recipe);
   }
-  tasks.end_array().end_object();
-  return changed ? json::merge(json::View(projection), json::View(tasks.text())) : projection;
+  execute(context.db, insert_value, key.thread_id, key.ns, v.channel, v.version, v.value.type, series,
+          Blob{series == 0 ? data : recipe});
 }
 
 void put_patch(Database& db, const NewWrites& w) {
@@ -101,12 +82,15 @@ void put_patch(Database& db, const NewWrites& w) {
 void apply(WriteContext& context, const PutCheckpoint& change) {
   const auto& c = change.checkpoint;
   const auto& key = c.key;
+  const auto projection = cut_projection(context, c);
+  std::string cuts;
+  if (!projection.cuts.empty()) delta::put_cuts(cuts, projection.cuts);
+  const bool frees = names_others(context.db, key, cuts);
   execute(context.db, upsert_checkpoint, key.thread_id, key.ns, key.checkpoint_id, c.parent_id, c.run_id,
           json::View(c.metadata)["run_id"].string(), has_next(c.projection), c.metadata, c.channel_versions,
-          c.checkpoint.type, Blob{c.checkpoint.data}, c.projection);
-  for (const auto& v : c.values)
-    execute(context.db, insert_value, key.thread_id, key.ns, v.channel, v.version, v.value.type,
-            Blob{v.value.data});
+          c.checkpoint.type, Blob{c.checkpoint.data}, projection.text, Blob{cuts});
+  for (const auto& value : c.values) put_value(context, key, value);
+  if (frees) collect_series(context, key.thread_id, key.ns);
   context.touch(key.thread_id);
   if (key.ns.empty()) context.threads[key.thread_id].state = true;
 }
@@ -120,19 +104,6 @@ void apply(WriteContext& context, const PutWrites& change) {
             w.task_path, write.channel, write.value.type, Blob{write.value.data});
   }
   put_patch(context.db, w);
-}
-
-void apply(WriteContext& context, const CopyCheckpoints& change) {
-  for (const auto statement : copy_parts) execute(context.db, statement, change.source, change.target);
-  for (Query query(context.db, select_documents, change.source); query.next();) {
-    const auto ns = query.text();
-    const auto checkpoint_id = query.text();
-    const auto metadata = metadata_for(query.text(), change.target);
-    execute(context.db, copy_checkpoint, change.source, change.target, ns, checkpoint_id, metadata,
-            projection_for(query.text(), change.target));
-  }
-  context.touch(change.target);
-  context.threads[change.target].state = true;
 }
 
 }  // namespace dg::store::sqlite

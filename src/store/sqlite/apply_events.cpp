@@ -18,8 +18,8 @@ constexpr std::string_view move_applied = "UPDATE leases SET applied_n = ? WHERE
 
 }  // namespace
 
-Committed apply(Database& db, const Env& env, const Commit& commit) {
-  WriteContext context{db, env, env.clock.now(), commit.event_metadata};
+Committed apply(Database& db, SeriesWriter& series, const Env& env, const Commit& commit) {
+  WriteContext context{db, series, env, env.clock.now(), commit.event_metadata};
   for (const auto& condition : commit.conditions) apply_condition(context, condition);
   for (const auto& append : commit.appends) apply_append(context, append);
   for (const auto& change : commit.changes) std::visit([&](const auto& c) { apply(context, c); }, change);

@@ -1,3 +1,5 @@
+#include <set>
+#include <utility>
 #include <vector>
 
 #include "store/sqlite/apply.hpp"
@@ -9,7 +11,8 @@ namespace {
 constexpr std::string_view select_last =
     "SELECT first_no + count, pending FROM segments WHERE run_id = ? ORDER BY first_no DESC LIMIT 1";
 constexpr std::string_view insert_segment =
-    "INSERT INTO segments (run_id, first_no, count, first_seq, pending, data) VALUES (?, ?, ?, ?, ?, ?)";
+    "INSERT INTO segments (run_id, first_no, count, first_seq, pending, data, cuts) VALUES (?, ?, ?, ?, ?, "
+    "?, ?)";
 constexpr std::string_view set_has_frames =
     "UPDATE runs SET has_frames = ?2 WHERE id = ?1 AND has_frames <> ?2";
 constexpr std::string_view delete_all = "DELETE FROM segments WHERE run_id = ?";
@@ -18,15 +21,25 @@ constexpr std::string_view select_sizes =
 constexpr std::string_view select_first_pending =
     "SELECT first_no FROM segments WHERE run_id = ? ORDER BY first_no DESC LIMIT 1 OFFSET ?";
 constexpr std::string_view select_range =
-    "SELECT first_seq, data FROM segments WHERE run_id = ? AND first_no BETWEEN ? AND ? ORDER BY first_no";
+    "SELECT first_seq, count, data, cuts FROM segments WHERE run_id = ? AND first_no BETWEEN ? AND ? ORDER "
+    "BY first_no";
 constexpr std::string_view delete_range =
     "DELETE FROM segments WHERE run_id = ? AND first_no BETWEEN ? AND ?";
 
+constexpr std::string_view select_cuts = "SELECT cuts FROM segments WHERE run_id = ? AND length(cuts) > 0";
+constexpr std::string_view select_loose = "SELECT thread_id, ns FROM series WHERE id = ? AND loose <> 0";
 constexpr std::string_view settle =
     "UPDATE segments SET pending = 0 WHERE run_id = ? AND first_no >= ? AND pending <> 0";
 
 constexpr std::int64_t merge_every = 64;
 constexpr std::int64_t max_merged_bytes = std::int64_t{1} << 20;
+
+// The mode and the namespace of a frame: values, or values|a:1.
+std::pair<std::string_view, std::string_view> split_event(std::string_view event) {
+  const auto bar = event.find('|');
+  if (bar == std::string_view::npos) return {event, {}};
+  return {event.substr(0, bar), event.substr(bar + 1)};
+}
 
 // Adjacent segments that become one.
 struct Group {
@@ -57,21 +70,39 @@ std::vector<Group> plan_groups(Database& db, std::string_view run_id, std::int64
 
 void merge_group(Database& db, std::string_view run_id, const Group& group) {
   std::string data;
+  FrameCuts cuts;
   std::int64_t first_seq = -1;
+  std::uint64_t frames = 0;
   for (Query query(db, select_range, run_id, group.first_no, group.last_first_no); query.next();) {
     const std::int64_t base = query.integer();
     if (first_seq < 0) first_seq = base;
+    const auto count = static_cast<std::uint64_t>(query.integer());
     FrameReader reader(query.view());
     for (FrameView view; reader.next(view);) encode_frame(data, view.frame(), base + view.offset - first_seq);
+    for (auto& [place, of_frame] : decode_cuts(query.view())) cuts[frames + place] = std::move(of_frame);
+    frames += count;
   }
   execute(db, delete_range, run_id, group.first_no, group.last_first_no);
-  execute(db, insert_segment, run_id, group.first_no, group.count, first_seq, 0, Blob{data});
+  execute(db, insert_segment, run_id, group.first_no, group.count, first_seq, 0, Blob{data},
+          Blob{encode_cuts(cuts)});
 }
 
 void merge_from(Database& db, std::string_view run_id, std::int64_t from) {
   for (const auto& group : plan_groups(db, run_id, from))
     if (group.members > 1) merge_group(db, run_id, group);
   execute(db, settle, run_id, from);
+}
+
+// A values frame is a state, of which little changes from one to the next.
+delta::CutDocument cut_frame(WriteContext& context, const std::string& thread_id, const Frame& frame) {
+  constexpr std::string_view values = "values";
+  const auto [mode, ns] = split_event(frame.event);
+  if (mode != values || thread_id.empty() || frame.data.size() < delta::smallest_cut) return {frame.data, {}};
+  return delta::cut(frame.data, json::View(frame.data),
+                    [&](const std::string& member, std::string_view value) {
+                      return context.series.add({thread_id, std::string(ns), member, SeriesKind::json}, value,
+                                                NamedBy::frame);
+                    });
 }
 
 }  // namespace
@@ -90,10 +121,16 @@ void apply(WriteContext& context, const AppendFrames& change) {
   const std::int64_t first_seq =
       change.thread_id.empty() ? 0 : take_places(context.db, change.thread_id, count, 0);
   std::string data;
+  FrameCuts cuts;
   std::int64_t offset = 0;
-  for (const auto& frame : change.frames) encode_frame(data, frame, offset++);
+  for (const auto& frame : change.frames) {
+    auto cut = cut_frame(context, change.thread_id, frame);
+    if (!cut.cuts.empty()) cuts[static_cast<std::uint64_t>(offset)] = std::move(cut.cuts);
+    encode_frame(data, {frame.event, std::move(cut.text)}, offset++);
+  }
   ++pending;
-  execute(context.db, insert_segment, change.run_id, first_no, count, first_seq, pending, Blob{data});
+  execute(context.db, insert_segment, change.run_id, first_no, count, first_seq, pending, Blob{data},
+          Blob{encode_cuts(cuts)});
   if (first_no == 0) execute(context.db, set_has_frames, change.run_id, true);
   if (pending < merge_every) return;
 
@@ -104,7 +141,17 @@ void apply(WriteContext& context, const AppendFrames& change) {
 }
 
 void apply(WriteContext& context, const EraseFrames& change) {
+  std::set<std::int64_t> named;
+  for (Query query(context.db, select_cuts, change.run_id); query.next();)
+    for (const auto& [place, cuts] : decode_cuts(query.view()))
+      for (const auto& cut : cuts) named.insert(cut.ref.series);
   execute(context.db, delete_all, change.run_id);
+  for (const auto series : named) {
+    Query query(context.db, select_loose, series);
+    if (!query.next()) continue;
+    const auto thread_id = query.text();
+    collect_series(context, thread_id, query.text());
+  }
   execute(context.db, set_has_frames, change.run_id, false);
 }
 

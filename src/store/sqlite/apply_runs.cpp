@@ -24,7 +24,6 @@ constexpr std::string_view upsert_run =
 constexpr std::string_view mark_checkpoint =
     "UPDATE runs SET has_checkpoint = 1 WHERE id = ? AND has_checkpoint = 0";
 constexpr std::string_view delete_run = "DELETE FROM runs WHERE id = ? RETURNING thread_id";
-constexpr std::string_view delete_segments = "DELETE FROM segments WHERE run_id = ?";
 constexpr std::string_view upsert_lease =
     "INSERT OR REPLACE INTO leases (owner, kind, thread_id, epoch, session_id, applied_n) VALUES (?, ?, ?, "
     "?, ?, 0)";
@@ -60,7 +59,7 @@ void apply(WriteContext& context, const MarkRunCheckpoint& change) {
 void apply(WriteContext& context, const EraseRun& change) {
   execute_and_touch(context, delete_run, change.id);
   execute_and_touch(context, delete_lease, change.id);
-  execute(context.db, delete_segments, change.id);
+  apply(context, EraseFrames{change.id});
   erase_checkpoints_of_writer(context, change.id);
   mark_erased(context.db, domain::AggregateType::run, change.id);
 }

@@ -87,6 +87,7 @@ void apply(WriteContext& context, const EraseThread& change) {
   execute(context.db, mark_runs_erased, change.id);
   execute(context.db, delete_segments, change.id);
   for (const auto statement : delete_of_thread) execute(context.db, statement, change.id);
+  erase_series_of_thread(context, change.id);
   mark_erased(context.db, domain::AggregateType::thread, change.id);
 }
 

@@ -18,7 +18,7 @@ struct Failure {
   bool again = true;
 };
 
-std::expected<Answers, Failure> attempt(Database& db, const Env& env,
+std::expected<Answers, Failure> attempt(Database& db, SeriesWriter& series, const Env& env,
                                         std::span<const Commit* const> commits) {
   Answers answers;
   execute(db, "BEGIN IMMEDIATE");
@@ -27,7 +27,7 @@ std::expected<Answers, Failure> attempt(Database& db, const Env& env,
     auto checked = check(db, *commit);
     if (db.failed()) break;
     if (checked) {
-      answers.emplace_back(apply(db, env, *commit));
+      answers.emplace_back(apply(db, series, env, *commit));
     } else {
       answers.push_back(fail(std::move(checked.error())));
     }
@@ -36,6 +36,7 @@ std::expected<Answers, Failure> attempt(Database& db, const Env& env,
   if (!failed_before_flush) execute(db, "COMMIT");
   if (auto status = db.take_status(); !status) {
     db.rollback();
+    series.forget();
     return std::unexpected(Failure{std::move(status.error()), failed_before_flush});
   }
   return answers;
@@ -76,9 +77,9 @@ std::size_t size_of_part(const AnyOther&) {
 
 }  // namespace
 
-std::vector<Result<Committed>> commit_batch(Database& db, const Env& env,
+std::vector<Result<Committed>> commit_batch(Database& db, SeriesWriter& series, const Env& env,
                                             std::span<const Commit* const> commits) {
-  auto answers = attempt(db, env, commits);
+  auto answers = attempt(db, series, env, commits);
   if (answers) return std::move(*answers);
   auto& [error, again] = answers.error();
   if (commits.size() == 1 || !again) {
@@ -88,7 +89,7 @@ std::vector<Result<Committed>> commit_batch(Database& db, const Env& env,
   log::warn("a batch of {} commits failed and is tried one by one: {}", commits.size(), error.message);
   Answers out;
   for (std::size_t i = 0; i < commits.size(); ++i)
-    out.push_back(std::move(commit_batch(db, env, commits.subspan(i, 1)).front()));
+    out.push_back(std::move(commit_batch(db, series, env, commits.subspan(i, 1)).front()));
   return out;
 }
 

@@ -32,10 +32,17 @@ constexpr std::string_view select_versions =
     "SELECT channel_versions FROM checkpoints WHERE thread_id = ? AND ns = ?";
 constexpr std::string_view select_values =
     "SELECT channel, version FROM checkpoint_values WHERE thread_id = ? AND ns = ?";
+constexpr std::string_view select_namespaces = "SELECT DISTINCT ns FROM series WHERE thread_id = ?";
 constexpr std::string_view delete_value =
     "DELETE FROM checkpoint_values WHERE thread_id = ? AND ns = ? AND channel = ? AND version = ?";
 
 using ChannelVersion = std::pair<std::string, std::string>;
+
+std::vector<std::string> namespaces_with_series(Database& db, const std::string& thread_id) {
+  std::vector<std::string> out;
+  for (Query query(db, select_namespaces, thread_id); query.next();) out.push_back(query.text());
+  return out;
+}
 
 // Removes the values that no checkpoint of the namespace names any more.
 void erase_unused_values(Database& db, const std::string& thread_id, const std::string& ns) {
@@ -69,6 +76,7 @@ void erase_selected(WriteContext& context, std::string_view select, const std::s
   }
   for (const auto& [thread_id, ns] : namespaces) {
     erase_unused_values(context.db, thread_id, ns);
+    collect_series(context, thread_id, ns);
     context.touch(thread_id);
   }
 }
@@ -80,6 +88,8 @@ void apply(WriteContext& context, const EraseCheckpoints& change) {
     erase_selected(context, select_older, change.thread_id);
   } else {
     for (const auto statement : delete_of_thread) execute(context.db, statement, change.thread_id);
+    for (const auto& ns : namespaces_with_series(context.db, change.thread_id))
+      collect_series(context, change.thread_id, ns);
   }
   context.touch(change.thread_id);
 }

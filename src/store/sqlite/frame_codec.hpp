@@ -1,9 +1,12 @@
 // How frames are kept in a segment: one record after the other, each with its lengths in front.
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "store/delta/document.hpp"
 #include "store/records.hpp"
 
 namespace dg::store::sqlite {
@@ -29,9 +32,12 @@ class FrameReader {
   bool next(FrameView& out);
 
  private:
-  bool take_number(std::uint64_t& out);
-  bool take_bytes(std::uint64_t size, std::string_view& out);
   std::string_view rest_;
 };
+
+// What was cut out of frames, by their place in the segment.
+using FrameCuts = std::map<std::uint64_t, std::vector<delta::Cut>>;
+std::string encode_cuts(const FrameCuts& cuts);
+FrameCuts decode_cuts(std::string_view bytes);
 
 }  // namespace dg::store::sqlite

@@ -6,6 +6,7 @@
 
 #include "store/sqlite/reads.hpp"
 #include "store/sqlite/rows.hpp"
+#include "store/sqlite/series.hpp"
 
 namespace dg::store::sqlite {
 namespace {
@@ -20,12 +21,13 @@ constexpr std::string_view select_place =
     "SELECT parent_id, channel_versions FROM checkpoints WHERE thread_id = ? AND ns = ? AND checkpoint_id = "
     "?";
 constexpr std::string_view select_projection =
-    "SELECT parent_id, metadata, projection FROM checkpoints WHERE thread_id = ? AND ns = ? AND "
+    "SELECT parent_id, metadata, projection, cuts FROM checkpoints WHERE thread_id = ? AND ns = ? AND "
     "checkpoint_id = ?";
 constexpr std::string_view select_patches =
     "SELECT task_id, patch FROM checkpoint_tasks WHERE thread_id = ? AND ns = ? AND checkpoint_id = ?";
 constexpr std::string_view select_value =
-    "SELECT type, data FROM checkpoint_values WHERE thread_id = ? AND ns = ? AND channel = ? AND version = ?";
+    "SELECT type, series, data FROM checkpoint_values WHERE thread_id = ? AND ns = ? AND channel = ? AND "
+    "version = ?";
 const std::string select_writes = fmt::format(
     "SELECT {} FROM checkpoint_writes WHERE thread_id = ? AND ns = ? AND checkpoint_id = ? "
     "ORDER BY task_path, task_id, idx",
@@ -67,8 +69,17 @@ std::optional<TypedBlob> read_value(Database& db, const CheckpointKey& key, cons
   if (!query.next()) return std::nullopt;
   TypedBlob value;
   value.type = query.text();
-  value.data = query.text();
+  const auto series = query.integer();
+  value.data = series == 0 ? query.text() : read_series_value(db, {series, query.text()});
   return value;
+}
+
+// The projection with the large channels of its values.
+std::string whole_projection(Database& db, std::string projection, std::string_view stored_cuts) {
+  std::vector<delta::Cut> cuts;
+  if (stored_cuts.empty() || !delta::take_cuts(stored_cuts, cuts)) return projection;
+  return delta::restore(projection, json::View(projection)["values"], cuts,
+                        [&](const delta::Ref& ref) { return read_series_value(db, ref); });
 }
 
 // The projection with each patch laid over the task that it names.
@@ -201,7 +212,9 @@ std::optional<CheckpointState> read_state(Database& db, const CheckpointKey& wan
     auto task = tasks.text();
     patches.emplace(std::move(task), tasks.text());
   }
-  state.projection = apply_patches(query.text(), patches);
+  // Patches first: the text is still short.
+  auto projection = apply_patches(query.text(), patches);
+  state.projection = whole_projection(db, std::move(projection), query.view());
   return state;
 }
 

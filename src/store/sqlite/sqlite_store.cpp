@@ -34,12 +34,12 @@ class Engine {
 class InlineEngine final : public Engine {
  public:
   InlineEngine(std::unique_ptr<Database> db, Env env, std::chrono::milliseconds deadline)
-      : db_(std::move(db)), env_(env), deadline_(deadline) {}
+      : db_(std::move(db)), series_(*db_), env_(env), deadline_(deadline) {}
 
   Task<Result<Committed>> commit(Commit commit) override {
     const Commit* const one = &commit;
     ++commits_;
-    co_return std::move(commit_batch(*db_, env_, {&one, 1}).front());
+    co_return std::move(commit_batch(*db_, series_, env_, {&one, 1}).front());
   }
 
   Task<Status> read(std::move_only_function<void(Database&)> work) override {
@@ -50,6 +50,7 @@ class InlineEngine final : public Engine {
 
  private:
   std::unique_ptr<Database> db_;
+  SeriesWriter series_;
   Env env_;
   std::chrono::milliseconds deadline_;
   std::uint64_t commits_ = 0;
@@ -112,6 +113,8 @@ class SqliteStore final : public Store {
 
   Task<Result<Committed>> commit(Commit commit) override { return engine_->commit(std::move(commit)); }
   StoreLoad load() const override { return engine_->load(); }
+  // The last connection that closes folds the write-ahead log into the database file.
+  void close() override { engine_.reset(); }
 
   Reply<std::optional<domain::Assistant>> assistant(std::string id) override {
     return read<std::optional<domain::Assistant>>(

@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "base/scratch_folder.hpp"
 #include "store/contract/contract.hpp"
 #include "store/sqlite/database.hpp"
@@ -11,10 +13,23 @@
 namespace dg::store::sqlite {
 namespace {
 
-constexpr const char* all_tables[] = {
-    "heads",  "events",      "assistants", "assistant_versions", "threads",           "runs",
-    "leases", "checkpoints", "segments",   "checkpoint_values",  "checkpoint_writes", "checkpoint_tasks",
-    "items",  "sessions",    "graphs"};
+constexpr const char* all_tables[] = {"heads",
+                                      "events",
+                                      "assistants",
+                                      "assistant_versions",
+                                      "threads",
+                                      "runs",
+                                      "leases",
+                                      "checkpoints",
+                                      "segments",
+                                      "checkpoint_values",
+                                      "checkpoint_writes",
+                                      "checkpoint_tasks",
+                                      "items",
+                                      "sessions",
+                                      "graphs",
+                                      "series",
+                                      "series_parts"};
 
 class File final : public contract::Backend {
  public:
@@ -72,6 +87,85 @@ TEST_F(SqliteStoreTest, ErasingLeavesNoRows) {
   for (const char* table : all_tables)
     if (std::string_view(table) != "heads" && std::string_view(table) != "events")
       EXPECT_EQ(count(table), 0) << table;
+}
+
+TEST_F(SqliteStoreTest, ALongConversationCostsWhatIsNew) {
+  open();
+  const auto thread = add_thread();
+  const auto run = add_run(thread, domain::RunState::in_progress);
+  contract::Conversation conversation(thread);
+  for (int turn = 0; turn < 400; ++turn) {
+    apply(PutCheckpoint{conversation.next(run.id)});
+    apply(AppendFrames{run.id, thread, {{"values", conversation.values()}}});
+  }
+  EXPECT_LT(count("series_parts"), 2 * (400 / 64 + 64));
+  const auto db = file_->database();
+  Query bytes(*db, "SELECT sum(length(data)) FROM series_parts");
+  ASSERT_TRUE(bytes.next());
+  // Both representations of each message, and the recipes beside them.
+  EXPECT_LT(bytes.integer(), 400 * 2 * 530);
+  Query recipes(*db,
+                "SELECT max(length(cuts)), (SELECT max(length(data)) FROM checkpoint_values WHERE series <> "
+                "0) FROM checkpoints");
+  ASSERT_TRUE(recipes.next());
+  EXPECT_LT(recipes.integer(), 64);
+  EXPECT_LT(recipes.integer(), 64);
+}
+
+TEST_F(SqliteStoreTest, WhatFramesAloneNamedGoesWithThem) {
+  open();
+  const auto thread = add_thread();
+  const auto run = add_run(thread, domain::RunState::in_progress);
+  const auto state = [](char letter) { return R"({"text":")" + std::string(2000, letter) + R"("})"; };
+  apply(
+      AppendFrames{run.id, thread, {{"values", state('a')}, {"values", state('b')}, {"values", state('c')}}});
+  EXPECT_EQ(count("series_parts"), 3);
+  auto c = make_checkpoint(thread, "1");
+  c.projection = R"({"values":)" + state('c') + R"(,"next":[],"tasks":[]})";
+  apply(PutCheckpoint{c});
+  EXPECT_EQ(count("series_parts"), 3);
+  apply(EraseFrames{run.id});
+  EXPECT_EQ(count("series_parts"), 1);
+  EXPECT_EQ(get(store().state(thread, "", "")).value().projection, c.projection);
+  apply(AppendFrames{run.id, thread, {{"values", state('d')}}});
+  apply(EraseRun{run.id});
+  EXPECT_EQ(count("series_parts"), 1);
+}
+
+TEST_F(SqliteStoreTest, AFailedTransactionLeavesLargeValuesWhole) {
+  open();
+  const auto thread = add_thread();
+  contract::Conversation conversation(thread);
+  apply(PutCheckpoint{conversation.next()});
+  add_run(thread, domain::RunState::in_progress);
+  Commit failing;
+  auto lost = make_checkpoint(thread, "9", "", std::string(3000, 'l'));
+  failing.changes.emplace_back(PutCheckpoint{lost});
+  failing.changes.emplace_back(PutRun{make_run(thread, domain::RunState::in_progress)});
+  EXPECT_EQ(refusal(commit(std::move(failing))), Errc::internal);
+  apply(PutCheckpoint{conversation.next()});
+  expect_holds(thread, conversation);
+}
+
+TEST_F(SqliteStoreTest, MissingPartsAreAnError) {
+  open();
+  const auto thread = add_thread();
+  contract::Conversation conversation(thread);
+  apply(PutCheckpoint{conversation.next()});
+  file_->database()->run_script("DELETE FROM series_parts");
+  const auto state = wait(store().state(thread, "", ""));
+  ASSERT_FALSE(state);
+  EXPECT_NE(state.error().message.find("missing"), std::string::npos);
+  EXPECT_TRUE(wait(store().ping()));
+}
+
+TEST_F(SqliteStoreTest, ClosingLeavesTheDatabaseFileAlone) {
+  open();
+  const auto thread = add_thread();
+  store().close();
+  EXPECT_FALSE(std::filesystem::exists(file_->options().path + "-wal"));
+  open();
+  EXPECT_TRUE(get(store().thread(thread)));
 }
 
 TEST_F(SqliteStoreTest, SegmentsAreMerged) {

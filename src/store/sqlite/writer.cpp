@@ -17,6 +17,7 @@ constexpr std::int64_t truncate_retry_bytes = std::int64_t{16} << 20;
 
 Writer::Writer(std::unique_ptr<Database> db, std::unique_ptr<WalKeeper> keeper, Env env, Limits limits)
     : db_(std::move(db)),
+      series_(*db_),
       keeper_(std::move(keeper)),
       env_(env),
       executor_(env.timers.executor()),
@@ -86,7 +87,7 @@ void Writer::run() {
 void Writer::write(Batch batch) {
   std::vector<const Commit*> commits;
   for (const auto& job : batch) commits.push_back(&job.commit);
-  auto answers = commit_batch(*db_, env_, commits);
+  auto answers = commit_batch(*db_, series_, env_, commits);
   boost::asio::post(executor_, [jobs = std::move(batch), results = std::move(answers)]() mutable {
     for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i].done(std::move(results[i]));
   });

@@ -12,6 +12,7 @@
 
 #include "base/env.hpp"
 #include "store/sqlite/database.hpp"
+#include "store/sqlite/series.hpp"
 #include "store/sqlite/wal_keeper.hpp"
 #include "store/store.hpp"
 
@@ -52,6 +53,7 @@ class Writer {
   void tend_log();
 
   std::unique_ptr<Database> db_;
+  SeriesWriter series_;
   std::unique_ptr<WalKeeper> keeper_;
   Env env_;
   Executor executor_;

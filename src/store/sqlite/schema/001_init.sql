@@ -121,7 +121,8 @@ CREATE TABLE checkpoints (
   channel_versions TEXT NOT NULL,
   type TEXT NOT NULL,
   data BLOB NOT NULL,
-  projection TEXT NOT NULL,
+  projection TEXT NOT NULL,            -- large channels are cut out of its values
+  cuts BLOB NOT NULL,                  -- where they are, or empty
   UNIQUE (thread_id, ns, checkpoint_id)
 ) STRICT;
 CREATE INDEX checkpoints_of_run ON checkpoints (run_id) WHERE run_id <> '';
@@ -133,8 +134,32 @@ CREATE TABLE checkpoint_values (
   channel TEXT NOT NULL,
   version TEXT NOT NULL,
   type TEXT NOT NULL,
+  series INTEGER NOT NULL,             -- 0: data is the value itself; else a recipe over that series' log
   data BLOB NOT NULL,
   UNIQUE (thread_id, ns, channel, version)
+) STRICT;
+
+-- The large values that a channel takes in turn. What is new in each is appended to one log of bytes, and a
+-- value is a recipe: ranges of that log, in order.
+CREATE TABLE series (
+  id INTEGER PRIMARY KEY,
+  thread_id TEXT NOT NULL,
+  ns TEXT NOT NULL,
+  channel TEXT NOT NULL,
+  kind TEXT NOT NULL,                  -- blob: of checkpoint_values; json: of projections and frames
+  size INTEGER NOT NULL DEFAULT 0,     -- of the log
+  pending INTEGER NOT NULL DEFAULT 0,  -- parts that were appended since some were merged
+  loose INTEGER NOT NULL DEFAULT 0,    -- named by frames alone: 0 nothing, 1 the newest value, 2 earlier ones
+  newest BLOB NOT NULL DEFAULT x'',    -- the recipe of the value that was added last
+  UNIQUE (thread_id, ns, channel, kind)
+) STRICT;
+
+CREATE TABLE series_parts (
+  series INTEGER NOT NULL,
+  at INTEGER NOT NULL,                 -- the place of its first byte in the log
+  size INTEGER NOT NULL,               -- unpacked
+  data BLOB NOT NULL,                  -- packed
+  UNIQUE (series, at)
 ) STRICT;
 
 CREATE TABLE checkpoint_writes (
@@ -168,6 +193,7 @@ CREATE TABLE segments (
   first_seq INTEGER NOT NULL,          -- the first frame's place in the thread's log
   pending INTEGER NOT NULL,            -- 0 when merged, else how many unmerged rows end with this one
   data BLOB NOT NULL,
+  cuts BLOB NOT NULL,                  -- large channels that are cut out of its values frames, or empty
   UNIQUE (run_id, first_no)
 ) STRICT;
 

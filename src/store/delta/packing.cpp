@@ -1,0 +1,59 @@
+#include "store/delta/packing.hpp"
+
+#include <zstd.h>
+
+#include <memory>
+
+namespace dg::store::delta {
+namespace {
+
+// The first byte says how the rest is stored.
+constexpr char plain = 0;
+constexpr char zstd = 1;
+constexpr int level = 3;
+constexpr std::size_t worth_trying = 64;
+// What one frame may unpack to; its header is not trusted beyond that.
+constexpr unsigned long long largest = 1ULL << 32;
+
+struct FreeCompressor {
+  void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
+};
+struct FreeDecompressor {
+  void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
+};
+
+std::string plainly(std::string_view bytes) {
+  std::string out(1, plain);
+  out += bytes;
+  return out;
+}
+
+}  // namespace
+
+std::string pack(std::string_view bytes) {
+  if (bytes.size() < worth_trying) return plainly(bytes);
+  // Contexts are large and slow to make: one per thread that writes.
+  thread_local const std::unique_ptr<ZSTD_CCtx, FreeCompressor> context(ZSTD_createCCtx());
+  std::string out(1 + ZSTD_compressBound(bytes.size()), zstd);
+  const auto size =
+      ZSTD_compressCCtx(context.get(), out.data() + 1, out.size() - 1, bytes.data(), bytes.size(), level);
+  if (ZSTD_isError(size) != 0 || size >= bytes.size()) return plainly(bytes);
+  out.resize(1 + size);
+  return out;
+}
+
+std::optional<std::string> unpack(std::string_view packed) {
+  if (packed.empty()) return std::nullopt;
+  const char kind = packed.front();
+  packed.remove_prefix(1);
+  if (kind == plain) return std::string(packed);
+  const auto size = ZSTD_getFrameContentSize(packed.data(), packed.size());
+  if (kind != zstd || size > largest) return std::nullopt;
+  thread_local const std::unique_ptr<ZSTD_DCtx, FreeDecompressor> context(ZSTD_createDCtx());
+  std::string out(size, '\0');
+  const auto done = ZSTD_decompressDCtx(context.get(), out.data(), out.size(), packed.data(), packed.size());
+  if (ZSTD_isError(done) != 0 || done != size) return std::nullopt;
+  return out;
+}
+
+}  // namespace dg::store::delta

@@ -1,0 +1,14 @@
+// Bytes as they are stored: compressed with zstd where that makes them smaller.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace dg::store::delta {
+
+std::string pack(std::string_view bytes);
+// Nothing when the bytes were not made by `pack`.
+std::optional<std::string> unpack(std::string_view packed);
+
+}  // namespace dg::store::delta

@@ -1,0 +1,160 @@
+// Copying the checkpoints of one thread to another.
+#include <map>
+#include <vector>
+
+#include "store/sqlite/apply.hpp"
+#include "store/sqlite/rows.hpp"
+
+namespace dg::store::sqlite {
+namespace {
+
+constexpr std::string_view copy_rows[] = {
+    "INSERT OR IGNORE INTO checkpoint_writes (thread_id, ns, checkpoint_id, task_id, idx, task_path, "
+    "channel, type, "
+    "data) SELECT ?2, ns, checkpoint_id, task_id, idx, task_path, channel, type, data FROM checkpoint_writes "
+    "WHERE thread_id = ?1",
+    "INSERT OR IGNORE INTO checkpoint_tasks (thread_id, ns, checkpoint_id, task_id, patch) "
+    "SELECT ?2, ns, checkpoint_id, task_id, patch FROM checkpoint_tasks WHERE thread_id = ?1",
+};
+// No run of the copy's thread wrote these, so they have no writer.
+constexpr std::string_view copy_checkpoint =
+    "INSERT OR IGNORE INTO checkpoints (thread_id, ns, checkpoint_id, parent_id, run_id, metadata_run_id, "
+    "has_next, "
+    "metadata, channel_versions, type, data, projection, cuts) "
+    "SELECT ?2, ns, checkpoint_id, parent_id, '', metadata_run_id, has_next, ?5, channel_versions, type, "
+    "data, "
+    "?6, ?7 FROM checkpoints WHERE thread_id = ?1 AND ns = ?3 AND checkpoint_id = ?4";
+constexpr std::string_view select_documents =
+    "SELECT ns, checkpoint_id, metadata, projection, cuts FROM checkpoints WHERE thread_id = ? ORDER BY ns, "
+    "checkpoint_id";
+constexpr std::string_view select_values =
+    "SELECT ns, channel, version, type, series, data FROM checkpoint_values WHERE thread_id = ? ORDER BY "
+    "rowid";
+constexpr std::string_view insert_value =
+    "INSERT OR IGNORE INTO checkpoint_values (thread_id, ns, channel, version, type, series, data) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?)";
+constexpr std::string_view select_series = "SELECT id, ns, channel, kind FROM series WHERE thread_id = ?";
+constexpr std::string_view has_series = "SELECT 1 FROM series WHERE thread_id = ? LIMIT 1";
+constexpr std::string_view copy_series =
+    "INSERT INTO series (thread_id, ns, channel, kind, size, newest) "
+    "SELECT ?2, ns, channel, kind, size, newest FROM series WHERE id = ?1 RETURNING id";
+constexpr std::string_view copy_parts =
+    "INSERT INTO series_parts (series, at, size, data) SELECT ?2, at, size, data FROM series_parts WHERE "
+    "series = ?1";
+
+// Gives the large values of one thread their places in another.
+class SeriesCopy {
+ public:
+  SeriesCopy(WriteContext& context, const std::string& source, const std::string& target)
+      : context_(context), target_(target) {
+    for (Query query(context.db, select_series, source); query.next();) {
+      const auto id = query.integer();
+      auto& series = series_[id];
+      series.key.thread_id = target;
+      series.key.ns = query.text();
+      series.key.channel = query.text();
+      series.key.kind = query.view() == to_text(SeriesKind::json) ? SeriesKind::json : SeriesKind::blob;
+    }
+    // A thread that has values of its own gets the others added to them, one by one.
+    if (Query query(context.db, has_series, target); !query.next()) copy_whole();
+  }
+
+  delta::Ref place_of(const delta::Ref& ref) {
+    const auto found = series_.find(ref.series);
+    if (found == series_.end()) return ref;
+    if (found->second.copy != 0) return {found->second.copy, ref.recipe};
+    return context_.series.add(found->second.key, read_series_value(context_.db, ref), NamedBy::checkpoint);
+  }
+
+ private:
+  struct Series {
+    SeriesKey key;
+    std::int64_t copy = 0;
+  };
+
+  void copy_whole() {
+    for (auto& [id, series] : series_) {
+      for (Query query(context_.db, copy_series, id, target_); query.next();) series.copy = query.integer();
+      execute(context_.db, copy_parts, id, series.copy);
+    }
+  }
+
+  WriteContext& context_;
+  const std::string& target_;
+  std::map<std::int64_t, Series> series_;
+};
+
+std::string metadata_for(std::string metadata, const std::string& thread_id) {
+  if (!json::View(metadata).find("thread_id")) return metadata;
+  json::Writer patch;
+  patch.begin_object().key("thread_id").string(thread_id).end_object();
+  return json::merge(json::View(metadata), json::View(patch.text()));
+}
+
+// The projection with the addresses of its tasks' subgraphs in another thread.
+std::string projection_for(std::string projection, const std::string& thread_id) {
+  json::Writer place;
+  place.begin_object().key("thread_id").string(thread_id).end_object();
+  json::Writer tasks;
+  tasks.begin_object().key("tasks").begin_array();
+  bool changed = false;
+  for (const auto task : json::View(projection)["tasks"].elements()) {
+    const auto checkpoint = task["checkpoint"];
+    if (!checkpoint.is_object()) {
+      tasks.raw(task.raw());
+      continue;
+    }
+    json::Writer patch;
+    patch.begin_object()
+        .key("checkpoint")
+        .raw(json::merge(checkpoint, json::View(place.text())))
+        .end_object();
+    tasks.raw(json::merge(task, json::View(patch.text())));
+    changed = true;
+  }
+  tasks.end_array().end_object();
+  return changed ? json::merge(json::View(projection), json::View(tasks.text())) : projection;
+}
+
+void copy_values(WriteContext& context, const CopyCheckpoints& change, SeriesCopy& series) {
+  for (Query query(context.db, select_values, change.source); query.next();) {
+    const auto ns = query.text();
+    const auto channel = query.text();
+    const auto version = query.text();
+    const auto type = query.text();
+    delta::Ref ref{query.integer(), query.text()};
+    if (ref.series != 0) ref = series.place_of(ref);
+    execute(context.db, insert_value, change.target, ns, channel, version, type, ref.series,
+            Blob{ref.recipe});
+  }
+}
+
+std::string cuts_for(std::string_view stored, SeriesCopy& series) {
+  std::string out;
+  std::vector<delta::Cut> cuts;
+  if (stored.empty() || !delta::take_cuts(stored, cuts)) return out;
+  for (auto& cut : cuts) cut.ref = series.place_of(cut.ref);
+  delta::put_cuts(out, cuts);
+  return out;
+}
+
+}  // namespace
+
+void apply(WriteContext& context, const CopyCheckpoints& change) {
+  SeriesCopy series(context, change.source, change.target);
+  for (const auto statement : copy_rows) execute(context.db, statement, change.source, change.target);
+  copy_values(context, change, series);
+  for (Query query(context.db, select_documents, change.source); query.next();) {
+    const auto ns = query.text();
+    const auto checkpoint_id = query.text();
+    const auto metadata = metadata_for(query.text(), change.target);
+    const auto projection = projection_for(query.text(), change.target);
+    execute(context.db, copy_checkpoint, change.source, change.target, ns, checkpoint_id, metadata,
+            projection, Blob{cuts_for(query.view(), series)});
+  }
+  context.series.forget(change.target);
+  context.touch(change.target);
+  context.threads[change.target].state = true;
+}
+
+}  // namespace dg::store::sqlite
