@@ -1,6 +1,8 @@
 // Workloads that read, start and wait.
 #include <fmt/format.h>
 
+#include <random>
+
 #include "base/json.hpp"
 #include "cli/bench/limits.hpp"
 #include "cli/bench/workloads.hpp"
@@ -32,6 +34,29 @@ Task<double> idle_memory(Bench& bench, const Target& target) {
   co_await sleep_for(*bench.loop.timers, std::chrono::milliseconds(500));
   co_return static_cast<double>(target.memory()) / mebibyte;
 }
+
+// Words that never come in the same order, so that a conversation compresses about as well as people's do.
+class Prose {
+ public:
+  std::string next(std::size_t size) {
+    std::string out;
+    while (out.size() < size) (out += words_[random_() % words_.size()]) += ' ';
+    out.resize(size);
+    return out;
+  }
+
+ private:
+  static std::vector<std::string> make_words(std::mt19937& random) {
+    constexpr std::string_view letters = "aaeeiioubcdfghlmnprst";
+    std::vector<std::string> words(4000);
+    for (auto& word : words)
+      for (auto size = 2 + random() % 8; size > 0; --size) word += letters[random() % letters.size()];
+    return words;
+  }
+
+  std::mt19937 random_{1};
+  std::vector<std::string> words_ = make_words(random_);
+};
 
 }  // namespace
 
@@ -96,14 +121,14 @@ Task<Result<std::vector<Row>>> bench_chat(Bench& bench) {
     auto& loop = bench.loop;
     auto http = net::make_http_client(loop.io, loop.env, (*target)->url());
     if (!http) co_return fail(http.error());
-    const std::string text(bytes / 2, 'x');
-    const auto body = fmt::format(
-        R"({{"assistant_id":"chat","if_not_exists":"create","input":{{"messages":[{{"role":"user","content":"{}"}}],"reply":"{}"}}}})",
-        text, text);
+    Prose prose;
     const auto path = "/threads/" + make_uuid7(loop.env);
     Row row{fmt::format("chat, {} turns of {} bytes", turns, bytes), 1, {}};
     const auto began = loop.timers->now();
     for (int turn = 0; turn < turns; ++turn) {
+      const auto body = fmt::format(
+          R"({{"assistant_id":"chat","if_not_exists":"create","input":{{"messages":[{{"role":"user","content":"{}"}}],"reply":"{}"}}}})",
+          prose.next(bytes / 2), prose.next(bytes / 2));
       const auto asked = loop.timers->now();
       const auto made = co_await call(loop, **http, Method::post, path + "/runs", body);
       if (!made) co_return fail(made.error());

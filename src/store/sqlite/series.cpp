@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "store/delta/describe.hpp"
@@ -28,6 +29,10 @@ constexpr std::string_view delete_range = "DELETE FROM series_parts WHERE series
 
 constexpr std::int64_t merge_every = 64;
 constexpr std::size_t most_merged = std::size_t{256} << 10;
+// Of what is small enough a few values are told apart: a channel that is replaced goes back and forth where
+// frames and checkpoints overtake one another.
+constexpr std::size_t kept_deep = 3;
+constexpr std::size_t most_kept_deep = std::size_t{16} << 10;
 constexpr std::size_t most_held = std::size_t{64} << 20;
 
 Error torn(std::int64_t series) {
@@ -35,19 +40,41 @@ Error torn(std::int64_t series) {
           fmt::format("parts of a stored value are missing (series {}); run `duragraph verify`", series)};
 }
 
-// Appends a range of the log to `out`.
-bool read_range(Database& db, std::int64_t series, std::uint64_t at, std::uint64_t size, std::string& out) {
-  const auto end = at + size;
-  for (Query query(db, select_parts, series, at, end); query.next();) {
-    const auto part_at = static_cast<std::uint64_t>(query.integer());
-    const auto part = delta::unpack(query.view());
-    if (!part || part_at > at || part_at + part->size() <= at) return false;
-    const auto taken = std::min<std::uint64_t>(part->size() - (at - part_at), end - at);
-    out.append(*part, at - part_at, taken);
-    at += taken;
+// Reads ranges of one log. Ranges mostly follow one another, so the last part is kept unpacked.
+class LogReader {
+ public:
+  LogReader(Database& db, std::int64_t series) : db_(db), series_(series) {}
+
+  // Appends the range to `out`; false when parts of it are missing.
+  bool read(std::uint64_t at, std::uint64_t size, std::string& out) {
+    const auto end = at + size;
+    take(at, end, out);
+    if (at == end) return true;
+    for (Query query(db_, select_parts, series_, at, end); query.next();) {
+      part_at_ = static_cast<std::uint64_t>(query.integer());
+      auto part = delta::unpack(query.view());
+      if (!part) return false;
+      part_ = std::move(*part);
+      if (!take(at, end, out)) return false;
+    }
+    return at == end;
   }
-  return at == end;
-}
+
+ private:
+  // Takes what the part holds from `at` on.
+  bool take(std::uint64_t& at, std::uint64_t end, std::string& out) const {
+    if (at < part_at_ || at >= part_at_ + part_.size()) return false;
+    const auto taken = std::min<std::uint64_t>(part_.size() - (at - part_at_), end - at);
+    out.append(part_, at - part_at_, taken);
+    at += taken;
+    return true;
+  }
+
+  Database& db_;
+  std::int64_t series_;
+  std::uint64_t part_at_ = 0;
+  std::string part_;
+};
 
 // Writes the last small parts of a log as one, which compresses better than they did.
 void merge_last_parts(Database& db, std::int64_t series, std::int64_t count) {
@@ -80,29 +107,38 @@ std::string_view to_text(SeriesKind kind) {
 
 delta::Ref SeriesWriter::add(const SeriesKey& key, std::string_view value, NamedBy by) {
   Series& series = find(key);
-  const bool same = series.value == value && !series.recipe.pieces().empty();
-  if (!same) {
-    change(series, value, by);
-    save(series);
-    shed(key);
-  } else if (series.loose == Loose::newest && by == NamedBy::checkpoint) {
-    series.loose = Loose::none;
-    save(series);
+  if (series.newest.bytes == value && !value.empty()) {
+    if (series.loose == Loose::newest && by == NamedBy::checkpoint) {
+      series.loose = Loose::none;
+      save(series);
+    }
+    return {series.id, series.newest.recipe.encode()};
   }
-  return {series.id, series.recipe.encode()};
+  const auto known = std::ranges::find(series.earlier, value, &Value::bytes);
+  if (known != series.earlier.end()) return {series.id, known->recipe.encode()};
+  auto recipe = change(series, value, by).encode();
+  shed(key);
+  return {series.id, std::move(recipe)};
 }
 
-void SeriesWriter::change(Series& series, std::string_view value, NamedBy by) {
-  auto next = delta::describe({series.value, series.recipe}, series.size, value);
+delta::Recipe SeriesWriter::change(Series& series, std::string_view value, NamedBy by) {
+  auto& newest = series.newest;
+  auto next = delta::describe({newest.bytes, newest.recipe}, series.size, value);
+  if (next.literal.empty() && value.size() < newest.bytes.size()) return std::move(next.recipe);
   append(series, next.literal);
-  series.recipe = std::move(next.recipe);
-  held_bytes_ += value.size() - series.value.size();
-  series.value = value;
+  held_bytes_ += value.size() - newest.bytes.size();
+  if (newest.bytes.size() <= most_kept_deep) {
+    series.earlier.push_front(std::move(newest));
+    if (series.earlier.size() > kept_deep) series.earlier.pop_back();
+  }
+  newest = {std::string(value), std::move(next.recipe)};
   if (series.loose != Loose::none) {
     series.loose = Loose::earlier;
   } else if (by == NamedBy::frame) {
     series.loose = Loose::newest;
   }
+  save(series);
+  return newest.recipe;
 }
 
 void SeriesWriter::append(Series& series, std::string_view literal) {
@@ -116,14 +152,14 @@ void SeriesWriter::append(Series& series, std::string_view literal) {
 
 void SeriesWriter::save(const Series& series) {
   execute(db_, update_series, series.id, series.size, series.pending, std::to_underlying(series.loose),
-          Blob{series.recipe.encode()});
+          Blob{series.newest.recipe.encode()});
 }
 
 SeriesWriter::Series& SeriesWriter::find(const SeriesKey& key) {
   const auto [found, is_new] = known_.try_emplace(key);
   if (is_new) {
     load(key, found->second);
-    held_bytes_ += found->second.value.size();
+    held_bytes_ += found->second.newest.bytes.size();
     uses_.push_front(key);
   } else {
     uses_.splice(uses_.begin(), uses_, found->second.use);
@@ -138,10 +174,10 @@ void SeriesWriter::load(const SeriesKey& key, Series& out) {
     out.size = static_cast<std::uint64_t>(query.integer());
     out.pending = query.integer();
     out.loose = static_cast<Loose>(query.integer());
-    out.recipe = delta::Recipe::decode(query.view()).value_or(delta::Recipe{});
+    out.newest.recipe = delta::Recipe::decode(query.view()).value_or(delta::Recipe{});
   }
   if (out.id != 0) {
-    out.value = read_series_value(db_, {out.id, out.recipe.encode()});
+    out.newest.bytes = read_series_value(db_, {out.id, out.newest.recipe.encode()});
     return;
   }
   Query query(db_, insert_series, key.thread_id, key.ns, key.channel, to_text(key.kind));
@@ -151,7 +187,7 @@ void SeriesWriter::load(const SeriesKey& key, Series& out) {
 void SeriesWriter::shed(const SeriesKey& keep) {
   while (held_bytes_ > most_held && uses_.back() != keep) {
     const auto oldest = known_.find(uses_.back());
-    held_bytes_ -= oldest->second.value.size();
+    held_bytes_ -= oldest->second.newest.bytes.size();
     known_.erase(oldest);
     uses_.pop_back();
   }
@@ -160,7 +196,7 @@ void SeriesWriter::shed(const SeriesKey& keep) {
 void SeriesWriter::forget(const std::string& thread_id) {
   auto at = known_.lower_bound({thread_id, "", "", SeriesKind::blob});
   while (at != known_.end() && at->first.thread_id == thread_id) {
-    held_bytes_ -= at->second.value.size();
+    held_bytes_ -= at->second.newest.bytes.size();
     uses_.erase(at->second.use);
     at = known_.erase(at);
   }
@@ -178,10 +214,11 @@ std::string read_series_value(Database& db, const delta::Ref& ref) {
   bool whole = recipe.has_value();
   if (whole) {
     out.reserve(recipe->size());
+    LogReader log(db, ref.series);
     for (const auto& piece : recipe->pieces()) {
       if (!piece.own.empty()) {
         out += piece.own;
-      } else if (!read_range(db, ref.series, piece.at, piece.size, out)) {
+      } else if (!log.read(piece.at, piece.size, out)) {
         whole = false;
         break;
       }

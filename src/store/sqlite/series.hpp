@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <list>
 #include <map>
 #include <string>
@@ -32,8 +33,10 @@ enum class NamedBy { checkpoint, frame };
 // Which of a series' values frames alone may name: none, the newest one, or earlier ones.
 enum class Loose { none, newest, earlier };
 
-// Adds values. Keeps the newest value of each series that was written lately, so that the next one can be
-// compared with it without reading. Belongs to the thread that writes, beside its connection.
+// Adds values. Keeps of each series that was written lately the value that the next one is compared with: the
+// last one that brought anything new, since workers do not always say in order what they have seen, and an
+// older state is a part of it. Small values are kept a few deep. Belongs to the thread that writes, beside
+// its connection.
 class SeriesWriter {
  public:
   explicit SeriesWriter(Database& db) : db_(db) {}
@@ -46,20 +49,24 @@ class SeriesWriter {
   void forget(const std::string& thread_id);
 
  private:
+  struct Value {
+    std::string bytes;
+    delta::Recipe recipe;
+  };
   struct Series {
     std::int64_t id = 0;
     std::uint64_t size = 0;    // of the log
     std::int64_t pending = 0;  // parts since the last merge
     Loose loose = Loose::none;
-    std::string value;  // the newest
-    delta::Recipe recipe;
+    Value newest;
+    std::deque<Value> earlier;  // small ones, the latest first
     std::list<SeriesKey>::iterator use;
   };
 
   Series& find(const SeriesKey& key);
   void load(const SeriesKey& key, Series& out);
   void append(Series& series, std::string_view literal);
-  void change(Series& series, std::string_view value, NamedBy by);
+  delta::Recipe change(Series& series, std::string_view value, NamedBy by);
   void save(const Series& series);
   void shed(const SeriesKey& keep);
 

@@ -112,6 +112,30 @@ TEST_F(SqliteStoreTest, ALongConversationCostsWhatIsNew) {
   EXPECT_LT(recipes.integer(), 64);
 }
 
+TEST_F(SqliteStoreTest, StatesThatOvertakeOneAnotherAreStoredOnce) {
+  open();
+  const auto thread = add_thread();
+  const auto run = add_run(thread, domain::RunState::in_progress);
+  contract::Conversation conversation(thread);
+  for (int turn = 0; turn < 2; ++turn) apply(PutCheckpoint{conversation.next(run.id)});
+  const auto log_size = [&] {
+    const auto db = file_->database();
+    Query query(*db, "SELECT sum(size) FROM series");
+    return query.next() ? query.integer() : -1;
+  };
+  for (int turn = 0; turn < 50; ++turn) {
+    // A frame shows what comes after a checkpoint that is still on its way.
+    const auto earlier = conversation.next(run.id);
+    const auto later = conversation.next(run.id);
+    const auto before = log_size();
+    apply(AppendFrames{run.id, thread, {{"values", conversation.values()}}});
+    apply(PutCheckpoint{earlier});
+    apply(PutCheckpoint{later});
+    EXPECT_LT(log_size() - before, 2 * (2 * 530));
+  }
+  expect_holds(thread, conversation);
+}
+
 TEST_F(SqliteStoreTest, WhatFramesAloneNamedGoesWithThem) {
   open();
   const auto thread = add_thread();

@@ -150,7 +150,7 @@ CREATE TABLE series (
   size INTEGER NOT NULL DEFAULT 0,     -- of the log
   pending INTEGER NOT NULL DEFAULT 0,  -- parts that were appended since some were merged
   loose INTEGER NOT NULL DEFAULT 0,    -- named by frames alone: 0 nothing, 1 the newest value, 2 earlier ones
-  newest BLOB NOT NULL DEFAULT x'',    -- the recipe of the value that was added last
+  newest BLOB NOT NULL DEFAULT x'',    -- the recipe of the value that the next one is compared with
   UNIQUE (thread_id, ns, channel, kind)
 ) STRICT;
 
@@ -182,8 +182,8 @@ CREATE TABLE checkpoint_tasks (
   checkpoint_id TEXT NOT NULL,
   task_id TEXT NOT NULL,
   patch TEXT NOT NULL,
-  PRIMARY KEY (thread_id, ns, checkpoint_id, task_id)
-) STRICT, WITHOUT ROWID;
+  UNIQUE (thread_id, ns, checkpoint_id, task_id)
+) STRICT;
 
 -- Stream frames of a run: one row per commit, merged into larger ones in time.
 CREATE TABLE segments (
