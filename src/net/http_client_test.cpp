@@ -20,12 +20,10 @@ class HttpClientTest : public testing::Test {
       response.body = request.body + std::string(request.header("x-more").value_or(""));
       co_return response;
     });
-    run.router.add(Method::get, "/parts", [](Request&) -> Task<Response> {
-      Response response;
-      response.stream = [](Stream& stream) -> Task<void> {
+    run.router.add(Method::get, "/parts", [](Request&) {
+      return test::streamed([](Stream& stream) -> Task<void> {
         for (const char* part : {"one", "two", "three"}) co_await stream.write(part);
-      };
-      co_return response;
+      });
     });
     run.start();
     client = std::move(*make_http_client(run.io, run.env, url()));
@@ -79,11 +77,12 @@ TEST_F(HttpClientTest, SaysWhyThereIsNoAnswer) {
 
 TEST(HttpClientDeadline, EndsAWaitAndTheNextRequestWorks) {
   ServerRun run;
-  run.router.add(Method::get, "/never", [&run](Request&) -> Task<Response> {
-    Signal never(run.env.timers);
+  auto wait = [](Timers& timers) -> Task<Response> {
+    Signal never(timers);
     co_await never.wait_for(test::guard);
     co_return Response{};
-  });
+  };
+  run.router.add(Method::get, "/never", [&](Request&) { return wait(run.env.timers); });
   run.router.add(Method::get, "/", [](Request&) -> Task<Response> { co_return Response{}; });
   run.start();
   auto client =

@@ -234,13 +234,12 @@ TEST_F(ServerTest, SendsLargeBodiesToASlowReader) {
 
 TEST_F(ServerTest, CutsOffAReaderThatDoesNotRead) {
   std::promise<bool> written;
-  run.router.add(Method::get, "/large", [&](Request&) -> Task<Response> {
-    Response response;
-    response.stream = [&](Stream& stream) -> Task<void> {
-      const std::string large(50u << 20, 'y');
-      written.set_value(co_await stream.write(large));
-    };
-    co_return response;
+  auto write = [](Stream& stream, std::promise<bool>& out) -> Task<void> {
+    const std::string large(50u << 20, 'y');
+    out.set_value(co_await stream.write(large));
+  };
+  run.router.add(Method::get, "/large", [&](Request&) {
+    return test::streamed([&](Stream& stream) { return write(stream, written); });
   });
   ServerLimits limits;
   limits.write_timeout = std::chrono::milliseconds(100);
@@ -255,13 +254,14 @@ TEST_F(ServerTest, CutsOffAReaderThatDoesNotRead) {
 TEST_F(ServerTest, DrainLetsRunningRequestsEnd) {
   Signal go(run.env.timers);
   std::promise<void> running;
-  run.router.add(Method::get, "/wait", [&](Request&) -> Task<Response> {
-    running.set_value();
-    co_await go.wait();
+  auto wait = [](std::promise<void>& begun, Signal& end) -> Task<Response> {
+    begun.set_value();
+    co_await end.wait();
     Response response;
     response.body = "done";
     co_return response;
-  });
+  };
+  run.router.add(Method::get, "/wait", [&](Request&) { return wait(running, go); });
   start();
   RawClient idle(port());
   idle.send("GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -282,12 +282,10 @@ TEST_F(ServerTest, DrainLetsRunningRequestsEnd) {
 }
 
 TEST_F(ServerTest, DrainEndsStreamsAtTheDeadline) {
-  run.router.add(Method::get, "/stream", [](Request&) -> Task<Response> {
-    Response response;
-    response.stream = [](Stream& stream) -> Task<void> {
+  run.router.add(Method::get, "/stream", [](Request&) {
+    return test::streamed([](Stream& stream) -> Task<void> {
       while (!stream.closed()) co_await stream.on_close().wait();
-    };
-    co_return response;
+    });
   });
   start();
   RawClient client(port());

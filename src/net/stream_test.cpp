@@ -16,13 +16,8 @@ using testing::Not;
 class StreamTest : public testing::Test {
  protected:
   void serve(std::function<Task<void>(Stream&)> write) {
-    body = std::move(write);
-    run.router.add(Method::get, "/stream", [this](Request&) -> Task<Response> {
-      Response response;
-      response.headers = {{"Content-Type", "text/event-stream"}};
-      response.stream = body;
-      co_return response;
-    });
+    run.router.add(Method::get, "/stream",
+                   [write = std::move(write)](Request&) { return test::streamed(write); });
     run.router.add(Method::get, "/plain", [](Request&) -> Task<Response> {
       Response response;
       response.body = "plain";
@@ -31,7 +26,6 @@ class StreamTest : public testing::Test {
     run.start();
   }
 
-  std::function<Task<void>(Stream&)> body;
   ServerRun run;
 };
 
@@ -51,10 +45,11 @@ TEST_F(StreamTest, WritesChunksAndKeepsTheConnection) {
 
 TEST_F(StreamTest, SendsTheHeadAtOnceAndKeepsWhatIsPipelinedBehindIt) {
   Signal go(run.env.timers);
-  serve([&](Stream& stream) -> Task<void> {
-    co_await go.wait();
+  auto write = [](Stream& stream, Signal& when) -> Task<void> {
+    co_await when.wait();
     co_await stream.write("late");
-  });
+  };
+  serve([&](Stream& stream) { return write(stream, go); });
   RawClient client(run.server->port());
   client.send("GET /stream HTTP/1.1\r\nHost: x\r\n\r\n");
   client.until("\r\n\r\n");
@@ -70,10 +65,11 @@ TEST_F(StreamTest, SendsTheHeadAtOnceAndKeepsWhatIsPipelinedBehindIt) {
 
 TEST_F(StreamTest, NoticesAnIdleClientThatLeaves) {
   std::promise<bool> noticed;
-  serve([&](Stream& stream) -> Task<void> {
+  auto write = [](Stream& stream, std::promise<bool>& out) -> Task<void> {
     while (!stream.closed()) co_await stream.on_close().wait();
-    noticed.set_value(co_await stream.write("nobody hears"));
-  });
+    out.set_value(co_await stream.write("nobody hears"));
+  };
+  serve([&](Stream& stream) { return write(stream, noticed); });
   RawClient client(run.server->port());
   client.send("GET /stream HTTP/1.1\r\nHost: x\r\n\r\n");
   client.until("\r\n\r\n");
@@ -85,12 +81,13 @@ TEST_F(StreamTest, NoticesAnIdleClientThatLeaves) {
 
 TEST_F(StreamTest, NoticesAClientThatLeavesWhileItIsWrittenTo) {
   std::promise<void> noticed;
-  serve([&](Stream& stream) -> Task<void> {
+  auto write = [](Stream& stream, std::promise<void>& out) -> Task<void> {
     const std::string large(1u << 20, 'x');
     while (co_await stream.write(large)) {
     }
-    noticed.set_value();
-  });
+    out.set_value();
+  };
+  serve([&](Stream& stream) { return write(stream, noticed); });
   RawClient client(run.server->port());
   client.send("GET /stream HTTP/1.1\r\nHost: x\r\n\r\n");
   client.until("\r\n\r\n");
@@ -113,10 +110,11 @@ TEST_F(StreamTest, WritesBareBytesToHttp10) {
 
 TEST_F(StreamTest, AnswersHeadWithoutRunningTheBody) {
   std::atomic<bool> ran = false;
-  serve([&](Stream&) -> Task<void> {
-    ran = true;
+  auto write = [](std::atomic<bool>& out) -> Task<void> {
+    out = true;
     co_return;
-  });
+  };
+  serve([&](Stream&) { return write(ran); });
   RawClient client(run.server->port());
   client.send("HEAD /stream HTTP/1.1\r\nHost: x\r\n\r\nGET /plain HTTP/1.1\r\nHost: x\r\n\r\n");
   EXPECT_THAT(client.until("\r\n\r\n"), HasSubstr("200 OK"));

@@ -38,6 +38,14 @@ class FastTimers final : public Timers {
   SteadyTime start_ = real_->now();
 };
 
+// A response whose body is what `write` writes.
+inline Task<Response> streamed(std::function<Task<void>(Stream&)> write) {
+  Response response;
+  response.headers = {{"Content-Type", "text/event-stream"}};
+  response.stream = std::move(write);
+  co_return response;
+}
+
 // Runs a loop on a thread, with a server on it after start().
 class ServerRun {
  public:

@@ -77,11 +77,12 @@ TEST_F(WebSocketTest, EchoesTextAndFiveMegabytes) {
 
 TEST_F(WebSocketTest, TellsHowThePeerClosed) {
   std::promise<std::pair<std::uint16_t, std::string>> told;
-  start({}, [&](Request&, WebSocket& socket) -> Task<void> {
+  auto serve = [](WebSocket& socket, decltype(told)& out) -> Task<void> {
     auto nothing = co_await socket.read();
     EXPECT_FALSE(nothing.has_value());
-    told.set_value({socket.close_code(), socket.close_reason()});
-  });
+    out.set_value({socket.close_code(), socket.close_reason()});
+  };
+  start({}, [&](Request&, WebSocket& socket) { return serve(socket, told); });
   auto talk = [](WebSocketTest& test) -> Task<void> {
     auto socket = co_await test.connect("/ws");
     (*socket)->close(4001, "bye");
@@ -149,10 +150,11 @@ TEST_F(WebSocketTest, MapsRefusals) {
 
 TEST_F(WebSocketTest, ConnectingEndsInTime) {
   Signal never(run.env.timers);
-  run.router.add(Method::get, "/slow", [&](Request&) -> Task<Response> {
-    co_await never.wait();
+  auto wait = [](Signal& end) -> Task<Response> {
+    co_await end.wait();
     co_return Response{};
-  });
+  };
+  run.router.add(Method::get, "/slow", [&](Request&) { return wait(never); });
   start();
   auto talk = [](WebSocketTest& test) -> Task<void> {
     auto made =
@@ -209,11 +211,12 @@ TEST_F(WebSocketTest, CutsOffAPeerThatDoesNotRead) {
   ServerLimits limits;
   limits.ws_queued_bytes = 8u << 20;
   std::promise<bool> open;
-  start(limits, [&](Request&, WebSocket& socket) -> Task<void> {
+  auto serve = [](WebSocket& socket, std::promise<bool>& out) -> Task<void> {
     for (int i = 0; i < 9; ++i) socket.send({.binary = true, .data = std::string(1u << 20, 'x')});
-    open.set_value(socket.open());
+    out.set_value(socket.open());
     co_return;
-  });
+  };
+  start(limits, [&](Request&, WebSocket& socket) { return serve(socket, open); });
   RawClient client(run.server->port());
   client.send(std::string(upgrade) + "\r\n");
   auto result = open.get_future();
@@ -242,10 +245,11 @@ class SilenceTest : public WebSocketTest {
 
 TEST_F(SilenceTest, PingsAndThenCutsASilentPeer) {
   std::promise<std::uint16_t> code;
-  start({}, [&](Request&, WebSocket& socket) -> Task<void> {
+  auto serve = [](WebSocket& socket, std::promise<std::uint16_t>& out) -> Task<void> {
     co_await socket.read();
-    code.set_value(socket.close_code());
-  });
+    out.set_value(socket.close_code());
+  };
+  start({}, [&](Request&, WebSocket& socket) { return serve(socket, code); });
   RawClient client(run.server->port());
   client.send(std::string(upgrade) + "\r\n");
   client.until("\r\n\r\n");
@@ -257,11 +261,12 @@ TEST_F(SilenceTest, PingsAndThenCutsASilentPeer) {
 
 TEST_F(SilenceTest, KeepsAPeerThatAnswersPings) {
   std::promise<void> kept;
-  start({}, [&](Request&, WebSocket& socket) -> Task<void> {
+  auto serve = [](WebSocket& socket, std::promise<void>& out) -> Task<void> {
     auto message = co_await socket.read();
     EXPECT_TRUE(message.has_value());
-    kept.set_value();
-  });
+    out.set_value();
+  };
+  start({}, [&](Request&, WebSocket& socket) { return serve(socket, kept); });
   auto talk = [](WebSocketTest& test) -> Task<void> {
     auto socket = co_await ws_connect(test.run.io, test.run.env, test.url(), {}, std::chrono::minutes(10));
     auto reading = [](WebSocket& end) -> Task<void> { co_await end.read(); };

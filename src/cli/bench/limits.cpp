@@ -6,6 +6,16 @@
 #include "net/server.hpp"
 
 namespace dg::cli::bench {
+namespace {
+
+Task<net::Response> json_response(const std::string& body) {
+  net::Response response;
+  response.headers = {{"Content-Type", "application/json"}};
+  response.body = body;
+  co_return response;
+}
+
+}  // namespace
 
 Task<Result<BareGraph>> measure_bare_graph(Bench& bench) {
   const ScratchFolder scratch("bench");
@@ -36,12 +46,7 @@ struct MemoryServer::Parts {
 MemoryServer::MemoryServer(std::string body) : parts_(std::make_unique<Parts>()) {
   auto& parts = *parts_;
   parts.body = std::move(body);
-  parts.router.add(net::Method::get, "/bytes", [&parts](net::Request&) -> Task<net::Response> {
-    net::Response response;
-    response.headers = {{"Content-Type", "application/json"}};
-    response.body = parts.body;
-    co_return response;
-  });
+  parts.router.add(net::Method::get, "/bytes", [&parts](net::Request&) { return json_response(parts.body); });
   auto server = net::listen(
       parts.loop.io, parts.loop.env, "127.0.0.1", 0, parts.router,
       [](net::Request& request, const net::Router::Match& match) { return (*match.handler)(request); },
