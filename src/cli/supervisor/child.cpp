@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <signal.h>
 #include <spawn.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -14,6 +13,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <fstream>
 
@@ -38,6 +38,7 @@ struct PipeEnds {
 
 std::vector<char*> pointers(std::vector<std::string>& strings) {
   std::vector<char*> out;
+  out.reserve(strings.size() + 1);
   for (auto& text : strings) out.push_back(text.data());
   out.push_back(nullptr);
   return out;
@@ -76,7 +77,8 @@ Result<std::shared_ptr<Child>> Child::start(asio::io_context& io, const ChildOpt
 
   auto command = options.command;
   std::vector<std::string> environment;
-  for (const auto& [name, value] : options.environment) environment.push_back(name + "=" + value);
+  for (const auto& [name, value] : options.environment)
+    environment.push_back(fmt::format("{}={}", name, value));
   int pid = -1;
   const int failed = ::posix_spawn(&pid, command.front().c_str(), &actions, &attributes,
                                    pointers(command).data(), pointers(environment).data());
@@ -102,7 +104,7 @@ Result<std::shared_ptr<Child>> Child::start(asio::io_context& io, const ChildOpt
 
 Task<void> Child::read_lines(std::shared_ptr<Child> self, Pipe& pipe, Line line) {
   std::string waiting;
-  std::array<char, 16384> buffer;
+  std::array<char, 16384> buffer{};
   while (true) {
     const auto [error, count] = co_await pipe.async_read_some(asio::buffer(buffer), use_tuple);
     if (error) break;

@@ -88,7 +88,7 @@ bool FileWatch::matters(int watch, std::string_view name, std::uint32_t mask) {
 Task<void> FileWatch::run() {
   inotify_.assign(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   watch_sources();
-  alignas(inotify_event) std::array<char, 65536> buffer;
+  alignas(inotify_event) std::array<char, 65536> buffer{};
   while (true) {
     const auto [error, count] = co_await inotify_.async_read_some(
         boost::asio::buffer(buffer), boost::asio::as_tuple(boost::asio::use_awaitable_t<Executor>{}));

@@ -1,10 +1,10 @@
 #include "cli/supervisor/supervisor.hpp"
 
 #include <fmt/format.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 
 #include "base/log.hpp"

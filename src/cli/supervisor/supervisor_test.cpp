@@ -1,9 +1,9 @@
 #include "cli/supervisor/supervisor.hpp"
 
 #include <gtest/gtest.h>
-#include <signal.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
