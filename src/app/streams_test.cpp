@@ -43,8 +43,10 @@ class Reader {
 };
 
 class StreamsTest : public AppTest {
- protected:
+ public:
   ~StreamsTest() override { worker_.complete(run_, next_); }
+
+ protected:
   void say(std::string json) { worker_.say(run_, next_++, values(std::move(json))); }
   void end() { worker_.complete(run_, next_++); }
 

@@ -48,7 +48,7 @@ TEST_F(AsyncTest, SleepersWakeInTheOrderOfTheirTimes) {
 
 TEST_F(AsyncTest, ASleepOfNoTimeStillLetsOthersRun) {
   start(sleeper(Duration{}, "slept"));
-  happened_.push_back("started");
+  happened_.emplace_back("started");
   world_.timers.run_for(Duration{});
   EXPECT_EQ(happened_, (std::vector<std::string>{"started", "slept"}));
 }
@@ -111,7 +111,7 @@ TEST_F(AsyncTest, OneMayWaitAgainWhileBeingWoken) {
   start([](Signal& again, std::vector<std::string>& happened) -> Task<void> {
     for (int i = 0; i < 3; ++i) {
       co_await again.wait();
-      happened.push_back("woken");
+      happened.emplace_back("woken");
     }
   }(signal, happened_));
   for (std::size_t i = 1; i <= 3; ++i) {

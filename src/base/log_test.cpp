@@ -12,9 +12,10 @@ using testing::HasSubstr;
 using testing::Not;
 
 class LogTest : public testing::Test {
- protected:
+ public:
   ~LogTest() override { set_level(Level::info); }
 
+ protected:
   // What `fn` writes to standard error.
   template <class Fn>
   std::string said_by(Fn fn) {

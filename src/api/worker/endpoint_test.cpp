@@ -63,13 +63,14 @@ class TestSocket final : public net::WebSocket {
 };
 
 class EndpointTest : public testing::ApiTest {
- protected:
+ public:
   EndpointTest() { add_worker_endpoint(api_.router(), server_.app(), token_); }
   ~EndpointTest() override {
     for (auto& socket : sockets_) socket->leave(1000);
     server_.settle();
   }
 
+ protected:
   net::Request upgrade(net::Headers headers) {
     net::Request request;
     request.path = request.target = "/api/v1/workers/connect";
