@@ -9,7 +9,6 @@
 namespace dg::domain {
 namespace {
 
-using testing::created_run;
 using testing::fields_of;
 
 // One run that gets commands from everybody at random: owners new and old, clients, the sweeper.

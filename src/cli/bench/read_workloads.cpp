@@ -133,9 +133,9 @@ Task<Result<std::vector<Row>>> bench_chat(Bench& bench) {
       const auto made = co_await call(loop, **http, Method::post, path + "/runs", body);
       if (!made) co_return fail(made.error());
       // Joined by its end rather than its result, whose transfer grows with every turn.
-      const auto run = json::View(*made)["run_id"].string();
+      const auto run = fmt::format("{}/runs/{}", path, json::View(*made)["run_id"].string());
       while (true) {
-        const auto now = co_await call(loop, **http, Method::get, path + "/runs/" + run);
+        const auto now = co_await call(loop, **http, Method::get, run);
         if (!now) co_return fail(now.error());
         const auto status = json::View(*now)["status"].string();
         if (status == "success") break;

@@ -36,7 +36,7 @@ std::string host_hash() {
 }
 
 Result<fs::path> unpack_host(const fs::path& data_dir) {
-  const auto target = data_dir / ("host-" + host_hash());
+  auto target = data_dir / ("host-" + host_hash());
   if (is_complete(target / "duragraph_host")) return target;
 
   const auto scratch = data_dir / fmt::format(".host-{}", ::getpid());

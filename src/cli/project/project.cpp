@@ -129,7 +129,7 @@ std::optional<fs::path> find_on_path(const std::string& program) {
   const char* const path = std::getenv("PATH");
   std::istringstream folders(path == nullptr ? "" : path);
   for (std::string folder; std::getline(folders, folder, ':');) {
-    const auto candidate = fs::path(folder) / program;
+    auto candidate = fs::path(folder) / program;
     if (::access(candidate.c_str(), X_OK) == 0) return candidate;
   }
   return std::nullopt;

@@ -1,5 +1,6 @@
 #include "cli/project/project.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -83,9 +84,9 @@ TEST_F(UnusedKeys, BelowOthersAreNamedThemselves) {
       {"ui_config", {"shared"}}};
   for (const auto& [group, names] : groups) {
     for (const auto& name : names) {
-      const auto said = said_of('"' + group + R"(":{")" + name + R"(":{"x":1}})");
-      EXPECT_NE(said.find(" not used here: \"" + group + "." + name + "\" would "), std::string::npos)
-          << said;
+      const auto said = said_of(fmt::format(R"("{}":{{"{}":{{"x":1}}}})", group, name));
+      const auto key = fmt::format(R"("{}.{}")", group, name);
+      EXPECT_NE(said.find(" not used here: " + key + " would "), std::string::npos) << said;
       EXPECT_EQ(said.find(';'), std::string::npos) << said;
     }
     const auto said = said_of('"' + group + R"(":{"what":1})");
