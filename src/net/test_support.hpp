@@ -92,10 +92,7 @@ class ServerRun {
   // Ends the server and lets the loop finish what that sets going.
   void stop() {
     if (!thread_.joinable()) return;
-    if (server) {
-      run(server->drain(timers_.now()));
-      run(reset());
-    }
+    run(end());
     io.stop();
     thread_.join();
   }
@@ -103,9 +100,10 @@ class ServerRun {
   boost::asio::io_context io{1};
 
  private:
-  Task<void> reset() {
+  Task<void> end() {
+    if (!server) co_return;  // a test destroyed it
+    co_await server->drain(timers_.now());
     server.reset();
-    co_return;
   }
 
   FastTimers timers_;
