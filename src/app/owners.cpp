@@ -151,9 +151,10 @@ Task<Status> Owners::settled(std::string owner, std::int64_t epoch, std::int64_t
       co_return fail(Errc::invalid_argument,
                      "the operation ends before its message " + std::to_string(n) + " came");
     }
-    const auto inbox = found->second;
-    if (inbox->applied_n >= n) co_return Status{};
-    if (!co_await inbox->applied.wait_until(deadline))
+    // The inbox is not shared meanwhile: it owns its waiters, which would own it.
+    auto& inbox = *found->second;
+    if (inbox.applied_n >= n) co_return Status{};
+    if (!co_await inbox.applied.wait_until(deadline))
       co_return fail(Errc::timeout, "the operation did not settle in time");
   }
 }

@@ -29,6 +29,10 @@ class OwnersTest : public AppTest {
         server_.app().owners.settled(owner, 1, n, server_.world.timers.now() + std::chrono::seconds(5)));
   }
 
+  Task<void> settle_and_drop(std::shared_ptr<int> /*held*/) {
+    co_await server_.app().owners.settled(run_.id, 1, 1, SteadyTime::max());
+  }
+
   TestWorker worker_{server_, {.slots = 2}};
   domain::Run run_ = server_.create(server_.make_thread());
 };
@@ -203,6 +207,17 @@ TEST_F(OwnersTest, AnOperationSettlesWhenItsMessagesAreDurable) {
   EXPECT_TRUE(server_.get(server_.store().state(thread, "", "1")));
   EXPECT_TRUE(server_.wait(server_.app().threads.end(lease.owner)));
   EXPECT_EQ(settled(lease.owner, 1).error().code, Errc::superseded);
+}
+
+TEST_F(OwnersTest, WhoeverWaitsForAnOwnersMessagesGoesWithTheServer) {
+  const auto held = std::make_shared<int>();
+  const auto executor = server_.world.timers.executor();
+  spawn(executor, "settle", settle_and_drop(held));
+  worker_.post(run_, 1, values("1"));
+  executor.context().poll_one();  // it waits now, and the message is not applied yet
+  EXPECT_EQ(held.use_count(), 2);
+  server_.kill();
+  EXPECT_EQ(held.use_count(), 1);
 }
 
 }  // namespace

@@ -42,35 +42,34 @@ Task<Result<std::string>> Workers::request(std::string graph_id, std::string met
       session = std::move(*found);
     }
     const auto id = ++last_request_;
-    const auto pending = std::make_shared<PendingRequest>(context_.env.timers);
-    pending->session = session->id;
-    requests_[id] = pending;
+    auto& pending = requests_.try_emplace(id, context_.env.timers).first->second;
+    pending.session = session->id;
     send(session->id, WorkerRequest{id, method, params});
-    while (!pending->result && co_await pending->done.wait_until(deadline)) {
+    while (!pending.result && co_await pending.done.wait_until(deadline)) {
     }
-    requests_.erase(id);
-    if (!pending->result) {
+    const auto over = requests_.extract(id);  // keeps `pending`
+    if (!pending.result) {
       co_return fail(Errc::timeout, "the worker " + session->name + " did not answer " + method + " in time");
     }
-    if (!pending->lost) co_return std::move(*pending->result);
+    if (!pending.lost) co_return std::move(*pending.result);
     // The connection went away. A read is asked again; a write may have happened.
-    if (fixed) co_return fail(Errc::unavailable, pending->result->error().message);
+    if (fixed) co_return fail(Errc::unavailable, pending.result->error().message);
   }
 }
 
 void Workers::replied(std::int64_t id, Result<std::string> result) {
   const auto found = requests_.find(id);
   if (found == requests_.end()) return;
-  found->second->result = std::move(result);
-  found->second->done.notify_all();
+  found->second.result = std::move(result);
+  found->second.done.notify_all();
 }
 
 void Workers::fail_requests(const std::string& session, const std::string& reason) {
-  for (const auto& [id, pending] : requests_) {
-    if (pending->session != session || pending->result) continue;
-    pending->result = fail(Errc::unavailable, reason);
-    pending->lost = true;
-    pending->done.notify_all();
+  for (auto& [id, pending] : requests_) {
+    if (pending.session != session || pending.result) continue;
+    pending.result = fail(Errc::unavailable, reason);
+    pending.lost = true;
+    pending.done.notify_all();
   }
 }
 

@@ -124,7 +124,7 @@ class Workers {
   std::map<std::string, std::shared_ptr<WorkerSession>, std::less<>> sessions_;
   std::map<std::string, store::GraphRow, std::less<>> known_;
   std::map<std::string, std::string, std::less<>> ended_;  // session -> reason, to be taken away
-  std::map<std::int64_t, std::shared_ptr<PendingRequest>> requests_;
+  std::map<std::int64_t, PendingRequest> requests_;
   std::int64_t last_request_ = 0;
   Signal changed_;  // somebody connected, or something ended
 };

@@ -28,6 +28,10 @@ class WorkersTest : public AppTest {
     server_.settle();
   }
 
+  Task<void> ask_and_drop(std::shared_ptr<int> /*held*/) {
+    co_await workers().request("agent", "schemas", "{}", SteadyTime::max());
+  }
+
   std::optional<Result<std::string>> answer_;
 
  private:
@@ -89,6 +93,17 @@ TEST_F(WorkersTest, AQuestionThatLostItsWorkerIsAskedAgain) {
   TestWorker second(server_);
   reply(second, std::string("2"));
   EXPECT_EQ(**answer_, "2");
+}
+
+TEST_F(WorkersTest, WhoeverWaitsForAnAnswerGoesWithTheServer) {
+  TestWorker worker(server_);
+  const auto held = std::make_shared<int>();
+  spawn(server_.world.timers.executor(), "ask", ask_and_drop(held));
+  server_.settle();
+  ASSERT_THAT(worker.got<WorkerRequest>(), SizeIs(1));
+  EXPECT_EQ(held.use_count(), 2);
+  server_.kill();
+  EXPECT_EQ(held.use_count(), 1);
 }
 
 TEST_F(WorkersTest, UnknownAndBrokenGraphsAreRefusedAtOnce) {
