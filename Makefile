@@ -1,7 +1,7 @@
 # Everything a newcomer needs, one word each; the work is done by the scripts in scripts/.
 
 .DEFAULT_GOAL := build
-.PHONY: build run test lint format clean deps
+.PHONY: build run test sanitize lint format clean deps
 
 build: deps   ## the release binary, at bin/duragraph
 	scripts/build.sh release
@@ -11,6 +11,10 @@ run:          ## the example project served and one run played; the server stays
 
 test:         ## every test; the last line is "N passed, N failed"
 	scripts/test.sh
+
+sanitize:     ## unit tests, conformance and durability under ThreadSanitizer, then AddressSanitizer with UBSan
+	scripts/sanitize.sh tsan
+	scripts/sanitize.sh asan
 
 lint:         ## formatting and static analysis, nothing is changed
 	scripts/lint.sh
