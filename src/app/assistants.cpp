@@ -9,13 +9,13 @@ namespace dg::app {
 namespace {
 
 void append_assistant(store::Commit& commit, domain::Assistant& assistant,
-                      const domain::AssistantEvent& event, WallTime now) {
+                      const domain::AssistantEvent& event) {
   commit.appends.push_back({domain::AggregateType::assistant,
                             assistant.id,
                             assistant.version,
                             "",
                             {{std::string(domain::type_of(event)), domain::payload_of(event)}}});
-  assistant = domain::evolve(std::move(assistant), event, now);
+  assistant = domain::evolve(std::move(assistant), event, commit.at.value());
 }
 
 domain::AssistantContent patched(domain::AssistantContent content, const AssistantPatch& patch) {
@@ -100,10 +100,10 @@ Task<Result<domain::Assistant>> Assistants::create(AssistantDraft draft) {
   if (!workers_.graph(draft.graph_id)) co_return fail(unknown_graph(workers_, draft.graph_id));
   domain::Assistant assistant;
   assistant.id = draft.id.value_or(make_uuid7(context_.env));
-  store::Commit commit;
+  store::Commit commit{.at = context_.env.clock.now()};
   const domain::AssistantContent content{draft.graph_id, draft.name,    draft.description,
                                          draft.config,   draft.context, draft.metadata};
-  append_assistant(commit, assistant, domain::AssistantCreated{content}, context_.env.clock.now());
+  append_assistant(commit, assistant, domain::AssistantCreated{content});
   commit.changes.emplace_back(store::PutAssistant{assistant, true});
   const auto done = co_await context_.store.commit(std::move(commit));
   if (!done && done.error().code == Errc::conflict) {
@@ -157,17 +157,16 @@ Task<Result<domain::Assistant>> Assistants::try_change(std::string reference, co
                                                        std::int64_t number) {
   auto assistant = co_await get(reference);
   if (!assistant) co_return assistant;
-  store::Commit commit;
-  const auto now = context_.env.clock.now();
+  store::Commit commit{.at = context_.env.clock.now()};
   if (patch != nullptr) {
     append_assistant(
         commit, *assistant,
-        domain::AssistantUpdated{patched(assistant->content, *patch), assistant->newest_number + 1}, now);
+        domain::AssistantUpdated{patched(assistant->content, *patch), assistant->newest_number + 1});
   } else {
     const auto version = co_await context_.store.assistant_version(assistant->id, number);
     if (!version) co_return fail(version.error());
     if (!*version) co_return fail(Errc::not_found, "the assistant has no version " + std::to_string(number));
-    append_assistant(commit, *assistant, domain::AssistantVersionChosen{(*version)->content, number}, now);
+    append_assistant(commit, *assistant, domain::AssistantVersionChosen{(*version)->content, number});
   }
   commit.changes.emplace_back(store::PutAssistant{*assistant, patch != nullptr});
   const auto done = co_await context_.store.commit(std::move(commit));
@@ -179,8 +178,8 @@ Task<Status> Assistants::remove(std::string reference, bool delete_threads) {
   auto assistant = co_await get(reference);
   if (!assistant) co_return fail(assistant.error());
   const std::string id = assistant->id;
-  store::Commit commit;
-  append_assistant(commit, *assistant, domain::AssistantDeleted{}, context_.env.clock.now());
+  store::Commit commit{.at = context_.env.clock.now()};
+  append_assistant(commit, *assistant, domain::AssistantDeleted{});
   commit.changes.emplace_back(store::EraseAssistant{id});
   if (delete_threads) {
     store::ThreadFilter filter;
@@ -188,7 +187,7 @@ Task<Status> Assistants::remove(std::string reference, bool delete_threads) {
     auto threads = co_await context_.store.threads(std::move(filter), {100000, 0});
     if (!threads) co_return fail(threads.error());
     for (auto& row : threads->rows) {
-      append_thread(commit, row.thread, domain::ThreadDeleted{}, context_.env.clock.now());
+      append_thread(commit, row.thread, domain::ThreadDeleted{});
       commit.changes.emplace_back(store::EraseThread{row.thread.id});
     }
   }

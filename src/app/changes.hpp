@@ -27,15 +27,15 @@ std::invoke_result_t<Attempt> until_decided(Attempt attempt) {
   }
 }
 
-// Appends a decision to the commit and evolves `run`; its row is written too unless `erase` says that
-// it goes with everything it has.
+// Appends a decision to the commit, whose time is set, and evolves `run`; its row is written too unless
+// `erase` says that it goes with everything it has.
 inline void append_run(store::Commit& commit, domain::Run& run, const std::vector<domain::RunEvent>& events,
-                       WallTime now, bool erase = false) {
+                       bool erase = false) {
   if (events.empty()) return;
   store::Append append{domain::AggregateType::run, run.id, run.version, run.thread_id, {}};
   for (const auto& event : events) {
     append.events.push_back({std::string(domain::type_of(event)), domain::payload_of(event)});
-    run = domain::evolve(std::move(run), event, now);
+    run = domain::evolve(std::move(run), event, commit.at.value());
   }
   commit.appends.push_back(std::move(append));
   if (erase) {
@@ -45,14 +45,13 @@ inline void append_run(store::Commit& commit, domain::Run& run, const std::vecto
   }
 }
 
-inline void append_thread(store::Commit& commit, domain::Thread& thread, const domain::ThreadEvent& event,
-                          WallTime now) {
+inline void append_thread(store::Commit& commit, domain::Thread& thread, const domain::ThreadEvent& event) {
   commit.appends.push_back({domain::AggregateType::thread,
                             thread.id,
                             thread.version,
                             thread.id,
                             {{std::string(domain::type_of(event)), domain::payload_of(event)}}});
-  thread = domain::evolve(std::move(thread), event, now);
+  thread = domain::evolve(std::move(thread), event, commit.at.value());
 }
 
 inline std::string frame_json(const domain::RunError& error) {

@@ -11,9 +11,13 @@ namespace {
 constexpr std::size_t commit_messages_max = 512;
 constexpr std::size_t commit_bytes_max = 8u << 20;
 
-store::NewEvent checkpoint_saved(const store::NewCheckpoint& checkpoint, const std::string& revision) {
-  const domain::RunEvent event =
-      domain::CheckpointSaved{checkpoint.key.checkpoint_id, checkpoint.key.ns, revision};
+store::NewEvent checkpoint_saved(const store::CheckpointKey& key, const std::string& revision) {
+  const domain::RunEvent event = domain::CheckpointSaved{key.checkpoint_id, key.ns, revision};
+  return {std::string(domain::type_of(event)), domain::payload_of(event)};
+}
+
+store::NewEvent state_updated(const store::CheckpointKey& key) {
+  const domain::ThreadEvent event = domain::ThreadStateUpdated{key.checkpoint_id, key.ns};
   return {std::string(domain::type_of(event)), domain::payload_of(event)};
 }
 
@@ -42,6 +46,11 @@ Task<Status> Owners::look_up(const Key& key, Inbox& inbox) {
   inbox.applied_n = (*lease)->applied_n;
   inbox.is_run = (*lease)->kind == store::LeaseKind::run;
   if (const auto session = workers_.session((*lease)->session_id)) inbox.revision = session->revision;
+  if (inbox.is_run) co_return Status{};
+  // Code outside of runs may keep checkpoints under ids that are no threads.
+  const auto thread = co_await context_.store.thread(inbox.thread_id);
+  if (!thread) co_return fail(thread.error());
+  inbox.has_thread = thread->has_value();
   co_return Status{};
 }
 
@@ -92,6 +101,8 @@ Task<Status> Owners::apply(const Key& key, Inbox& inbox, std::vector<OwnerMessag
   store::Commit commit;
   std::vector<store::Frame> frames;
   store::Append facts{domain::AggregateType::run, key.first, std::nullopt, inbox.thread_id, {}};
+  if (!inbox.is_run)
+    facts = {domain::AggregateType::thread, inbox.thread_id, std::nullopt, inbox.thread_id, {}};
   const CompleteSaid* complete = nullptr;
   bool checkpoint = false;
   std::int64_t last_n = inbox.applied_n;
@@ -103,10 +114,10 @@ Task<Status> Owners::apply(const Key& key, Inbox& inbox, std::vector<OwnerMessag
       std::ranges::move(some->frames, std::back_inserter(frames));
     } else if (auto* saved = std::get_if<CheckpointSaid>(&message.body)) {
       saved->checkpoint.key.thread_id = inbox.thread_id;
-      if (inbox.is_run) {
-        saved->checkpoint.run_id = key.first;
-        facts.events.push_back(checkpoint_saved(saved->checkpoint, inbox.revision));
-      }
+      const auto& place = saved->checkpoint.key;
+      if (inbox.is_run) saved->checkpoint.run_id = key.first;
+      if (inbox.is_run) facts.events.push_back(checkpoint_saved(place, inbox.revision));
+      if (inbox.has_thread) facts.events.push_back(state_updated(place));
       checkpoint = true;
       commit.changes.emplace_back(store::PutCheckpoint{std::move(saved->checkpoint)});
     } else if (auto* pending = std::get_if<WritesSaid>(&message.body)) {

@@ -32,6 +32,7 @@ class Owners {
     std::int64_t applied_n = 0;
     std::string thread_id;
     bool is_run = false;
+    bool has_thread = false;  // an operation's: it is noted in the thread's log
     std::string revision;
     Signal applied;
   };

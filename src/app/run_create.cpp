@@ -26,16 +26,15 @@ std::string metadata_frame(const std::string& run_id, std::int64_t attempt) {
 
 // The thread's row as it is to be after the run was created on it.
 void bind_thread(store::Commit& commit, domain::Thread& thread, const domain::Assistant& assistant,
-                 bool is_new, WallTime now) {
-  if (is_new) append_thread(commit, thread, domain::ThreadCreated{}, now);
+                 bool is_new) {
+  if (is_new) append_thread(commit, thread, domain::ThreadCreated{});
   const json::View metadata(thread.metadata);
   const bool bound = metadata["graph_id"].string() == assistant.content.graph_id &&
                      metadata["assistant_id"].string() == assistant.id &&
                      thread.config == assistant.content.config;
   if (!bound)
     append_thread(commit, thread,
-                  domain::ThreadBound{assistant.content.graph_id, assistant.id, assistant.content.config},
-                  now);
+                  domain::ThreadBound{assistant.content.graph_id, assistant.id, assistant.content.config});
   if (is_new || !bound) commit.changes.emplace_back(store::PutThread{thread});
 }
 
@@ -89,6 +88,7 @@ Task<Result<domain::Run>> Runs::create(RunOrder order) {
 }
 
 Task<Result<std::vector<domain::Run>>> Runs::create_all(std::vector<RunOrder> orders) {
+  const auto now = context_.env.clock.now();  // a commit has one time
   std::vector<Creation> creations;
   const auto refused = [&](const Error& error) {
     for (const auto& creation : creations)
@@ -100,11 +100,11 @@ Task<Result<std::vector<domain::Run>>> Runs::create_all(std::vector<RunOrder> or
     if (!assistant) co_return refused(assistant.error());
     order.thread_id = make_uuid7(context_.env);
     order.create_thread = true;
-    auto creation = co_await prepare(std::move(order), std::move(*assistant));
+    auto creation = co_await prepare(std::move(order), std::move(*assistant), now);
     if (!creation) co_return refused(creation.error());
     creations.push_back(std::move(*creation));
   }
-  store::Commit commit;
+  store::Commit commit{.at = now};
   for (auto& creation : creations) {
     std::ranges::move(creation.commit.conditions, std::back_inserter(commit.conditions));
     std::ranges::move(creation.commit.appends, std::back_inserter(commit.appends));
@@ -152,14 +152,14 @@ Status Runs::settle_others(Creation& creation, std::vector<domain::Run> others,
   creation.resumed = plan.resume;
   for (auto& other : others) {
     if (std::ranges::find(plan.resume, other.id) != plan.resume.end()) {
-      append_run(creation.commit, other, *domain::decide_resumed_by(other, creation.run.id), creation.now);
+      append_run(creation.commit, other, *domain::decide_resumed_by(other, creation.run.id));
     } else if (std::ranges::find(plan.cancel, other.id) != plan.cancel.end()) {
       auto decided = domain::decide_cancel(other, plan.action);
       if (!decided) return fail(decided.error());
       const bool was_queued = other.state == domain::RunState::queued;
       const bool erase = was_queued && plan.action == domain::CancelAction::rollback;
       if (erase) decided->push_back(domain::RunDeleted{"rolled back by run " + creation.run.id});
-      append_run(creation.commit, other, *decided, creation.now, erase);
+      append_run(creation.commit, other, *decided, erase);
       creation.stopped.push_back(std::move(other));
     }
   }
@@ -176,7 +176,7 @@ void Runs::add_run(Creation& creation, domain::RunCreated created, bool may_star
         domain::decide_start(queued, {session->id, session->name, session->revision, 0, 0}, creation.now);
     if (started) events.insert(events.end(), started->begin(), started->end());
   }
-  append_run(creation.commit, run, events, creation.now);
+  append_run(creation.commit, run, events);
   if (creation.session)
     creation.commit.changes.emplace_back(
         store::PutLease{{run.id, store::LeaseKind::run, run.thread_id, run.epoch, creation.session->id, 0}});
@@ -185,7 +185,7 @@ void Runs::add_run(Creation& creation, domain::RunCreated created, bool may_star
 }
 
 Task<Result<domain::Run>> Runs::try_create(RunOrder order, domain::Assistant assistant) {
-  auto creation = co_await prepare(std::move(order), std::move(assistant));
+  auto creation = co_await prepare(std::move(order), std::move(assistant), context_.env.clock.now());
   if (!creation) co_return fail(creation.error());
   auto committed = co_await context_.store.commit(std::move(creation->commit));
   if (!committed) {
@@ -199,7 +199,7 @@ Task<Result<domain::Run>> Runs::try_create(RunOrder order, domain::Assistant ass
   co_return std::move(creation->run);
 }
 
-Task<Result<Runs::Creation>> Runs::prepare(RunOrder order, domain::Assistant assistant) {
+Task<Result<Runs::Creation>> Runs::prepare(RunOrder order, domain::Assistant assistant, WallTime now) {
   auto found = co_await thread_now(order);
   if (!found) co_return fail(found.error());
   const bool operation = found->head.lease && found->head.lease->kind == store::LeaseKind::operation;
@@ -208,13 +208,14 @@ Task<Result<Runs::Creation>> Runs::prepare(RunOrder order, domain::Assistant ass
   if (auto possible = co_await check_fork(order); !possible) co_return fail(possible.error());
 
   Creation creation;
-  creation.now = context_.env.clock.now();
+  creation.now = now;
+  creation.commit.at = now;
   creation.run.id = make_uuid7(context_.env);
   creation.run.thread_id = *order.thread_id;
   creation.commit.conditions.emplace_back(store::ThreadUnchanged{*order.thread_id, found->head.turn});
   domain::Thread thread = found->thread.value_or(domain::Thread{});
   thread.id = *order.thread_id;
-  bind_thread(creation.commit, thread, assistant, !found->thread, creation.now);
+  bind_thread(creation.commit, thread, assistant, !found->thread);
 
   const bool active =
       std::ranges::any_of(found->others, [](const domain::Run& r) { return domain::is_active(r.state); });

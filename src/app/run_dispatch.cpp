@@ -10,7 +10,7 @@ namespace dg::app {
 namespace {
 
 // Adds the end of a temporary thread, where it still exists. busy while a run or an operation is on it.
-Task<Status> add_thread_end(Context& context, store::Commit& commit, std::string thread_id, WallTime now) {
+Task<Status> add_thread_end(Context& context, store::Commit& commit, std::string thread_id) {
   const auto head = co_await context.store.thread_head(thread_id);
   if (!head) co_return fail(head.error());
   auto row = co_await context.store.thread(thread_id);
@@ -19,7 +19,7 @@ Task<Status> add_thread_end(Context& context, store::Commit& commit, std::string
   if ((*row)->status == domain::ThreadStatus::busy)
     co_return fail(Errc::busy, "the thread " + thread_id + " is in use");
   commit.conditions.emplace_back(store::ThreadUnchanged{thread_id, head->turn});
-  append_thread(commit, (*row)->thread, domain::ThreadDeleted{}, now);
+  append_thread(commit, (*row)->thread, domain::ThreadDeleted{});
   commit.changes.emplace_back(store::EraseThread{thread_id});
   co_return Status{};
 }
@@ -76,8 +76,8 @@ Task<Status> Runs::start(domain::Run run, std::shared_ptr<WorkerSession> session
     workers_.release(session);
     co_return fail(events.error());
   }
-  store::Commit commit;
-  append_run(commit, run, *events, now);
+  store::Commit commit{.at = now};
+  append_run(commit, run, *events);
   commit.changes.emplace_back(
       store::PutLease{{run.id, store::LeaseKind::run, run.thread_id, run.epoch, session->id, 0}});
   // The first attempt's frame came with the creation; a further one tells readers that the partial
@@ -138,9 +138,9 @@ Task<Status> Runs::retain_once() {
     if (!ids) co_return fail(ids.error());
     for (const auto& id : *ids) {
       const auto run = co_await get(id);
-      store::Commit commit;
+      store::Commit commit{.at = now};
       if (run && run->request.temporary) {
-        const auto added = co_await add_thread_end(context_, commit, run->thread_id, now);
+        const auto added = co_await add_thread_end(context_, commit, run->thread_id);
         if (!added && added.error().code == Errc::busy) continue;
         if (!added) co_return added;
       }

@@ -29,11 +29,11 @@ Task<Status> Runs::end_with(domain::Run run, std::vector<domain::RunEvent> event
                             std::optional<store::Fence> fence) {
   const std::string session = run.session_id;
   if (run.cancel == domain::CancelAction::rollback) events.emplace_back(domain::RunDeleted{"rolled back"});
-  store::Commit commit;
+  store::Commit commit{.at = context_.env.clock.now()};
   if (fence) commit.conditions.emplace_back(*fence);
   bool erase = false;
   for (const auto& event : events) erase = erase || std::holds_alternative<domain::RunDeleted>(event);
-  append_run(commit, run, events, context_.env.clock.now(), erase);
+  append_run(commit, run, events, erase);
   std::vector<store::Frame> frames;
   if (run.error && domain::is_terminal(run.state) && !erase) {
     frames.push_back({"error", frame_json(*run.error)});

@@ -85,8 +85,8 @@ Task<Result<domain::Run>> Runs::try_cancel(std::string run_id, domain::CancelAct
     run.state = domain::RunState::cancelled;
     co_return run;
   }
-  store::Commit commit;
-  append_run(commit, run, *events, context_.env.clock.now());
+  store::Commit commit{.at = context_.env.clock.now()};
+  append_run(commit, run, *events);
   const auto done = co_await context_.store.commit(std::move(commit));
   if (!done) co_return fail(done.error());
   workers_.send(run.session_id, CancelOrder{run.id, run.epoch, run.cancel});
@@ -124,8 +124,8 @@ Task<Status> Runs::try_remove(std::string run_id) {
   if (!run) co_return fail(run.error());
   const auto events = domain::decide_delete(*run, "deleted by a client");
   if (!events) co_return fail(events.error());
-  store::Commit commit;
-  append_run(commit, *run, *events, context_.env.clock.now(), true);
+  store::Commit commit{.at = context_.env.clock.now()};
+  append_run(commit, *run, *events, true);
   const auto done = co_await context_.store.commit(std::move(commit));
   if (!done) co_return fail(done.error());
   context_.bus.publish(bus::Topic::run, run_id);

@@ -99,7 +99,7 @@ class Runs {
   Task<Status> check_fork(const RunOrder& order);
   Task<Result<domain::Run>> try_create(RunOrder order, domain::Assistant assistant);
   // Decides and gathers what is to be committed; a slot that it reserved is given back on failure.
-  Task<Result<Creation>> prepare(RunOrder order, domain::Assistant assistant);
+  Task<Result<Creation>> prepare(RunOrder order, domain::Assistant assistant, WallTime now);
   // Cancels the thread's other runs, or takes over from them, as planned.
   static Status settle_others(Creation& creation, std::vector<domain::Run> others,
                               const domain::MultitaskPlan& plan);

@@ -134,16 +134,6 @@ Task<Result<std::string>> Threads::update_state(std::string thread_id, StateUpda
   const auto ended = co_await end(lease->owner);
   if (!result) co_return result;
   if (!ended) co_return fail(ended.error());
-  const auto id = json::View(*result)["checkpoint"]["checkpoint_id"].string();
-  store::Commit commit;
-  const domain::ThreadEvent event = domain::ThreadStateUpdated{id};
-  commit.appends.push_back({domain::AggregateType::thread,
-                            thread_id,
-                            std::nullopt,
-                            thread_id,
-                            {{std::string(domain::type_of(event)), domain::payload_of(event)}}});
-  const auto done = co_await context_.store.commit(std::move(commit));
-  if (!done) co_return fail(done.error());
   co_return result;
 }
 

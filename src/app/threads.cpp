@@ -12,8 +12,8 @@ Task<Result<store::ThreadRow>> Threads::create(std::optional<std::string> id, st
                                                bool keep_existing) {
   domain::Thread thread;
   thread.id = id.value_or(make_uuid7(context_.env));
-  store::Commit commit;
-  append_thread(commit, thread, domain::ThreadCreated{std::move(metadata)}, context_.env.clock.now());
+  store::Commit commit{.at = context_.env.clock.now()};
+  append_thread(commit, thread, domain::ThreadCreated{std::move(metadata)});
   commit.changes.emplace_back(store::PutThread{thread});
   const auto done = co_await context_.store.commit(std::move(commit));
   if (!done && done.error().code == Errc::conflict) {
@@ -43,8 +43,8 @@ Task<Result<store::ThreadRow>> Threads::patch(std::string id, std::string metada
 Task<Result<store::ThreadRow>> Threads::try_patch(std::string id, std::string metadata) {
   auto row = co_await get(id);
   if (!row) co_return row;
-  store::Commit commit;
-  append_thread(commit, row->thread, domain::ThreadPatched{std::move(metadata)}, context_.env.clock.now());
+  store::Commit commit{.at = context_.env.clock.now()};
+  append_thread(commit, row->thread, domain::ThreadPatched{std::move(metadata)});
   commit.changes.emplace_back(store::PutThread{row->thread});
   const auto done = co_await context_.store.commit(std::move(commit));
   if (!done) co_return fail(done.error());
@@ -63,9 +63,9 @@ Task<Status> Threads::try_remove(std::string id) {
   if (!head) co_return fail(head.error());
   const auto runs = co_await context_.store.open_runs(id);
   if (!runs) co_return fail(runs.error());
-  store::Commit commit;
+  store::Commit commit{.at = context_.env.clock.now()};
   commit.conditions.emplace_back(store::ThreadUnchanged{id, head->turn});
-  append_thread(commit, row->thread, domain::ThreadDeleted{}, context_.env.clock.now());
+  append_thread(commit, row->thread, domain::ThreadDeleted{});
   commit.changes.emplace_back(store::EraseThread{id});
   const auto done = co_await context_.store.commit(std::move(commit));
   if (!done) co_return fail(done.error());
@@ -93,9 +93,8 @@ Task<Result<store::ThreadRow>> Threads::copy(std::string id) {
     const auto patch = json::Writer().begin_object().key("thread_id").string(thread.id).end_object().take();
     metadata = json::merge(json::View(metadata), json::View(patch));
   }
-  store::Commit commit;
-  const auto now = context_.env.clock.now();
-  append_thread(commit, thread, domain::ThreadCopied{id, metadata, source->thread.config}, now);
+  store::Commit commit{.at = context_.env.clock.now()};
+  append_thread(commit, thread, domain::ThreadCopied{id, metadata, source->thread.config});
   commit.changes.emplace_back(store::PutThread{thread});
   commit.changes.emplace_back(store::CopyCheckpoints{id, thread.id});
   const auto done = co_await context_.store.commit(std::move(commit));

@@ -108,7 +108,8 @@ bool is_active(RunState state) {
 Run evolve(Run run, const RunEvent& event, WallTime at) {
   std::visit(Evolve{run, at}, event);
   ++run.version;
-  run.updated_at = at;
+  // A checkpoint is news of the thread: its run's row is not written again for each of them.
+  if (!std::holds_alternative<CheckpointSaved>(event)) run.updated_at = at;
   return run;
 }
 

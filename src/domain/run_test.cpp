@@ -82,7 +82,9 @@ TEST(RunEvolve, StartedNamesTheOwner) {
 }
 
 TEST(RunEvolve, FactsOnTheWayKeepTheState) {
-  auto run = evolve(running_run(), CheckpointSaved{"c", "", "rev"}, later);
+  const auto before = running_run();
+  auto run = evolve(before, CheckpointSaved{"c", "", "rev"}, later);
+  EXPECT_EQ(run.updated_at, before.updated_at);
   EXPECT_TRUE(run.has_checkpoint);
   run = evolve(run, RunCancelRequested{CancelAction::rollback}, later);
   EXPECT_EQ(run.cancel, CancelAction::rollback);

@@ -63,7 +63,9 @@ struct Payload {
         .key("config")
         .raw(e.config);
   }
-  void operator()(const ThreadStateUpdated& e) const { out.key("checkpoint_id").string(e.checkpoint_id); }
+  void operator()(const ThreadStateUpdated& e) const {
+    out.key("checkpoint_id").string(e.checkpoint_id).key("ns").string(e.ns);
+  }
   void operator()(const ThreadCopied& e) const {
     out.key("source").string(e.source).key("metadata").raw(e.metadata).key("config").raw(e.config);
   }
@@ -108,7 +110,8 @@ std::optional<ThreadEvent> read_event(std::string_view type, Fields& in) {
   if (type == "ThreadPatched") return ThreadPatched{in.object("metadata")};
   if (type == "ThreadBound")
     return ThreadBound{in.text("graph_id"), in.text("assistant_id"), in.object("config")};
-  if (type == "ThreadStateUpdated") return ThreadStateUpdated{in.text("checkpoint_id")};
+  if (type == "ThreadStateUpdated")
+    return ThreadStateUpdated{in.text("checkpoint_id"), in.optional_text("ns").value_or("")};
   if (type == "ThreadCopied")
     return ThreadCopied{in.text("source"), in.object("metadata"), in.object("config")};
   if (type == "ThreadDeleted") return ThreadDeleted{};
@@ -119,6 +122,12 @@ std::optional<ThreadEvent> read_event(std::string_view type, Fields& in) {
 
 Result<ThreadEvent> thread_event_from(std::string_view type, std::string_view payload) {
   return read_payload<ThreadEvent>(type, payload, read_event);
+}
+
+ThreadStatus status_of(const ThreadActivity& activity) {
+  if (activity.active_run || activity.operation) return ThreadStatus::busy;
+  if (activity.newest_run_failed) return ThreadStatus::error;
+  return activity.unvisited_nodes ? ThreadStatus::interrupted : ThreadStatus::idle;
 }
 
 Thread evolve(Thread thread, const ThreadEvent& event, WallTime at) {

@@ -39,6 +39,7 @@ struct ThreadBound {
 // Somebody other than a run wrote a checkpoint.
 struct ThreadStateUpdated {
   std::string checkpoint_id;
+  std::string ns;  // empty: the root's
 };
 struct ThreadCopied {
   std::string source;
@@ -54,5 +55,14 @@ std::string_view type_of(const ThreadEvent& event);
 std::string payload_of(const ThreadEvent& event);
 Result<ThreadEvent> thread_event_from(std::string_view type, std::string_view payload);
 Thread evolve(Thread thread, const ThreadEvent& event, WallTime at);
+
+// What a thread's status follows from.
+struct ThreadActivity {
+  bool active_run = false;
+  bool operation = false;          // holds its lease
+  bool newest_run_failed = false;  // or timed out
+  bool unvisited_nodes = false;    // in its newest root checkpoint
+};
+ThreadStatus status_of(const ThreadActivity& activity);
 
 }  // namespace dg::domain

@@ -22,8 +22,8 @@ auto fields_of(const ThreadBound& e) {
   return std::tuple(graph, assistant, config);
 }
 auto fields_of(const ThreadStateUpdated& e) {
-  const auto& [checkpoint] = e;
-  return std::tuple(checkpoint);
+  const auto& [checkpoint, ns] = e;
+  return std::tuple(checkpoint, ns);
 }
 auto fields_of(const ThreadCopied& e) {
   const auto& [source, metadata, config] = e;
@@ -52,7 +52,7 @@ TEST(ThreadCodec, EveryEventComesBack) {
   expect_round_trip("ThreadCreated", ThreadCreated{R"({"a":[1.10]})"});
   expect_round_trip("ThreadPatched", ThreadPatched{R"({"a":null})"});
   expect_round_trip("ThreadBound", ThreadBound{"g", "a", R"({"tags":["x"]})"});
-  expect_round_trip("ThreadStateUpdated", ThreadStateUpdated{"c1"});
+  expect_round_trip("ThreadStateUpdated", ThreadStateUpdated{"c1", "child:1"});
   expect_round_trip("ThreadCopied", ThreadCopied{"t0", R"({"k":"v"})", R"({"c":1})"});
   expect_round_trip("ThreadDeleted", ThreadDeleted{});
 }
@@ -91,7 +91,7 @@ TEST(ThreadEvolve, BoundNamesTheGraphInTheMetadata) {
 }
 
 TEST(ThreadEvolve, OtherFactsKeepWhatPeopleSet) {
-  auto thread = evolve(created(), ThreadStateUpdated{"c1"}, from_micros(20));
+  auto thread = evolve(created(), ThreadStateUpdated{"c1", ""}, from_micros(20));
   thread = evolve(thread, ThreadDeleted{}, from_micros(30));
   EXPECT_EQ(thread.metadata, created().metadata);
   EXPECT_EQ(thread.updated_at, from_micros(30));

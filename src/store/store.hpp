@@ -75,7 +75,8 @@ struct MarkRunCheckpoint {
 struct EraseRun {
   std::string id;
 };
-// Takes or renews a lease with applied_n 0. Errc::busy when another owner holds the thread.
+// Takes or renews a lease with applied_n 0. Errc::busy when another owner holds the thread,
+// Errc::conflict when the thread was deleted.
 struct PutLease {
   Lease lease;
 };
@@ -135,10 +136,13 @@ using Change = std::variant<PutAssistant, EraseAssistant, PutThread, EraseThread
                             EraseItem, PutSession, EraseSession, PutGraph>;
 
 struct Commit {
-  std::vector<Condition> conditions;
-  std::vector<Append> appends;
-  std::vector<Change> changes;  // applied in order, after the appends
+  std::vector<Condition> conditions{};
+  std::vector<Append> appends{};
+  std::vector<Change> changes{};  // applied in order, after the appends
   std::string event_metadata = "{}";
+  // When it was decided: the time of its events and of everything that it changes, so that what
+  // follows from the events later is what was written with them. None: when it is applied.
+  std::optional<WallTime> at{};
 };
 
 struct Committed {
@@ -164,7 +168,8 @@ class Store : public Queries {
   // Every commit that touches a thread's runs, leases or checkpoints also brings the thread's row
   // up to date: busy while a run is active or an operation holds it; else error when the newest run
   // failed or timed out; else interrupted while the newest root checkpoint has unvisited nodes;
-  // else idle.
+  // else idle. Events of the thread's log, runs and checkpoints that are put move its updated_at; a
+  // root checkpoint moves its state_updated_at.
   virtual Task<Result<Committed>> commit(Commit commit) = 0;
   virtual StoreLoad load() const = 0;
   // Writes what is queued and lets go of the database, in the shape it is to rest in. Blocks; what waits for

@@ -36,6 +36,22 @@ TEST_P(StoreContract, EventsGetVersionsAndPlacesWithoutGaps) {
   EXPECT_EQ(events[2].type, "RunCompleted");
 }
 
+// What is folded from the events later has the times of the rows that were put with them.
+TEST_P(StoreContract, DecidedCommitHasTheTimeOfItsDecision) {
+  const auto thread = add_thread();
+  const auto at = env_.clock.now() + std::chrono::hours(1);
+  auto run = make_run(thread);
+  Commit c{.at = at};
+  c.appends.push_back(run_event(run.id, 0, thread));
+  c.changes.emplace_back(PutRun{run});
+  c.changes.emplace_back(PutCheckpoint{make_checkpoint(thread, "1")});
+  ASSERT_TRUE(commit(std::move(c)));
+  EXPECT_EQ(get(store().events(run.id)).at(0).at, at);
+  const auto row = get(store().thread(thread)).value();
+  EXPECT_EQ(row.thread.updated_at, at);
+  EXPECT_EQ(row.state_updated_at, at);
+}
+
 TEST_P(StoreContract, ConflictLeavesNothing) {
   const auto thread = add_thread();
   const auto one = new_id();

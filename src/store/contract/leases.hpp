@@ -124,4 +124,26 @@ TEST_P(StoreContract, RenewedLeaseCountsAnew) {
   EXPECT_EQ(get(store().lease(run)).value().session_id, "b");
 }
 
+TEST_P(StoreContract, DeletedThreadHasNoLease) {
+  const auto thread = add_thread();
+  const PutLease lease{{new_id(), LeaseKind::operation, thread, 1, "s", 0}};
+  apply(EraseThread{thread});
+  Commit late;
+  late.changes.emplace_back(lease);
+  EXPECT_EQ(refusal(commit(std::move(late))), Errc::conflict);
+  Commit again;
+  again.appends.push_back({domain::AggregateType::thread, thread, 0, thread, {{"ThreadCreated", "{}"}}});
+  again.changes.emplace_back(lease);
+  EXPECT_TRUE(commit(std::move(again)));
+}
+
+TEST_P(StoreContract, LeaseIsNoUpdateOfItsThread) {
+  const auto thread = add_thread();
+  const auto before = get(store().thread(thread)).value().thread.updated_at;
+  apply(PutLease{{"operation", LeaseKind::operation, thread, 1, "s", 0}});
+  EXPECT_EQ(status_of(thread), domain::ThreadStatus::busy);
+  apply(DropLease{"operation"});
+  EXPECT_EQ(get(store().thread(thread)).value().thread.updated_at, before);
+}
+
 }  // namespace dg::store::contract

@@ -16,7 +16,7 @@ namespace dg::store::sqlite {
 struct WriteContext {
   // What a commit did to a thread, for bringing its row up to date at the end.
   struct Touched {
-    bool changed = false;  // its runs, leases or checkpoints: counts as an update of the thread
+    bool changed = false;  // its log, runs or checkpoints: counts as an update of the thread
     bool state = false;    // a root checkpoint was written
   };
 
@@ -29,6 +29,8 @@ struct WriteContext {
   Committed result{};
 
   void touch(const std::string& thread_id) { threads[thread_id].changed = true; }
+  // Its status may follow from something else now; nothing was added to it.
+  void refresh(const std::string& thread_id) { threads.try_emplace(thread_id); }
 };
 
 // Applies the whole commit inside the open transaction.

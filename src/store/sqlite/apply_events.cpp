@@ -19,7 +19,7 @@ constexpr std::string_view move_applied = "UPDATE leases SET applied_n = ? WHERE
 }  // namespace
 
 Committed apply(Database& db, SeriesWriter& series, const Env& env, const Commit& commit) {
-  WriteContext context{db, series, env, env.clock.now(), commit.event_metadata};
+  WriteContext context{db, series, env, commit.at.value_or(env.clock.now()), commit.event_metadata};
   for (const auto& condition : commit.conditions) apply_condition(context, condition);
   for (const auto& append : commit.appends) apply_append(context, append);
   for (const auto& change : commit.changes) std::visit([&](const auto& c) { apply(context, c); }, change);
@@ -49,6 +49,7 @@ void apply_append(WriteContext& context, const Append& append) {
   if (in_log) {
     const bool of_run = append.aggregate == domain::AggregateType::run;
     seq = take_places(context.db, append.thread_id, count, of_run ? count : 0);
+    context.touch(append.thread_id);
   }
   for (const auto& event : append.events) {
     execute(context.db, insert_event, make_uuid7(context.env), type, append.id, version++, event.type,

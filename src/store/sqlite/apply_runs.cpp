@@ -30,8 +30,8 @@ constexpr std::string_view upsert_lease =
 constexpr std::string_view delete_lease = "DELETE FROM leases WHERE owner = ? RETURNING thread_id";
 
 // Runs a statement that gives the threads it concerned.
-void execute_and_touch(WriteContext& context, std::string_view sql, const std::string& id) {
-  for (Query query(context.db, sql, id); query.next();) context.touch(query.text());
+void execute_and_refresh(WriteContext& context, std::string_view sql, const std::string& id) {
+  for (Query query(context.db, sql, id); query.next();) context.refresh(query.text());
 }
 
 }  // namespace
@@ -57,8 +57,8 @@ void apply(WriteContext& context, const MarkRunCheckpoint& change) {
 }
 
 void apply(WriteContext& context, const EraseRun& change) {
-  execute_and_touch(context, delete_run, change.id);
-  execute_and_touch(context, delete_lease, change.id);
+  execute_and_refresh(context, delete_run, change.id);
+  execute_and_refresh(context, delete_lease, change.id);
   apply(context, EraseFrames{change.id});
   erase_checkpoints_of_writer(context, change.id);
   mark_erased(context.db, domain::AggregateType::run, change.id);
@@ -67,11 +67,11 @@ void apply(WriteContext& context, const EraseRun& change) {
 void apply(WriteContext& context, const PutLease& change) {
   const auto& l = change.lease;
   execute(context.db, upsert_lease, l.owner, to_text(l.kind), l.thread_id, l.epoch, l.session_id);
-  context.touch(l.thread_id);
+  context.refresh(l.thread_id);
 }
 
 void apply(WriteContext& context, const DropLease& change) {
-  execute_and_touch(context, delete_lease, change.owner);
+  execute_and_refresh(context, delete_lease, change.owner);
 }
 
 }  // namespace dg::store::sqlite

@@ -80,7 +80,7 @@ void apply(WriteContext& context, const EraseAssistant& change) {
 void apply(WriteContext& context, const PutThread& change) {
   const auto& t = change.thread;
   execute(context.db, upsert_thread, t.id, t.metadata, t.config, t.created_at, t.updated_at);
-  context.threads.try_emplace(t.id);
+  context.refresh(t.id);
 }
 
 void apply(WriteContext& context, const EraseThread& change) {

@@ -69,10 +69,7 @@ class Checker {
   }
 
   Status check(const Append& append) {
-    const std::pair<std::string, domain::AggregateType> key(append.id, append.aggregate);
-    auto known = heads_.find(key);
-    if (known == heads_.end()) known = heads_.emplace(key, load_head(append)).first;
-    Head& head = known->second;
+    Head& head = head_of(append.aggregate, append.id);
     const bool matches =
         !append.expected_version ||
         (*append.expected_version == 0 ? !head.exists
@@ -92,16 +89,21 @@ class Checker {
                                             *append.expected_version));
   }
 
-  Head load_head(const Append& append) {
-    Query query(db_, select_head, append.id, to_string(append.aggregate));
-    if (!query.next()) return {};
-    Head head;
+  Head& head_of(domain::AggregateType type, const std::string& id) {
+    const auto [place, added] = heads_.try_emplace({id, type});
+    Head& head = place->second;
+    if (!added) return head;
+    Query query(db_, select_head, id, to_string(type));
+    if (!query.next()) return head;
     head.version = query.integer();
     head.exists = head.version > 0 && !query.flag();
     return head;
   }
 
   Status check(const PutLease& put) {
+    const Head& thread = head_of(domain::AggregateType::thread, put.lease.thread_id);
+    if (thread.version > 0 && !thread.exists)
+      return fail(Errc::conflict, fmt::format("thread {} was deleted", put.lease.thread_id));
     auto& holder = holder_of(put.lease.thread_id);
     if (!holder.empty() && holder != put.lease.owner)
       return fail(Errc::busy, fmt::format("thread {} is owned by {}", put.lease.thread_id, holder));

@@ -153,8 +153,7 @@ void apply(WriteContext& context, const CopyCheckpoints& change) {
             projection, Blob{cuts_for(query.view(), series)});
   }
   context.series.forget(change.target);
-  context.touch(change.target);
-  context.threads[change.target].state = true;
+  context.refresh(change.target);
 }
 
 }  // namespace dg::store::sqlite

@@ -77,7 +77,7 @@ void erase_selected(WriteContext& context, std::string_view select, const std::s
   for (const auto& [thread_id, ns] : namespaces) {
     erase_unused_values(context.db, thread_id, ns);
     collect_series(context, thread_id, ns);
-    context.touch(thread_id);
+    context.refresh(thread_id);
   }
 }
 
@@ -91,7 +91,7 @@ void apply(WriteContext& context, const EraseCheckpoints& change) {
     for (const auto& ns : namespaces_with_series(context.db, change.thread_id))
       collect_series(context, change.thread_id, ns);
   }
-  context.touch(change.thread_id);
+  context.refresh(change.thread_id);
 }
 
 void apply(WriteContext& context, const EraseCheckpointsOfRun& change) {
