@@ -4,6 +4,7 @@
 #include <random>
 
 #include "domain/run.hpp"
+#include "domain/run_history.hpp"
 #include "domain/run_testing.hpp"
 
 namespace dg::domain {
@@ -86,6 +87,7 @@ class Chaos {
     const Run before = run_;
     for (const auto& event : events) {
       const Run previous = run_;
+      EXPECT_EQ(impossible_after(previous, false, event), std::nullopt) << type_of(event);
       run_ = evolve(run_, event, now_);
       log_.push_back({std::string(type_of(event)), payload_of(event), now_});
       EXPECT_GE(run_.epoch, previous.epoch);
