@@ -32,21 +32,44 @@ Errc code_of(int code) {
 
 }  // namespace
 
-Result<std::unique_ptr<Database>> Database::open(const ConnectionOptions& options) {
+Result<std::unique_ptr<Database>> Database::open_handle(const std::string& name, int flags) {
   configure_library();
   std::unique_ptr<Database> db(new Database);
-  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-  const int code = sqlite3_open_v2(options.path.c_str(), &db->handle_, flags, nullptr);
-  if (code != SQLITE_OK)
-    return dg::fail(Errc::internal,
-                    fmt::format("cannot open the database {}: {}", options.path, sqlite3_errstr(code)));
-  db->configure(options);
-  if (auto status = db->take_status(); !status) {
-    status.error().message =
-        fmt::format("cannot use the database {}: {}", options.path, status.error().message);
-    return dg::fail(std::move(status.error()));
-  }
-  return db;
+  const int code = sqlite3_open_v2(name.c_str(), &db->handle_,
+                                   flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
+  if (code == SQLITE_OK) return db;
+  return dg::fail(Errc::internal, fmt::format("cannot open the database {}: {}", name, sqlite3_errstr(code)));
+}
+
+Result<std::unique_ptr<Database>> Database::open(const ConnectionOptions& options) {
+  auto db = open_handle(options.path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+  if (!db) return db;
+  (*db)->configure(options);
+  return usable(options.path, std::move(*db));
+}
+
+Result<std::unique_ptr<Database>> Database::open_to_read(const std::string& uri, bool alone) {
+  auto db = open_handle(uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+  if (!db) return db;
+  (*db)->configure_to_read(alone);
+  return usable(uri, std::move(*db));
+}
+
+Result<std::unique_ptr<Database>> Database::usable(const std::string& name, std::unique_ptr<Database> db) {
+  auto status = db->take_status();
+  if (status) return db;
+  status.error().message = fmt::format("cannot use the database {}: {}", name, status.error().message);
+  return dg::fail(std::move(status.error()));
+}
+
+void Database::configure_to_read(bool alone) {
+  busy_timeout_ = std::chrono::seconds(5);
+  sqlite3_busy_timeout(handle_, static_cast<int>(busy_timeout_.count()));
+  sqlite3_db_config(handle_, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  // This one comes first: the others may look into the file.
+  if (alone) run_script("PRAGMA locking_mode=EXCLUSIVE");
+  run_script(
+      "PRAGMA query_only=1; PRAGMA temp_store=FILE; PRAGMA cache_size=-16384; PRAGMA trusted_schema=OFF;");
 }
 
 void Database::configure(const ConnectionOptions& options) {

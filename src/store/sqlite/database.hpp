@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "base/env.hpp"
 #include "base/result.hpp"
@@ -31,6 +32,10 @@ class Database {
  public:
   // Opens or creates the file in WAL mode with synchronous=FULL and without automatic checkpoints.
   static Result<std::unique_ptr<Database>> open(const ConnectionOptions& options);
+  // Opens what exists to read from it; the URI says how (mode, vfs). `alone`: nobody else has it open, so
+  // that the index of the log can be in memory and not in a file. Sorting beyond the cache goes to
+  // temporary files.
+  static Result<std::unique_ptr<Database>> open_to_read(const std::string& uri, bool alone);
   ~Database();
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
@@ -65,6 +70,9 @@ class Database {
   };
 
   Database() = default;
+  static Result<std::unique_ptr<Database>> open_handle(const std::string& name, int flags);
+  static Result<std::unique_ptr<Database>> usable(const std::string& name, std::unique_ptr<Database> db);
+  void configure_to_read(bool alone);
   void configure(const ConnectionOptions& options);
   sqlite3_stmt* take_statement(std::string_view sql);
   void give_back(sqlite3_stmt* statement);
@@ -124,6 +132,10 @@ class Query {
   void bind(std::integral auto value) { bind_integer(static_cast<std::int64_t>(value)); }
   void bind(const std::string& value) { bind(std::string_view(value)); }
   void bind(const char* value) { bind(std::string_view(value)); }
+  template <class T>
+  void bind(const std::vector<T>& values) {
+    for (const auto& value : values) bind(value);
+  }
   template <class T>
   void bind(const std::optional<T>& value) {
     if (value) {

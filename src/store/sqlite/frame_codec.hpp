@@ -30,6 +30,8 @@ class FrameReader {
   explicit FrameReader(std::string_view bytes) : rest_(bytes) {}
   // False at the end, and at bytes that are no whole record.
   bool next(FrameView& out);
+  // Whether all bytes were whole records.
+  bool at_end() const { return rest_.empty(); }
 
  private:
   std::string_view rest_;

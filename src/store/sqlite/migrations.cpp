@@ -11,6 +11,7 @@ namespace {
 constexpr const char* create_table =
     "CREATE TABLE IF NOT EXISTS schema_migrations ("
     "version INTEGER PRIMARY KEY, checksum TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT";
+constexpr std::string_view select_table = "SELECT 1 FROM sqlite_schema WHERE name = 'schema_migrations'";
 constexpr std::string_view select_applied =
     "SELECT version, checksum FROM schema_migrations ORDER BY version";
 constexpr std::string_view select_newest = "SELECT coalesce(max(version), 0) FROM schema_migrations";
@@ -44,12 +45,17 @@ Status check_recorded(const std::map<std::int64_t, std::string>& applied) {
   return {};
 }
 
-Status apply_missing(Database& db, const Clock& clock) {
+std::map<std::int64_t, std::string> read_applied(Database& db) {
   std::map<std::int64_t, std::string> applied;
   for (Query query(db, select_applied); query.next();) {
     const auto version = query.integer();
     applied.emplace(version, query.text());
   }
+  return applied;
+}
+
+Status apply_missing(Database& db, const Clock& clock) {
+  const auto applied = read_applied(db);
   if (auto status = check_recorded(applied); !status) return status;
   for (const auto& file : schema_files) {
     if (applied.contains(file.version)) continue;
@@ -73,6 +79,21 @@ Status migrate(Database& db, const Clock& clock) {
   }
   execute(db, "COMMIT");
   return db.take_status();
+}
+
+Status check_schema(Database& db) {
+  Query table(db, select_table);
+  const bool ours = table.next();
+  if (auto status = db.take_status(); !status) return status;
+  if (!ours) return fail(Errc::conflict, "it is no database of this program");
+  const auto applied = read_applied(db);
+  if (auto status = db.take_status(); !status) return status;
+  if (auto recorded = check_recorded(applied); !recorded) return recorded;
+  if (applied.size() == std::size(schema_files)) return {};
+  return fail(Errc::conflict,
+              fmt::format("the database has the schema version {}, this program has {}: serve it "
+                          "once, which brings it up to date",
+                          applied.empty() ? 0 : applied.rbegin()->first, std::end(schema_files)[-1].version));
 }
 
 std::int64_t schema_version(Database& db) {

@@ -11,6 +11,9 @@ namespace dg::store::sqlite {
 // one.
 Status migrate(Database& db, const Clock& clock);
 
+// Whether the database has exactly the schema of this program. Errc::conflict says how it does not.
+Status check_schema(Database& db);
+
 // The version of the newest schema file that was applied.
 std::int64_t schema_version(Database& db);
 

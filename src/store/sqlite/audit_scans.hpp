@@ -1,0 +1,46 @@
+// The scans of the audit over one connection.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "store/audit/port.hpp"
+#include "store/sqlite/database.hpp"
+
+namespace dg::store::sqlite {
+
+// The rows of a statement, each read by `read` from the columns of the query's current row.
+template <class T>
+class QueryScan final : public audit::Scan<T> {
+ public:
+  using Read = T (*)(Query& row);
+
+  template <class... Values>
+  QueryScan(Database& db, std::string_view sql, Read read, const Values&... values)
+      : query_(db, sql, values...), read_(read) {}
+
+  const T* next() override {
+    if (!query_.next()) return nullptr;
+    row_ = read_(query_);
+    return &row_;
+  }
+
+ private:
+  Query query_;
+  Read read_;
+  T row_{};
+};
+
+template <class T, class... Values>
+audit::Rows<T> scan(Database& db, std::string_view sql, T (*read)(Query&), const Values&... values) {
+  return std::make_unique<QueryScan<T>>(db, sql, read, values...);
+}
+
+// Those of checkpoints and their values.
+audit::Rows<audit::NewestState> scan_newest_states(Database& db);
+audit::Rows<audit::KeptState> scan_kept_states(Database& db);
+audit::Rows<audit::StoredCheckpoint> scan_checkpoints(Database& db);
+audit::Rows<audit::StoredValue> scan_values(Database& db);
+
+}  // namespace dg::store::sqlite
