@@ -1,0 +1,173 @@
+// A database that has seen everything that a server does, to be checked, damaged and rebuilt.
+#pragma once
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+
+#include "app/app_testing.hpp"
+#include "base/scratch_folder.hpp"
+#include "store/audit/rebuild.hpp"
+#include "store/audit/verify.hpp"
+#include "store/sqlite/audit.hpp"
+#include "store/sqlite/database.hpp"
+
+namespace dg::app::testing {
+
+class AuditTest : public ::testing::Test {
+ protected:
+  using Texts = std::vector<std::string>;
+
+  // Everything that a server does, and what is left of it.
+  void SetUp() override {
+    play_runs();
+    play_stops();
+    play_threads();
+    play_assistants();
+  }
+
+  void play_runs() {
+    done_ = server_.create(server_.make_thread());
+    worker_.say(done_, 1, saved("c1", R"({"a":1})"));
+    worker_.say(done_, 2, values("1"));
+    worker_.say(done_, 3, frames_of({{"values", "2"}, {"values", "3"}}));
+    worker_.complete(done_, 4);
+    failed_ = server_.create(server_.make_thread());
+    worker_.complete(failed_, 1, Outcome::error);
+    auto asking = server_.create(server_.make_thread());
+    worker_.say(asking, 1, checkpoint("c1", "{}", R"([{"id":"t"}])", R"(["n"])"));
+    worker_.complete(asking, 2, Outcome::interrupted);
+    auto answer = server_.create(asking.thread_id);
+    worker_.complete(answer, 1);
+    // Its owner is gone, and another one goes on.
+    lost_ = server_.create(server_.make_thread());
+    worker_.say(lost_, 1, saved("c1", "{}"));
+    worker_.die();
+    worker_.connect();
+    running_ = server_.create(server_.make_thread());
+    worker_.say(running_, 1, saved("c1", "{}"));
+    queued_ = server_.create(running_.thread_id);
+  }
+
+  void play_stops() {
+    auto cancelled = server_.create(server_.make_thread());
+    server_.get(server_.app().runs.cancel(cancelled.id, domain::CancelAction::interrupt));
+    worker_.complete(cancelled, 1, Outcome::cancelled);
+    auto rolled_back = server_.create(server_.make_thread());
+    worker_.say(rolled_back, 1, saved("c1", "{}"));
+    server_.get(server_.app().runs.cancel(rolled_back.id, domain::CancelAction::rollback));
+    worker_.complete(rolled_back, 2, Outcome::cancelled);
+    deleted_ = server_.create(server_.make_thread());
+    worker_.complete(deleted_, 1);
+    ASSERT_TRUE(server_.wait(server_.app().runs.remove(deleted_.id)));
+  }
+
+  void play_threads() {
+    server_.get(server_.app().threads.patch(done_.thread_id, R"({"note":"x"})"));
+    server_.get(server_.app().threads.copy(done_.thread_id));
+    auto gone = server_.create(server_.make_thread());
+    gone_ = gone.thread_id;
+    worker_.say(gone, 1, saved("c1", "{}"));
+    ASSERT_TRUE(server_.wait(server_.app().threads.remove(gone_)));
+    // A deleted thread's id may be used again.
+    server_.get(server_.app().threads.create(gone_, "{}", false));
+    left_ = server_.make_thread();
+    ASSERT_TRUE(server_.wait(server_.app().threads.remove(left_)));
+    operate(failed_.thread_id);
+    server_.get(server_.app().threads.begin(done_.thread_id, worker_.session()));
+  }
+
+  // What update_state does.
+  void operate(const std::string& thread_id) {
+    const auto lease = server_.get(server_.app().threads.begin(thread_id, worker_.session()));
+    domain::Run owner;
+    owner.id = lease.owner;
+    owner.epoch = lease.epoch;
+    worker_.say(owner, 1, saved("c9", "{}"));
+    ASSERT_TRUE(server_.wait(server_.app().threads.end(lease.owner)));
+  }
+
+  void play_assistants() {
+    AssistantDraft draft;
+    draft.graph_id = "agent";
+    assistant_ = server_.get(server_.app().assistants.create(draft)).id;
+    AssistantPatch patch;
+    patch.name = "second";
+    server_.get(server_.app().assistants.patch(assistant_, patch));
+    server_.get(server_.app().assistants.choose_version(assistant_, 1));
+    const auto other = server_.get(server_.app().assistants.create(draft)).id;
+    ASSERT_TRUE(server_.wait(server_.app().assistants.remove(other, false)));
+  }
+
+  // A checkpoint with a value of its own.
+  static CheckpointSaid saved(const std::string& id, const std::string& state) {
+    auto said = checkpoint(id, state);
+    said.checkpoint.channel_versions = fmt::format(R"({{"messages":"{}"}})", id);
+    said.checkpoint.values = {{"messages", id, {"msgpack", "value"}}};
+    return said;
+  }
+
+  // Findings as "kind id=… id=…: message".
+  Texts findings() {
+    const auto audit = store::open_sqlite_audit(path_);
+    if (!audit) throw std::runtime_error(audit.error().message);
+    const auto verified = store::audit::verify(**audit, 1000);
+    if (!verified) throw std::runtime_error(verified.error().message);
+    return lines_of(verified->findings);
+  }
+  static Texts lines_of(const store::audit::Findings& findings) {
+    Texts out;
+    for (const auto& finding : findings.kept()) {
+      std::string line(finding.kind);
+      for (const auto& [name, id] : finding.ids) line += fmt::format(" {}={}", name, id);
+      out.push_back(line + ": " + finding.message);
+    }
+    return out;
+  }
+
+  // The server has ended by then.
+  void damage(const std::string& sql) {
+    server_.kill();
+    auto db = store::sqlite::Database::open({.path = path_});
+    (*db)->run_script(sql);
+    const auto status = (*db)->take_status();
+    ASSERT_TRUE(status) << status.error().message;
+  }
+
+  // Damages the database, and finds what begins so.
+  void expect_found(const std::string& sql, const std::string& finding) {
+    damage(sql);
+    EXPECT_THAT(findings(), ::testing::Contains(::testing::StartsWith(finding))) << sql;
+  }
+
+  store::audit::Rebuilt rebuild() {
+    auto rebuilding = store::open_sqlite_rebuilding(path_);
+    if (!rebuilding) throw std::runtime_error(rebuilding.error().message);
+    auto done = store::audit::rebuild(*rebuilding, 1000);
+    if (!done) throw std::runtime_error(done.error().message);
+    return std::move(*done);
+  }
+
+  // Every row of the read tables, as text.
+  Texts tables() {
+    Texts out;
+    const auto audit = store::open_sqlite_audit(path_);
+    for (const auto table : store::audit::read_tables) {
+      const auto rows = (*audit)->rows(table);
+      while (const auto* const row = rows->next()) {
+        std::string line = fmt::format("{} {} {}", to_string(table), row->id, row->number);
+        for (const auto& column : row->columns) line += "|" + column.value_or("null");
+        out.push_back(line);
+      }
+    }
+    return out;
+  }
+
+  ScratchFolder folder_{"audit"};
+  std::string path_ = (folder_.path() / "duragraph.db").string();
+  TestServer server_{{}, path_};
+  TestWorker worker_{server_, {.slots = 10}};
+  domain::Run done_, failed_, lost_, running_, queued_, deleted_;
+  std::string gone_, left_, assistant_;
+};
+
+}  // namespace dg::app::testing
