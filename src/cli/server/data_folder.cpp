@@ -45,6 +45,14 @@ Status write_file(const fs::path& path, std::string_view text, mode_t mode) {
 
 }  // namespace
 
+fs::path data_folder_of(const fs::path& project) {
+  return project / ".duragraph";
+}
+
+fs::path database_in(const fs::path& data_folder) {
+  return data_folder / "duragraph.db";
+}
+
 Status make_data_folder(const fs::path& path) {
   std::error_code error;
   fs::create_directories(path, error);

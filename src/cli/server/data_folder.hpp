@@ -10,6 +10,10 @@
 
 namespace dg::cli {
 
+// Where a project keeps its data, and where the database is in there.
+std::filesystem::path data_folder_of(const std::filesystem::path& project);
+std::filesystem::path database_in(const std::filesystem::path& data_folder);
+
 // Makes the folder (mode 0700, ignored by git) where it is missing.
 Status make_data_folder(const std::filesystem::path& path);
 
@@ -24,7 +28,7 @@ class DataFolder {
   ~DataFolder();
 
   const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path database() const { return path_ / "duragraph.db"; }
+  std::filesystem::path database() const { return database_in(path_); }
 
   // The token that workers show to this server. It is made once and left in `worker-token` (mode 0600)
   // for `duragraph worker` on the same folder; a restart keeps it, so that workers that run on find

@@ -171,7 +171,7 @@ int run_dev(const DevOptions& options) {
   if (!options.ignored.empty())
     log::warn("{} {} nothing here", fmt::join(options.ignored, ", "),
               options.ignored.size() == 1 ? "does" : "do");
-  const auto data = DataFolder::open(project->dir / ".duragraph");
+  const auto data = DataFolder::open(data_folder_of(project->dir));
   if (!data) return report(data.error());
 
   Dev dev;
@@ -194,7 +194,7 @@ int run_worker(const WorkerOptions& options) {
   const auto project = read_project(config_path(options.dir, options.config));
   if (!project) return report(project.error());
   for (const auto& warning : project->warnings) log::warn("{}", warning);
-  const auto folder = project->dir / ".duragraph";
+  const auto folder = data_folder_of(project->dir);
   const char* const given = std::getenv("DURAGRAPH_WORKER_TOKEN");
   const std::string token = given != nullptr ? given : read_worker_token(folder).value_or("");
   if (token.empty())
