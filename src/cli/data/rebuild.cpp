@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <csignal>
 #include <filesystem>
 #include <memory>
 
@@ -67,6 +68,7 @@ void print(Output& out, const Rebuilt& rebuilt, bool dry_run) {
 }
 
 int run_rebuild(const RebuildOptions& options) {
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that leaves early does not change what is done
   Output out(options.json);
   const auto folder = data_folder_of(options.dir);
   const auto limit = static_cast<std::size_t>(options.limit);

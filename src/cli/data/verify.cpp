@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <csignal>
 #include <memory>
 
 #include "cli/client/command_line.hpp"
@@ -31,6 +32,7 @@ std::string to_json(const std::filesystem::path& path, const store::audit::Verif
 }
 
 int run_verify(const VerifyOptions& options) {
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that leaves early does not change the exit code
   Output out(options.json);
   const auto path = options.database.empty() ? database_in(data_folder_of(options.dir))
                                              : std::filesystem::path(options.database);

@@ -51,13 +51,12 @@ class Walk {
     }
     const auto& [id, aggregate] = key;
     if (aggregate == "assistant") {
-      ++sinks_.checked.assistants;
       AssistantFold fold(id, sinks_.findings);
       take_events(key, head, &fold);
       check_erased(key, head, fold);
+      if (fold.alive()) ++sinks_.checked.assistants;
       fold.expect_in(assistants_, versions_);
     } else if (aggregate == "run") {
-      ++sinks_.checked.runs;
       RunFold fold(id, sinks_.findings);
       take_events(key, head, &fold);
       expect_run(fold, head, id);
@@ -77,7 +76,9 @@ class Walk {
     const bool has_frames = framed_.peek() != nullptr && *framed_.peek() == id;
     if (has_frames && !alive) refuse_frames();
     if (has_frames && alive) framed_.skip();
-    if (alive) fold.expect_in(runs_, has_frames);
+    if (!alive) return;
+    ++sinks_.checked.runs;
+    fold.expect_in(runs_, has_frames);
   }
 
   void refuse_frames() {

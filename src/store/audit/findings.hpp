@@ -40,7 +40,7 @@ class Findings {
   std::map<std::string_view, std::uint64_t> counts_;
 };
 
-// How much was looked at.
+// How much was looked at: of assistants, threads and runs, those that exist.
 struct Checked {
   std::int64_t events = 0;
   std::int64_t assistants = 0;

@@ -1,3 +1,4 @@
+// Who owns a thread, held against its log.
 #pragma once
 
 #include "store/audit/thread_log.hpp"

@@ -1,3 +1,4 @@
+// The frames of a thread's runs, held against its log.
 #pragma once
 
 #include "store/audit/thread_log.hpp"

@@ -32,6 +32,32 @@ bool in_use(const fs::path& path) {
   return asked && lock.l_type != F_UNLCK;
 }
 
+// How the database can be read without a trace.
+enum class Access {
+  shared,    // others have it open
+  with_log,  // nobody has, and its log holds what is not in the file yet
+  file       // nobody has, and the file is everything
+};
+
+Access access_to(const fs::path& path) {
+  if (in_use(path)) return Access::shared;
+  std::error_code missing;
+  const auto log_bytes = fs::file_size(beside(path, "-wal"), missing);
+  return missing || log_bytes == 0 ? Access::file : Access::with_log;
+}
+
+std::string_view query_of(Access access) {
+  switch (access) {
+    case Access::shared:
+      return "mode=ro";
+    case Access::with_log:
+      return "mode=ro&vfs=unix-none";  // takes no locks
+    case Access::file:
+      return "mode=ro&immutable=1";  // makes no log
+  }
+  return "";
+}
+
 std::string uri_of(const fs::path& path, std::string_view query) {
   std::string out = "file:";
   for (const char c : fs::absolute(path).string()) {
@@ -50,10 +76,10 @@ Result<ReadOnlyFile> ReadOnlyFile::open(const fs::path& path) {
     return fail(Errc::not_found, fmt::format("{} does not exist", path.string()));
   ReadOnlyFile out;
   out.path_ = path;
-  const bool used = in_use(path);
-  if (!used) out.at_rest_ = out.marks();
-  // This vfs takes no locks, the exclusive one of `alone` neither.
-  auto db = Database::open_to_read(uri_of(path, used ? "mode=ro" : "mode=ro&vfs=unix-none"), !used);
+  const auto marks = out.marks();
+  const auto access = access_to(path);
+  if (access != Access::shared) out.at_rest_ = marks;
+  auto db = Database::open_to_read(uri_of(path, query_of(access)), access == Access::with_log);
   if (!db) return fail(db.error());
   out.db_ = std::move(*db);
   return out;
