@@ -13,6 +13,7 @@ from langgraph_sdk.client import SyncLangGraphClient
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
+from audit import assert_clean  # noqa: E402
 from processes import DevServer, Project  # noqa: E402
 
 
@@ -24,6 +25,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
     yield made
     made.stop()
     project.close()
+    assert_clean(project)
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +42,8 @@ def make_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
     for server in made:
         server.stop()
         server.project.close()
+    for server in made:
+        assert_clean(server.project)
 
 
 @pytest.fixture

@@ -10,12 +10,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
+from audit import assert_clean  # noqa: E402
 from processes import MakeProject, Project  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def make_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeProject]:
-    """Makes projects whose processes are killed at the end of the module."""
+    """Makes projects whose processes are killed, and whose databases are checked, at the end of the module."""
     made: list[Project] = []
 
     def make(graphs: str = "graphs") -> Project:
@@ -25,11 +26,14 @@ def make_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeProje
     yield make
     for project in made:
         project.close()
+    for project in made:
+        assert_clean(project)
 
 
 @pytest.fixture
 def project(make_project: MakeProject) -> Iterator[Project]:
-    """A project for one test."""
+    """A project for one test. What the test leaves in its database is checked."""
     made = make_project()
     yield made
     made.close()
+    assert_clean(made)
