@@ -111,7 +111,8 @@ Task<Status> Owners::apply(const Key& key, Inbox& inbox, std::vector<OwnerMessag
     if (complete != nullptr) break;  // nothing may follow the end
     last_n = message.n;
     if (auto* some = std::get_if<FramesSaid>(&message.body)) {
-      std::ranges::move(some->frames, std::back_inserter(frames));
+      // An operation has no stream.
+      if (inbox.is_run) std::ranges::move(some->frames, std::back_inserter(frames));
     } else if (auto* saved = std::get_if<CheckpointSaid>(&message.body)) {
       saved->checkpoint.key.thread_id = inbox.thread_id;
       const auto& place = saved->checkpoint.key;
