@@ -140,6 +140,30 @@ TEST_F(AuditTest, DamageOfCheckpointsIsNamed) {
                "state-left thread=" + left_ + " table=checkpoint_tasks");
 }
 
+TEST_F(AuditTest, DamageOfPartsIsNamed) {
+  const auto& thread = large_.thread_id;
+  const auto place = " thread=" + thread + " ns= ";
+  const auto series = [&](const std::string& kind) {
+    return "(SELECT id FROM series WHERE kind = '" + kind + "' AND thread_id = '" + thread + "')";
+  };
+  expect_found(
+      "UPDATE checkpoint_values SET data = x'80' WHERE version = 'c1' AND thread_id = '" + thread + "'",
+      "recipe-unreadable" + place + "channel=messages version=c1: ");
+  expect_found(
+      "INSERT INTO series_parts SELECT series, at + 1000000, size, data FROM series_parts WHERE series = " +
+          series("blob"),
+      "part-unreferenced" + place + "channel=messages series=");
+  expect_found("UPDATE series_parts SET size = size + 1 WHERE at = 0 AND series = " + series("blob"),
+               "part-broken" + place + "channel=messages series=");
+  expect_found("DELETE FROM series_parts WHERE series = " + series("json"),
+               "part-missing" + place + "checkpoint=c1: the series ");
+  EXPECT_THAT(findings(),
+              Contains(StartsWith("part-missing thread=" + thread + " run=" + large_.id + " segment=0")));
+  expect_found("DELETE FROM series WHERE id = " + series("blob"),
+               "part-missing" + place + "channel=messages version=c5: the series ");
+  EXPECT_THAT(findings(), Contains(StartsWith("part-unreferenced series=")));
+}
+
 TEST_F(AuditTest, DamageOfTheFileIsNamed) {
   damage("PRAGMA writable_schema = 1; DELETE FROM sqlite_schema WHERE name = 'threads_updated'");
   EXPECT_THAT(findings(), Contains(AllOf(StartsWith("file-damaged: "), HasSubstr("never used"))));

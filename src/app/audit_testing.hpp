@@ -20,6 +20,7 @@ class AuditTest : public ::testing::Test {
   // Everything that a server does, and what is left of it.
   void SetUp() override {
     play_runs();
+    play_large_values();
     play_stops();
     play_threads();
     play_assistants();
@@ -48,6 +49,20 @@ class AuditTest : public ::testing::Test {
     queued_ = server_.create(running_.thread_id);
   }
 
+  // A conversation that grows, of which a few checkpoints and frames are left.
+  void play_large_values() {
+    large_ = server_.create(server_.make_thread());
+    std::string text;
+    for (std::int64_t n = 1; n <= 6; n += 2) {
+      for (int word = 0; word < 200; ++word) text += fmt::format("word {} of {} ", word, n);
+      auto said = saved(fmt::format("c{}", n), fmt::format(R"({{"messages":"{}"}})", text));
+      said.checkpoint.values.front().value.data = text;
+      worker_.say(large_, n, values(fmt::format(R"({{"messages":"{}"}})", text)));
+      worker_.say(large_, n + 1, std::move(said));
+    }
+    worker_.complete(large_, 7);
+  }
+
   void play_stops() {
     auto cancelled = server_.create(server_.make_thread());
     server_.get(server_.app().runs.cancel(cancelled.id, domain::CancelAction::interrupt));
@@ -64,6 +79,7 @@ class AuditTest : public ::testing::Test {
   void play_threads() {
     server_.get(server_.app().threads.patch(done_.thread_id, R"({"note":"x"})"));
     server_.get(server_.app().threads.copy(done_.thread_id));
+    server_.get(server_.app().threads.copy(large_.thread_id));
     auto gone = server_.create(server_.make_thread());
     gone_ = gone.thread_id;
     worker_.say(gone, 1, saved("c1", "{}"));
@@ -83,6 +99,7 @@ class AuditTest : public ::testing::Test {
     owner.id = lease.owner;
     owner.epoch = lease.epoch;
     worker_.say(owner, 1, saved("c9", "{}"));
+    worker_.say(owner, 2, values("{}"));
     ASSERT_TRUE(server_.wait(server_.app().threads.end(lease.owner)));
   }
 
@@ -166,7 +183,7 @@ class AuditTest : public ::testing::Test {
   std::string path_ = (folder_.path() / "duragraph.db").string();
   TestServer server_{{}, path_};
   TestWorker worker_{server_, {.slots = 10}};
-  domain::Run done_, failed_, lost_, running_, queued_, deleted_;
+  domain::Run done_, large_, failed_, lost_, running_, queued_, deleted_;
   std::string gone_, left_, assistant_;
 };
 

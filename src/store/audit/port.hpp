@@ -11,7 +11,9 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "store/audit/findings.hpp"
 #include "store/audit/read_row.hpp"
+#include "store/delta/document.hpp"
 #include "store/records.hpp"
 
 namespace dg::store::audit {
@@ -77,6 +79,28 @@ struct StoredValue {
   ChannelVersion version;
 };
 
+// The log of one channel's large values (store/delta/recipe.hpp).
+struct StoredSeries {
+  std::int64_t id = 0;
+  std::string thread_id;
+  std::string ns;
+  std::string channel;
+  std::string newest;  // the recipe of the value that the next one is compared with
+};
+
+struct StoredPart {
+  std::int64_t at = 0;
+  std::int64_t size = 0;
+  bool whole = true;  // it unpacks to that many bytes
+};
+
+// A value that is put together from a series.
+struct SeriesUse {
+  delta::Ref ref;
+  Ids where;             // the value, checkpoint or segment that names it
+  bool readable = true;  // else what is cut out there cannot be told
+};
+
 // Something is kept for a thread in one table of its state.
 struct KeptState {
   std::string thread_id;
@@ -101,6 +125,11 @@ class Audit {
   virtual Rows<KeptState> kept_states() = 0;         // by thread and table
   virtual Rows<StoredCheckpoint> checkpoints() = 0;  // by thread, namespace and id
   virtual Rows<StoredValue> values() = 0;            // by thread, namespace, channel and version
+
+  virtual Rows<StoredSeries> series(const std::string& thread_id) = 0;
+  virtual Rows<StoredPart> parts(std::int64_t series) = 0;  // by place
+  virtual Rows<SeriesUse> uses(const std::string& thread_id) = 0;
+  virtual Rows<std::int64_t> series_without_row() = 0;  // that have parts
 
   // Ends the reading. internal: the database failed, and scans ended early; conflict: what was read may
   // be no one state of the database, since somebody began to use it meanwhile.

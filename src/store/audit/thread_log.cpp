@@ -21,13 +21,14 @@ void ThreadLog::take(const StoredEvent& event) {
 }
 
 void ThreadLog::take_place(std::int64_t place, std::string_view what, const std::string& owner) {
-  const Ids ids{{"thread", id_}, {"seq", std::to_string(place)}};
-  if (place < 1 || place > seq_)
-    return findings_.add("log-place", ids,
-                         fmt::format("{} of {} has a place that the log, which ends at {}, never gave out",
-                                     what, owner, seq_));
-  if (!places_.take(place))
-    findings_.add("log-place", ids, fmt::format("{} of {} has a place that is taken already", what, owner));
+  const bool given_out = place >= 1 && place <= seq_;
+  const bool taken = places_.holds(place, place + 1);
+  if (given_out) places_.add(place, place + 1);
+  if (given_out && !taken) return;
+  const auto why = given_out ? std::string("is taken already")
+                             : fmt::format("the log, which ends at {}, never gave out", seq_);
+  findings_.add("log-place", {{"thread", id_}, {"seq", std::to_string(place)}},
+                fmt::format("{} of {} has a place that {}", what, owner, why));
 }
 
 void ThreadLog::take_thread_event(const StoredEvent& event) {

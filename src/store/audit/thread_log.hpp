@@ -4,7 +4,7 @@
 #include <map>
 
 #include "store/audit/compare.hpp"
-#include "store/audit/places.hpp"
+#include "store/audit/spans.hpp"
 
 namespace dg::store::audit {
 
@@ -28,7 +28,7 @@ class ThreadLog {
   std::int64_t turn() const { return turn_; }
   // Whether nothing that took places was ever deleted.
   bool complete() const { return complete_; }
-  const Places& places() const { return places_; }
+  const Spans& places() const { return places_; }
 
   // The runs that are left, by id; their requests are not known.
   struct LogRun {
@@ -50,7 +50,7 @@ class ThreadLog {
   std::string id_;
   std::int64_t seq_;
   Findings& findings_;
-  Places places_;
+  Spans places_;
   domain::Thread thread_;
   std::map<std::string, LogRun> runs_;
   WallTime newest_{};

@@ -131,6 +131,10 @@ class SqliteAudit final : public Audit {
   Rows<KeptState> kept_states() override { return scan_kept_states(db_); }
   Rows<StoredCheckpoint> checkpoints() override { return scan_checkpoints(db_); }
   Rows<StoredValue> values() override { return scan_values(db_); }
+  Rows<StoredSeries> series(const std::string& thread_id) override { return scan_series(db_, thread_id); }
+  Rows<StoredPart> parts(std::int64_t series) override { return scan_parts(db_, series); }
+  Rows<SeriesUse> uses(const std::string& thread_id) override { return scan_uses(db_, thread_id); }
+  Rows<std::int64_t> series_without_row() override { return scan_series_without_row(db_); }
 
   Status finish() override {
     if (auto status = db_.take_status(); !status) return status;

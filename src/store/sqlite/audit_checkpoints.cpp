@@ -12,7 +12,8 @@ constexpr std::string_view select_kept =
     "SELECT DISTINCT thread_id, 'checkpoints' AS kept FROM checkpoints "
     "UNION ALL SELECT DISTINCT thread_id, 'checkpoint_values' FROM checkpoint_values "
     "UNION ALL SELECT DISTINCT thread_id, 'checkpoint_writes' FROM checkpoint_writes "
-    "UNION ALL SELECT DISTINCT thread_id, 'checkpoint_tasks' FROM checkpoint_tasks ORDER BY thread_id, kept";
+    "UNION ALL SELECT DISTINCT thread_id, 'checkpoint_tasks' FROM checkpoint_tasks "
+    "UNION ALL SELECT DISTINCT thread_id, 'series' FROM series ORDER BY thread_id, kept";
 constexpr std::string_view select_checkpoints =
     "SELECT c.thread_id, c.ns, c.checkpoint_id, c.run_id, coalesce(h.erased, 0), c.channel_versions, "
     "c.metadata_run_id, c.metadata, c.has_next, c.projection FROM checkpoints AS c LEFT JOIN heads AS h "

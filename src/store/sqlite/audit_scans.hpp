@@ -43,4 +43,10 @@ audit::Rows<audit::KeptState> scan_kept_states(Database& db);
 audit::Rows<audit::StoredCheckpoint> scan_checkpoints(Database& db);
 audit::Rows<audit::StoredValue> scan_values(Database& db);
 
+// Those of the parts of large values.
+audit::Rows<audit::StoredSeries> scan_series(Database& db, const std::string& thread_id);
+audit::Rows<audit::StoredPart> scan_parts(Database& db, std::int64_t series);
+audit::Rows<audit::SeriesUse> scan_uses(Database& db, const std::string& thread_id);
+audit::Rows<std::int64_t> scan_series_without_row(Database& db);
+
 }  // namespace dg::store::sqlite
