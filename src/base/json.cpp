@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
+#include <map>
+#include <unordered_set>
 
 namespace dg::json {
 namespace {
@@ -97,7 +100,7 @@ std::string decode_string(std::string_view body) {
     unsigned code = hex4(body.substr(i + 1, 4));
     i += 4;
     const bool high = code >= 0xd800 && code < 0xdc00;
-    if (high && i + 6 < body.size() + 0 && body.substr(i + 1, 2) == "\\u") {
+    if (high && i + 6 < body.size() && body.substr(i + 1, 2) == "\\u") {
       const unsigned low = hex4(body.substr(i + 3, 4));
       if (low >= 0xdc00 && low < 0xe000) {
         code = 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00);
@@ -107,6 +110,49 @@ std::string decode_string(std::string_view body) {
     append_utf8(out, code >= 0xd800 && code < 0xe000 ? 0xfffd : code);
   }
   return out;
+}
+
+// The members of an object that count: of those with one name the last.
+std::map<std::string, View> by_name(View object) {
+  std::map<std::string, View> out;
+  for (auto& member : object.members()) out[std::move(member.key)] = member.value;
+  return out;
+}
+
+bool equal_members(View a, View b) {
+  return std::ranges::equal(by_name(a), by_name(b), [](const auto& left, const auto& right) {
+    return left.first == right.first && equal(left.second, right.second);
+  });
+}
+
+bool contains_within(View whole, View part);
+
+bool contains_members(View whole, View part) {
+  constexpr std::size_t few = 8;  // for which looking through the text is cheaper than a table
+  const auto wanted = by_name(part);
+  const auto table = wanted.size() > few ? by_name(whole) : std::map<std::string, View>();
+  const auto find = [&](const std::string& name) -> std::optional<View> {
+    if (wanted.size() <= few) return whole.find(name);
+    const auto found = table.find(name);
+    return found == table.end() ? std::nullopt : std::optional(found->second);
+  };
+  return std::ranges::all_of(wanted, [&](const auto& member) {
+    const auto other = find(member.first);
+    return other && contains_within(*other, member.second);
+  });
+}
+
+bool contains_elements(View whole, View part) {
+  const auto elements = whole.elements();
+  return std::ranges::all_of(part.elements(), [&](View wanted) {
+    return std::ranges::any_of(elements, [&](View e) { return contains_within(e, wanted); });
+  });
+}
+
+bool contains_within(View whole, View part) {
+  if (whole.is_object() && part.is_object()) return contains_members(whole, part);
+  if (whole.is_array() && part.is_array()) return contains_elements(whole, part);
+  return equal(whole, part);
 }
 
 bool equal_numbers(View a, View b) {
@@ -165,7 +211,8 @@ std::optional<double> View::number() const {
   if (!is_number()) return std::nullopt;
   double value = 0;
   const auto parsed = std::from_chars(text_.data(), text_.data() + text_.size(), value);
-  if (parsed.ec == std::errc::result_out_of_range) return HUGE_VAL;
+  // That does not tell too large from too small.
+  if (parsed.ec == std::errc::result_out_of_range) return std::strtod(std::string(text_).c_str(), nullptr);
   return value;
 }
 
@@ -327,34 +374,17 @@ bool equal(View a, View b) {
       const auto right = b.elements();
       return std::ranges::equal(left, right, [](View x, View y) { return equal(x, y); });
     }
-    case Kind::object: {
-      const auto left = a.members();
-      if (left.size() != b.members().size()) return false;
-      return std::ranges::all_of(left, [&](const Member& m) {
-        const auto other = b.find(m.key);
-        return other && equal(m.value, *other);
-      });
-    }
+    case Kind::object:
+      return equal_members(a, b);
   }
   return false;
 }
 
 bool contains(View whole, View part) {
-  if (whole.is_object() && part.is_object()) {
-    return std::ranges::all_of(part.members(), [&](const Member& m) {
-      const auto other = whole.find(m.key);
-      return other && contains(*other, m.value);
-    });
-  }
-  if (whole.is_array()) {
-    const auto elements = whole.elements();
-    const auto has = [&](View wanted) {
-      return std::ranges::any_of(elements, [&](View e) { return contains(e, wanted); });
-    };
-    if (part.is_array()) return std::ranges::all_of(part.elements(), has);
-    return !part.is_object() && std::ranges::any_of(elements, [&](View e) { return equal(e, part); });
-  }
-  return equal(whole, part);
+  const bool scalar = !part.is_object() && !part.is_array();
+  if (whole.is_array() && scalar)
+    return std::ranges::any_of(whole.elements(), [&](View e) { return equal(e, part); });
+  return contains_within(whole, part);
 }
 
 std::optional<int> compare(View a, View b) {
@@ -375,11 +405,12 @@ std::optional<int> compare(View a, View b) {
 
 std::string merge(View base, View patch) {
   const auto over = patch.members();
+  std::unordered_set<std::string_view> names;
+  for (const auto& member : over) names.insert(member.key);
   Writer out;
   out.begin_object();
   for (const auto& member : base.members()) {
-    const bool replaced = std::ranges::any_of(over, [&](const Member& m) { return m.key == member.key; });
-    if (!replaced) out.key(member.key).raw(member.value.raw());
+    if (!names.contains(member.key)) out.key(member.key).raw(member.value.raw());
   }
   for (const auto& member : over) out.key(member.key).raw(member.value.raw());
   out.end_object();

@@ -105,10 +105,12 @@ class Writer {
 
 std::string quote(std::string_view text);
 
-// Structural equality: order of members does not count, numbers compare by value.
+// Structural equality: order of members does not count, nor those of one name but the last; numbers compare
+// by value.
 bool equal(View a, View b);
 // PostgreSQL's jsonb containment, @>: objects contain objects member by member, arrays contain
-// arrays element by element in any order, and an array contains a scalar that is one of its elements.
+// arrays element by element in any order, and an array that is `whole` itself contains a scalar that is one
+// of its elements.
 bool contains(View whole, View part);
 // Orders two numbers or two strings; nothing when they cannot be compared.
 std::optional<int> compare(View a, View b);

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 namespace dg::json {
 namespace {
 
@@ -25,6 +27,20 @@ TEST(JsonValidate, NulAndHugeNumbersAreForWorkersOnly) {
   EXPECT_TRUE(validate("[1e400]", worker_rules));
   EXPECT_TRUE(validate("[1e-400, 12345678901234567890123]", client_rules));
   EXPECT_TRUE(validate("[" + std::string(400, '7') + ", \"a\\\"1e\"]", worker_rules));
+}
+
+TEST(JsonValidate, NothingMayFollowBehindANul) {
+  for (const std::string number : {"1", "123456789012345678901234567890"})
+    EXPECT_EQ(validate(number + std::string("\0junk", 5), worker_rules).error().code, Errc::bad_request);
+}
+
+// Such numbers are looked at only in documents that hold others which need RapidJSON.
+TEST(JsonValidate, HugeIsANumbersValueAndNotItsForm) {
+  const std::string big = "[123456789012345678901234567890,";
+  EXPECT_TRUE(validate(big + "0." + std::string(400, '0') + "1]", client_rules));
+  EXPECT_TRUE(validate(big + std::string(310, '1') + "e-10]", client_rules));
+  EXPECT_EQ(validate(big + std::string(410, '1') + "e-10]", client_rules).error().code,
+            Errc::invalid_argument);
 }
 
 TEST(JsonValidate, DepthIsBounded) {
@@ -51,6 +67,13 @@ TEST(JsonView, ReadsInPlace) {
   EXPECT_EQ(View(R"("\ud83d\ude00\ud83d")").string(), "\xf0\x9f\x98\x80\xef\xbf\xbd");
 }
 
+TEST(JsonView, NumbersBeyondADoubleKeepTheirSide) {
+  EXPECT_EQ(View("1e400").number(), HUGE_VAL);
+  EXPECT_EQ(View("-1e400").number(), -HUGE_VAL);
+  EXPECT_EQ(View("1e-400").number(), 0.0);
+  EXPECT_EQ(compare(View("-1e400"), View("1e-400")), -1);
+}
+
 TEST(JsonWriter, WritesCompactJson) {
   Writer w;
   w.begin_object().key("a").integer(-1).key("b").begin_array().string("x\"\n\x01").null().end_array();
@@ -62,9 +85,32 @@ TEST(JsonOps, ContainsFollowsJsonb) {
   EXPECT_TRUE(contains(View(R"({"a":1,"b":{"c":[1,2]}})"), View(R"({"b":{"c":[2]}})")));
   EXPECT_FALSE(contains(View(R"({"a":1})"), View(R"({"a":2})")));
   EXPECT_TRUE(contains(View(R"(["x","y"])"), View(R"("x")")));
+  EXPECT_FALSE(contains(View(R"({"a":["x"]})"), View(R"({"a":"x"})"))) << "only at the top";
+  EXPECT_FALSE(contains(View("[1,2,[1,3]]"), View("[1,3]")));
   EXPECT_TRUE(contains(View(R"({"a":1})"), View("{}")));
   EXPECT_TRUE(equal(View("1.0"), View("1")));
   EXPECT_EQ(merge(View(R"({"a":1,"b":2})"), View(R"({"b":3,"c":4})")), R"({"a":1,"b":3,"c":4})");
+}
+
+TEST(JsonOps, OfMembersWithOneNameTheLastCounts) {
+  const View twice(R"({"a":1,"a":2})");
+  EXPECT_TRUE(equal(twice, twice));
+  EXPECT_TRUE(equal(twice, View(R"({"a":2})")));
+  EXPECT_FALSE(equal(View(R"({"a":2,"a":2})"), View(R"({"a":2,"b":3})")));
+  EXPECT_TRUE(contains(View(R"({"a":2})"), twice));
+}
+
+// A request's body has room for a million members, and a loop for none of the seconds that comparing each
+// with each takes.
+TEST(JsonOps, TakeManyMembers) {
+  Writer w;
+  w.begin_object();
+  for (int i = 0; i < 50000; ++i) w.key(std::to_string(i)).integer(i);
+  const std::string text = w.end_object().take();
+  const View many(text);
+  EXPECT_TRUE(equal(many, many));
+  EXPECT_TRUE(contains(many, many));
+  EXPECT_EQ(merge(many, many), text);
 }
 
 }  // namespace

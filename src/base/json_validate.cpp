@@ -7,9 +7,9 @@
 #include <simdjson.h>
 
 #include <algorithm>
-#include <charconv>
+#include <cmath>
+#include <cstdlib>
 #include <string>
-#include <system_error>
 
 #include "base/json.hpp"
 
@@ -72,11 +72,7 @@ std::string without_numbers(std::string_view text, bool& huge) {
     if (c != '-' && !is_digit(c)) continue;
     const std::size_t length = number_length(text.substr(at));
     if (length == 0) break;  // the reader will find it
-    double value = 0;
-    const auto parsed = std::from_chars(text.data() + at, text.data() + at + length, value);
-    const bool tiny = text.substr(at, length).find_first_of("eE") != std::string_view::npos &&
-                      text.substr(at, length).find('-', 1) != std::string_view::npos;
-    huge = huge || (parsed.ec == std::errc::result_out_of_range && !tiny);
+    huge = huge || std::isinf(std::strtod(std::string(text.substr(at, length)).c_str(), nullptr));
     out.replace(at, length, "0" + std::string(length - 1, ' '));
     at += length - 1;
   }
@@ -84,6 +80,9 @@ std::string without_numbers(std::string_view text, bool& huge) {
 }
 
 Status validate_with_rapidjson(std::string_view original, const Rules& rules) {
+  // RapidJSON takes a NUL for the end of the text.
+  if (const auto nul = original.find('\0'); nul != std::string_view::npos)
+    return fail(Errc::bad_request, "not valid JSON at byte " + std::to_string(nul) + ": a NUL");
   bool huge = false;
   const std::string text = without_numbers(original, huge);
   rapidjson::MemoryStream stream(text.data(), text.size());
