@@ -36,6 +36,15 @@ Method to_method(http::verb verb) {
   }
 }
 
+// What is missing of a chunked body ends with "0\r\n\r\n", and the library asserts that it is not given less.
+constexpr std::size_t least_rest = 5;
+
+// RFC 9112, 5.2: a line that goes on with the header before it. The library joins them; others take them for
+// headers of their own.
+bool has_folded_line(std::string_view lines) {
+  return lines.contains("\r\n ") || lines.contains("\r\n\t");
+}
+
 }  // namespace
 
 struct RequestParser::Impl final : http::basic_parser<true> {
@@ -100,8 +109,12 @@ struct RequestParser::Impl final : http::basic_parser<true> {
 
   void refuse_if(bool broken, const char* why, error_code& ec) {
     if (!broken || ec) return;
-    error = Error{Errc::bad_request, why, {}};
+    refuse(why);
     ec = http::error::bad_field;
+  }
+
+  void refuse(const char* why) {
+    if (!error) error = Error{Errc::bad_request, why, {}};
   }
 
   void fail_with(const error_code& ec) {
@@ -155,12 +168,15 @@ std::size_t RequestParser::feed(std::string_view bytes) {
   }
   while (used < bytes.size() && !impl_->error && !impl_->is_done()) {
     const bool in_head = !impl_->is_header_done();
+    if (!in_head && impl_->chunked() && bytes.size() - used < least_rest) break;
     impl_->eager(!in_head);
     error_code ec;
     const std::size_t step = impl_->put({bytes.data() + used, bytes.size() - used}, ec);
+    const bool folded = in_head && has_folded_line(bytes.substr(used, step));
     used += step;
     const bool waits = ec == http::error::need_more;
     if (ec && !waits) impl_->fail_with(ec);
+    if (folded) impl_->refuse("a header is folded over two lines");
     if (in_head && !impl_->within_head(step, bytes.size() - used))
       impl_->fail_with(http::error::header_limit);
     if (waits) break;

@@ -11,7 +11,7 @@ namespace dg::net {
 
 // A strict parser of one HTTP/1.x request; make a fresh one for each message. It refuses what two
 // servers could understand differently: a Content-Length beside a Transfer-Encoding or given twice,
-// a Transfer-Encoding other than chunked, a missing or repeated Host.
+// a Transfer-Encoding other than chunked, a missing or repeated Host, a header over two lines.
 class RequestParser {
  public:
   // Limits in bytes: of the request line and the headers together, and of the decoded body.

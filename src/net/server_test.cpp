@@ -104,6 +104,8 @@ TEST_F(ServerTest, RefusesWhatCouldBeReadInTwoWays) {
            "Content-Length: 0\r\n\r\n",
            "Host: x\r\nHost: y\r\n\r\n",
            "Host : x\r\n\r\n",
+           "Host: x\r\nTransfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
+           "Host: x\r\nX: y\r\n\tContent-Length: 3\r\n\r\nabc",
            "Host: x\nContent-Length: 0\r\n\r\n",
        }) {
     const std::string answer = whole_answer(std::string(start_line) + rest);
