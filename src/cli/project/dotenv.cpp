@@ -35,7 +35,10 @@ class Reader {
       skip_blanks();
       const auto begin = std::pair(at_, line_);
       if (auto value = read_value()) {
-        out.variables[name] = std::move(*value);
+        if (value->contains('\0'))
+          out.skipped.push_back("line " + std::to_string(begin.second) + " has a NUL in its value");
+        else
+          out.variables[name] = std::move(*value);
       } else {
         std::tie(at_, line_) = begin;
         out.skipped.push_back("the quote of line " + std::to_string(line_) + " is never closed");

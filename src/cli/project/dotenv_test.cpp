@@ -27,6 +27,9 @@ TEST(Dotenv, SkipsTheLinesThatCannotBeRead) {
   EXPECT_THAT(read.skipped,
               testing::ElementsAre("line 4 is not NAME=VALUE", "the quote of line 5 is never closed",
                                    "line 7 is not NAME=VALUE"));
+  const auto nul = parse_dotenv(std::string("A=1\nB=x\0y\n", 10));
+  EXPECT_EQ(nul.variables, (Environment{{"A", "1"}}));
+  EXPECT_THAT(nul.skipped, testing::ElementsAre("line 2 has a NUL in its value"));
 }
 
 }  // namespace

@@ -32,12 +32,14 @@ Result<std::string> read_file(const fs::path& path) {
   return text.str();
 }
 
-// A link is watched where it is and where it leads: either may be replaced.
+// A link is watched where it is and where it leads: either may be replaced. What no file system takes for a
+// path, as one with a name that is too long, cannot change.
 void add_file(Sources& sources, const fs::path& path) {
   std::error_code error;
-  const auto link = fs::weakly_canonical(path.parent_path(), error) / path.filename();
+  const auto folder = fs::weakly_canonical(path.parent_path(), error);
+  if (error) return;
+  sources.files.insert(folder / path.filename());
   const auto file = fs::weakly_canonical(path, error);
-  sources.files.insert(link);
   if (!error) sources.files.insert(file);
 }
 
@@ -80,25 +82,32 @@ std::string describe_skipped(const fs::path& file, std::vector<std::string> line
   return fmt::format("{} has lines that are skipped: {}{}", file.string(), fmt::join(lines, ", "), more);
 }
 
+Status read_variables(Project& project, View env) {
+  for (const auto& [name, value] : env.members()) {
+    if (name.empty() || name.contains('='))
+      return wrong(project.config, "env." + name, "must be the name of a variable, without a \"=\"");
+    project.environment[name] = value.is_string() ? value.string() : std::string(value.raw());
+  }
+  return {};
+}
+
 Status read_environment(Project& project, View config) {
   const auto env = config["env"];
-  if (env.is_object()) {
-    for (const auto& member : env.members())
-      project.environment[member.key] =
-          member.value.is_string() ? member.value.string() : std::string(member.value.raw());
-    return {};
-  }
+  if (env.is_object()) return read_variables(project, env);
   if (!env.is_null() && !env.is_string())
     return wrong(project.config, "env", "must be the path of a file, or an object");
   const auto path = project.dir / (env.is_string() ? env.string() : ".env");
   add_file(project.sources, path);
-  if (!fs::exists(path)) {
+  std::error_code error;
+  if (!fs::exists(path, error)) {
     if (env.is_string() && env.string() != ".env")
       project.warnings.push_back(path.string() + ", which \"env\" names, does not exist");
     return {};
   }
+  if (fs::is_directory(path, error))  // some keep a virtual environment in .env
+    return env.is_string() ? wrong(project.config, "env", "names a folder, not a file") : Status();
   const auto text = read_file(path);
-  if (!text) return fail(text.error());
+  if (!text) return wrong(project.config, "env", text.error().message);
   auto parsed = parse_dotenv(*text);
   project.environment = std::move(parsed.variables);
   if (!parsed.skipped.empty()) project.warnings.push_back(describe_skipped(path, std::move(parsed.skipped)));

@@ -139,6 +139,24 @@ TEST_F(ReadProject, TakesTheEnvironmentFromAFileOrAnObject) {
                                        "line 3 is never closed");
 }
 
+TEST_F(ReadProject, SaysWhatIsWrongWithTheEnvironment) {
+  const std::string graphs = R"({"graphs":{"a":"a.py:g"},"env":)";
+  EXPECT_NE(complaint(graphs + R"({"A=B":"1"}})").find("env.A=B: must be"), std::string::npos);
+  EXPECT_NE(complaint(graphs + R"({"":"1"}})").find("env.: must be"), std::string::npos);
+  EXPECT_NE(complaint(graphs + R"("."})").find("env: names a folder"), std::string::npos);
+  fs::create_directories(dir_ / ".env" / "bin");
+  EXPECT_EQ(complaint(R"({"graphs":{"a":"a.py:g"}})"), "") << "a virtual environment";
+}
+
+TEST_F(ReadProject, SurvivesWhatNoFileSystemTakes) {
+  const std::string name(300, 'x');
+  const auto project = read(R"({"graphs":{"a":")" + name + R"(/a.py:g"},"env":")" + name +
+                            R"(","dependencies":[")" + name + R"("]})");
+  ASSERT_TRUE(project) << project.error().message;
+  EXPECT_EQ(project->warnings.size(), 1u) << "the file of the environment does not exist";
+  for (const auto& file : project->sources.files) EXPECT_TRUE(file.is_absolute()) << file;
+}
+
 TEST_F(ReadProject, TakesAnObjectInPlaceOfTheFile) {
   write(".env", "A=1\nB=2");
   const auto project =
