@@ -1,10 +1,5 @@
 #include "api/langgraph/run_stream.hpp"
 
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <charconv>
-
 #include "app/changes.hpp"
 #include "base/log.hpp"
 
@@ -13,18 +8,6 @@ namespace {
 
 // Clients learn the cadence of heartbeats and take three missing ones for a dead connection.
 constexpr Duration heartbeat = std::chrono::seconds(5);
-
-bool has_line_breaks(std::string_view text) {
-  return text.find('\n') != std::string_view::npos || text.find('\r') != std::string_view::npos;
-}
-
-// Line breaks end a field of an event. In JSON they only stand between tokens, where a space means the
-// same.
-std::string one_line(std::string text) {
-  for (auto& c : text)
-    if (c == '\n' || c == '\r') c = ' ';
-  return text;
-}
 
 // Wakes the one that answers a client as soon as the client goes, for as long as `answering` lives:
 // that owns `out`.
@@ -41,12 +24,6 @@ std::shared_ptr<const bool> watch(app::App& app, const std::string& run_id, bool
   if (cancel_on_disconnect)
     spawn(app.context.env.timers.executor(), "watch_client", watch_client(app, run_id, out, answering));
   return answering;
-}
-
-std::unexpected<Error> no_frame() {
-  return fail(Error{Errc::invalid_argument,
-                    "Last-Event-ID: must be the id of a frame of this run, or -1",
-                    {{"Last-Event-ID", "must be the id of a frame of this run, or -1"}}});
 }
 
 Task<void> cancel_for_client(app::App& app, std::string run_id) {
@@ -127,30 +104,6 @@ Task<void> send_result(app::App& app, std::string run_id, bool cancel_on_disconn
 }
 
 }  // namespace
-
-std::string sse_text(const app::NumberedFrame& frame) {
-  const auto& [event, data] = frame.frame;
-  if (has_line_breaks(event) || has_line_breaks(data))
-    return sse_text({frame.number, {one_line(event), one_line(data)}});
-  return fmt::format("id: {}\nevent: {}\ndata: {}\n\n", frame.number, event, data);
-}
-
-bool in_modes(const std::string& event, const std::vector<std::string>& modes) {
-  if (modes.empty()) return true;
-  const auto name = event.substr(0, event.find('|'));
-  if (name == "metadata" || name == "error") return true;
-  const auto mode = name.starts_with("messages/") ? "messages" : name == "messages" ? "messages-tuple" : name;
-  return std::ranges::find(modes, mode) != modes.end();
-}
-
-Result<std::int64_t> frame_after(std::optional<std::string_view> last_event_id) {
-  if (!last_event_id || last_event_id->empty() || *last_event_id == "-1" || *last_event_id == "-") return 0;
-  std::int64_t number = 0;
-  const auto* const end = last_event_id->data() + last_event_id->size();
-  const auto parsed = std::from_chars(last_event_id->data(), end, number);
-  if (parsed.ec != std::errc{} || parsed.ptr != end || number < 0 || number == INT64_MAX) return no_frame();
-  return number + 1;
-}
 
 Task<Status> check_place(app::App& app, const domain::Run& run, std::int64_t from) {
   if (from == 0 || domain::is_active(run.state)) co_return Status{};

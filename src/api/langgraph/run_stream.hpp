@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "api/langgraph/frame_text.hpp"
 #include "app/app.hpp"
 #include "net/http.hpp"
 
@@ -16,16 +17,6 @@ struct StreamOrder {
   std::vector<std::string> modes;  // empty: all that the run has
   bool cancel_on_disconnect = false;
 };
-
-// One frame as an event: its number is the id.
-std::string sse_text(const app::NumberedFrame& frame);
-
-// Whether a frame belongs to one of the modes; metadata and errors belong to all.
-bool in_modes(const std::string& event, const std::vector<std::string>& modes);
-
-// Where a reader goes on that came back with `Last-Event-ID`: behind that frame. Nothing, "" or "-1":
-// from the beginning. invalid_argument for anything else.
-Result<std::int64_t> frame_after(std::optional<std::string_view> last_event_id);
 
 // invalid_argument when a reader is to begin behind the frames of a run that is over. Where they are deleted
 // any place may be asked for; a run that is active may still reach it.
