@@ -2,9 +2,8 @@
 
 #include <gmock/gmock.h>
 
-#include <deque>
-
 #include "api/api_testing.hpp"
+#include "api/worker/test_socket.hpp"
 
 namespace dg::api::worker {
 namespace {
@@ -15,52 +14,6 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 constexpr const char* session = "018f0000-0000-7000-8000-000000000001";
-
-// The server's end of a connection whose other end is a test.
-class TestSocket final : public net::WebSocket {
- public:
-  explicit TestSocket(Timers& timers) : changed_(timers) {}
-
-  Task<Result<net::WsMessage>> read() override {
-    while (incoming_.empty() && open_) co_await changed_.wait();
-    if (incoming_.empty()) co_return fail(Errc::unavailable, "closed");
-    auto message = std::move(incoming_.front());
-    incoming_.pop_front();
-    co_return message;
-  }
-  void send(net::WsMessage message) override { sent.push_back(std::move(message.data)); }
-  void close(std::uint16_t code, std::string_view reason) override {
-    if (!open_) return;
-    closed = code;
-    why = reason;
-    open_ = false;
-    changed_.notify_all();
-  }
-  bool open() const override { return open_; }
-  std::uint16_t close_code() const override { return peer_code_; }
-  std::string close_reason() const override { return ""; }
-
-  // The other end says something, or goes.
-  void say(std::string text, bool binary = false) {
-    incoming_.push_back({binary, std::move(text)});
-    changed_.notify_all();
-  }
-  void leave(std::uint16_t code) {
-    peer_code_ = code;
-    open_ = false;
-    changed_.notify_all();
-  }
-
-  std::vector<std::string> sent;
-  std::optional<std::uint16_t> closed;
-  std::string why;
-
- private:
-  Signal changed_;
-  std::deque<net::WsMessage> incoming_;
-  std::uint16_t peer_code_ = 1006;
-  bool open_ = true;
-};
 
 class EndpointTest : public testing::ApiTest {
  public:
