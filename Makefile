@@ -1,7 +1,7 @@
 # Everything a newcomer needs, one word each; the work is done by the scripts in scripts/.
 
 .DEFAULT_GOAL := build
-.PHONY: build run test sanitize lint format clean deps
+.PHONY: build run test fuzz sanitize lint format clean deps
 
 build: deps   ## the release binary, at bin/duragraph
 	scripts/build.sh release
@@ -15,6 +15,9 @@ test:         ## every test; the last line is "N passed, N failed"
 sanitize:     ## unit tests, conformance and durability under ThreadSanitizer, then AddressSanitizer with UBSan
 	scripts/sanitize.sh tsan
 	scripts/sanitize.sh asan
+
+fuzz:         ## libFuzzer on TARGET (all of them), for SECONDS (60) each
+	scripts/fuzz.sh $(or $(SECONDS),60) $(TARGET)
 
 lint:         ## formatting and static analysis, nothing is changed
 	scripts/lint.sh

@@ -23,6 +23,8 @@ if(DURAGRAPH_SANITIZE)
   target_link_options(dg_options INTERFACE -fsanitize=${DURAGRAPH_SANITIZE})
 endif()
 
+option(DURAGRAPH_FUZZ "Make libFuzzer's programs in place of the test that replays their corpus" OFF)
+
 option(DURAGRAPH_PCH "Parse the common headers once (src/base/pch.hpp)" ON)
 
 # Gives a target the precompiled header that the base layer builds.

@@ -19,7 +19,11 @@ javascript() {
     --test-reporter=junit "--test-reporter-destination=$report" tests/js/*.test.mjs
 }
 
+# Some seconds of those targets that are built in some; their corpus and the other targets are a C++ suite.
+fuzzers() { scripts/fuzz.sh --junit "$report" 5 json http sse langgraph_json; }
+
 cpp_suites release
+suite "fuzzers" fuzzers
 suite "python host" python test-env sdk/python/tests
 suite "python clients" python test-env tests
 suite "python oldest" python test-env-oldest -m oldest tests
