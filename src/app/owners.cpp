@@ -87,6 +87,8 @@ Task<void> Owners::drain(Key key, std::shared_ptr<Inbox> inbox) {
   if (!status && status.error().code == Errc::superseded) {
     inbox->dead = true;
     inbox->link->send(Superseded{key.first, key.second, status.error().message});
+  } else if (!status && status.error().code == Errc::invalid_argument) {
+    inbox->link->close(4400, status.error().message);
   } else if (!status) {
     // The database failed. The worker keeps what was not acknowledged and sends it again.
     log::error("messages of {} could not be applied: {}", key.first, status.error().message);

@@ -220,5 +220,16 @@ TEST_F(OwnersTest, WhoeverWaitsForAnOwnersMessagesGoesWithTheServer) {
   EXPECT_EQ(held.use_count(), 1);
 }
 
+// 1001 would have the worker come back and say the same again, for ever.
+TEST_F(OwnersTest, ACompletionOfAnOperationBreaksTheProtocol) {
+  const auto lease = server_.get(server_.app().threads.begin(server_.make_thread(), worker_.session()));
+  domain::Run operation;
+  operation.id = lease.owner;
+  operation.epoch = lease.epoch;
+  worker_.complete(operation, 1);
+  ASSERT_TRUE(worker_.link().closed);
+  EXPECT_EQ(worker_.link().closed->first, 4400);
+}
+
 }  // namespace
 }  // namespace dg::app::testing
