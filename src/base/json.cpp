@@ -27,11 +27,14 @@ std::size_t skip_spaces(std::string_view text, std::size_t at) {
   return at;
 }
 
-// `at` is at the opening quote; returns the place behind the closing one.
+// `at` is at the opening quote; returns the place behind the closing one. Strings may be megabytes long.
 std::size_t skip_string(std::string_view text, std::size_t at) {
-  for (++at; text[at] != '"'; ++at)
-    if (text[at] == '\\') ++at;
-  return at + 1;
+  const std::size_t start = at + 1;
+  for (at = text.find('"', start);; at = text.find('"', at + 1)) {
+    std::size_t escapes = 0;
+    while (at - escapes > start && text[at - escapes - 1] == '\\') ++escapes;
+    if (escapes % 2 == 0) return at + 1;
+  }
 }
 
 // `at` is at the first character of a value; returns the place behind its last.

@@ -74,6 +74,13 @@ TEST(JsonView, NumbersBeyondADoubleKeepTheirSide) {
   EXPECT_EQ(compare(View("-1e400"), View("1e-400")), -1);
 }
 
+TEST(JsonView, StringsEndAtTheirFirstQuoteThatIsNotEscaped) {
+  const View v(R"(["", "\"", "\\", "a\\\"", "\\\\", "\"\"", "b" ])");
+  std::vector<std::string> strings;
+  for (const auto element : v.elements()) strings.push_back(element.string());
+  EXPECT_EQ(strings, (std::vector<std::string>{"", "\"", "\\", "a\\\"", "\\\\", "\"\"", "b"}));
+}
+
 TEST(JsonWriter, WritesCompactJson) {
   Writer w;
   w.begin_object().key("a").integer(-1).key("b").begin_array().string("x\"\n\x01").null().end_array();
