@@ -52,12 +52,9 @@ std::unique_ptr<Random> make_system_random() {
 
 std::string make_uuid7(const Env& env) {
   // RFC 9562, 6.2, method 3: the 12 bits of rand_a hold the fraction of the millisecond, and a
-  // reading that does not advance counts up instead, so ids of one thread stay in order.
-  thread_local std::uint64_t last = 0;
+  // reading that does not advance counts up instead, so the ids stay in order.
   const auto micros = static_cast<std::uint64_t>(to_micros(env.clock.now()));
-  std::uint64_t stamp = (micros / 1000) << 12 | (micros % 1000) * 4096 / 1000;
-  if (stamp <= last) stamp = last + 1;
-  last = stamp;
+  const auto stamp = env.clock.take_stamp((micros / 1000) << 12 | (micros % 1000) * 4096 / 1000);
   const std::uint64_t ms = stamp >> 12;
   const std::uint64_t tail = env.random.next();
   std::array<unsigned char, 16> b{};

@@ -2,7 +2,9 @@
 // simulated clock with a seed.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <memory>
@@ -19,6 +21,18 @@ class Clock {
  public:
   virtual ~Clock() = default;
   virtual WallTime now() const = 0;
+
+  // The first stamp from `least` on that is larger than every one given out before. Ids are made from
+  // stamps, so they sort by time of making whichever thread makes them.
+  std::uint64_t take_stamp(std::uint64_t least) {
+    auto last = last_stamp_.load(std::memory_order_relaxed);
+    while (!last_stamp_.compare_exchange_weak(last, std::max(least, last + 1), std::memory_order_relaxed)) {
+    }
+    return std::max(least, last + 1);
+  }
+
+ private:
+  std::atomic<std::uint64_t> last_stamp_ = 0;
 };
 
 class Random {
@@ -38,7 +52,7 @@ struct Env {
   Timers& timers;
 };
 
-// A UUID of version 7 (RFC 9562): ids made by one process sort by time of making, also within a
+// A UUID of version 7 (RFC 9562): ids made with one clock sort by time of making, also within a
 // millisecond.
 std::string make_uuid7(const Env& env);
 // A name-based UUID of version 5 (RFC 9562) in namespace `ns`, itself a UUID as text.
