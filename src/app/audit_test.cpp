@@ -95,8 +95,8 @@ TEST_F(AuditTest, DamageOfLogsAndStreamsIsNamed) {
   expect_found("UPDATE segments SET first_seq = 1 WHERE run_id = '" + done_.id + "'",
                "log-place thread=" + done_.thread_id + " seq=1: a frame of " + done_.id);
   expect_found(
-      "INSERT INTO segments (run_id, first_no, count, first_seq, pending, data) "
-      "SELECT run_id, 50, 1, 1, 0, data FROM segments WHERE run_id = '" +
+      "INSERT INTO segments (run_id, first_no, count, first_seq, pending, data, cuts) "
+      "SELECT run_id, 50, 1, 1, 0, data, cuts FROM segments WHERE run_id = '" +
           failed_.id + "' AND first_no = 0",
       "stream-order run=" + failed_.id + " thread=" + failed_.thread_id + " segment=50");
   expect_found("UPDATE segments SET run_id = '" + deleted_.id + "' WHERE run_id = '" + lost_.id + "'",
@@ -126,7 +126,8 @@ TEST_F(AuditTest, DamageOfCheckpointsIsNamed) {
   const auto& thread = done_.thread_id;
   const auto place = " thread=" + thread + " ns= checkpoint=c1: ";
   expect_found(
-      "INSERT INTO checkpoint_values SELECT thread_id, ns, channel, 'v9', type, data FROM checkpoint_values "
+      "INSERT INTO checkpoint_values SELECT thread_id, ns, channel, 'v9', type, series, data FROM "
+      "checkpoint_values "
       "WHERE thread_id = '" +
           thread + "'",
       "value-unreferenced thread=" + thread + " ns= channel=messages version=v9");

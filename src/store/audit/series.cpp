@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <map>
 
-#include "store/audit/spans.hpp"
 #include "store/delta/recipe.hpp"
+#include "store/spans.hpp"
 
 namespace dg::store::audit {
 namespace {

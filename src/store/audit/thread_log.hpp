@@ -4,7 +4,7 @@
 #include <map>
 
 #include "store/audit/compare.hpp"
-#include "store/audit/spans.hpp"
+#include "store/spans.hpp"
 
 namespace dg::store::audit {
 

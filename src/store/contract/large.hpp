@@ -46,6 +46,8 @@ TEST_P(StoreContract, CopiesOfLargeValuesAreWholeAndTheirOwn) {
   const auto used = add_thread();
   Conversation conversation(source);
   for (int turn = 0; turn < 80; ++turn) apply(PutCheckpoint{conversation.next()});
+  const auto run = add_run(source, domain::RunState::in_progress);
+  apply(AppendFrames{run.id, source, {{"values", R"({"messages":")" + std::string(3000, 'q') + R"("})"}}});
   auto other = make_checkpoint(used, "0000", "", std::string(2000, 'o'));
   other.projection = R"({"values":{"messages":")" + std::string(2000, 'p') + R"("},"next":[],"tasks":[]})";
   apply(PutCheckpoint{other});

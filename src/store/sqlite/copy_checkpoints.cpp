@@ -1,5 +1,6 @@
 // Copying the checkpoints of one thread to another.
 #include <map>
+#include <set>
 #include <vector>
 
 #include "store/sqlite/apply.hpp"
@@ -33,7 +34,8 @@ constexpr std::string_view select_values =
 constexpr std::string_view insert_value =
     "INSERT OR IGNORE INTO checkpoint_values (thread_id, ns, channel, version, type, series, data) "
     "VALUES (?, ?, ?, ?, ?, ?, ?)";
-constexpr std::string_view select_series = "SELECT id, ns, channel, kind FROM series WHERE thread_id = ?";
+constexpr std::string_view select_series =
+    "SELECT id, loose, ns, channel, kind FROM series WHERE thread_id = ?";
 constexpr std::string_view has_series = "SELECT 1 FROM series WHERE thread_id = ? LIMIT 1";
 constexpr std::string_view copy_series =
     "INSERT INTO series (thread_id, ns, channel, kind, size, newest) "
@@ -48,15 +50,22 @@ class SeriesCopy {
   SeriesCopy(WriteContext& context, const std::string& source, const std::string& target)
       : context_(context), target_(target) {
     for (Query query(context.db, select_series, source); query.next();) {
-      const auto id = query.integer();
-      auto& series = series_[id];
+      auto& series = series_[query.integer()];
+      const bool loose = query.flag();
       series.key.thread_id = target;
       series.key.ns = query.text();
       series.key.channel = query.text();
+      if (loose) loose_.insert(series.key.ns);
       series.key.kind = query.view() == to_text(SeriesKind::json) ? SeriesKind::json : SeriesKind::blob;
     }
     // A thread that has values of its own gets the others added to them, one by one.
     if (Query query(context.db, has_series, target); !query.next()) copy_whole();
+  }
+
+  // Removes what only frames of the source named, which are not copied.
+  void finish() {
+    context_.series.forget(target_);
+    for (const auto& ns : loose_) collect_series(context_, target_, ns);
   }
 
   delta::Ref place_of(const delta::Ref& ref) {
@@ -82,6 +91,7 @@ class SeriesCopy {
   WriteContext& context_;
   const std::string& target_;
   std::map<std::int64_t, Series> series_;
+  std::set<std::string> loose_;  // namespaces with values that frames alone may name
 };
 
 std::string metadata_for(std::string metadata, const std::string& thread_id) {
@@ -152,7 +162,7 @@ void apply(WriteContext& context, const CopyCheckpoints& change) {
     execute(context.db, copy_checkpoint, change.source, change.target, ns, checkpoint_id, metadata,
             projection, Blob{cuts_for(query.view(), series)});
   }
-  context.series.forget(change.target);
+  series.finish();
   context.refresh(change.target);
 }
 

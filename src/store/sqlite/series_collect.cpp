@@ -1,8 +1,8 @@
 // Removing what nothing names any more of the logs of large values.
-#include <algorithm>
 #include <map>
 #include <vector>
 
+#include "store/spans.hpp"
 #include "store/sqlite/apply.hpp"
 #include "store/sqlite/frame_codec.hpp"
 
@@ -26,46 +26,21 @@ constexpr std::string_view delete_parts_of_thread =
     "DELETE FROM series_parts WHERE series IN (SELECT id FROM series WHERE thread_id = ?)";
 constexpr std::string_view delete_series_of_thread = "DELETE FROM series WHERE thread_id = ?";
 
-struct Range {
-  std::uint64_t at = 0;
-  std::uint64_t end = 0;
-
-  auto operator<=>(const Range&) const = default;
-};
-
 // What is named of one series.
 struct Named {
-  std::vector<Range> ranges;
+  Spans spans;
   std::string last;     // the recipe that was met last
-  bool newest = false;  // the series' newest value is named
+  bool newest = false;  // the value that the next one is compared with is named
   bool by_frames = false;
 
   void add(std::string_view recipe, std::string_view newest_recipe) {
     const auto decoded = delta::Recipe::decode(recipe);
     if (!decoded) return;
     for (const auto& piece : decoded->pieces())
-      if (piece.own.empty()) ranges.push_back({piece.at, piece.at + piece.size});
+      if (piece.own.empty())
+        spans.add(static_cast<std::int64_t>(piece.at), static_cast<std::int64_t>(piece.at + piece.size));
     last = recipe;
     newest = newest || recipe == newest_recipe;
-  }
-
-  // In order, those that touch joined.
-  void join() {
-    std::ranges::sort(ranges);
-    std::vector<Range> joined;
-    for (const auto& range : ranges) {
-      if (!joined.empty() && range.at <= joined.back().end) {
-        joined.back().end = std::max(joined.back().end, range.end);
-      } else {
-        joined.push_back(range);
-      }
-    }
-    ranges = std::move(joined);
-  }
-
-  bool holds(Range part) const {
-    const auto after = std::ranges::upper_bound(ranges, part.at, {}, &Range::end);
-    return after != ranges.end() && after->at < part.end;
   }
 };
 
@@ -117,14 +92,11 @@ class Collection {
     for (const auto& cut : cuts) name(cut.ref.series, cut.ref.recipe, by_frame);
   }
 
-  void erase_parts(std::int64_t id, Named& named) {
-    named.join();
+  void erase_parts(std::int64_t id, const Named& named) {
     std::vector<std::int64_t> unnamed;
     for (Query query(db_, select_parts, id); query.next();) {
       const auto at = query.integer();
-      const auto size = query.integer();
-      if (!named.holds({static_cast<std::uint64_t>(at), static_cast<std::uint64_t>(at + size)}))
-        unnamed.push_back(at);
+      if (!named.spans.touches(at, at + query.integer())) unnamed.push_back(at);
     }
     for (const auto at : unnamed) execute(db_, delete_part, id, at);
   }

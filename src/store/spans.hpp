@@ -6,7 +6,7 @@
 #include <iterator>
 #include <map>
 
-namespace dg::store::audit {
+namespace dg::store {
 
 class Spans {
  public:
@@ -47,4 +47,4 @@ class Spans {
   std::map<std::int64_t, std::int64_t> spans_;  // first -> behind the last
 };
 
-}  // namespace dg::store::audit
+}  // namespace dg::store

@@ -1,8 +1,8 @@
-#include "store/audit/spans.hpp"
+#include "store/spans.hpp"
 
 #include <gtest/gtest.h>
 
-namespace dg::store::audit {
+namespace dg::store {
 namespace {
 
 TEST(Spans, WhatTouchesIsJoined) {
@@ -41,4 +41,4 @@ TEST(Spans, TheFirstFreeNumberIsFound) {
 }
 
 }  // namespace
-}  // namespace dg::store::audit
+}  // namespace dg::store
