@@ -30,8 +30,10 @@ struct Driving {
 Task<void> run_client(Driving& driving, std::string url, int number) {
   auto http = net::make_http_client(driving.loop.io, driving.loop.env, url);
   if (!http) driving.samples.add_error(http.error().message);
-  while (http && driving.loop.timers->now() < driving.end) {
+  bool measured = false;
+  while (http && (!measured || driving.loop.timers->now() < driving.end)) {
     const auto began = driving.loop.timers->now();
+    measured = began >= driving.measure_from;
     const auto done = co_await driving.work({**http, number});
     if (!done) {
       driving.samples.add_error(done.error().message);

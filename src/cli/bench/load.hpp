@@ -49,8 +49,8 @@ struct Load {
   Duration duration = std::chrono::seconds(5);
 };
 
-// Lets each client do `work` again and again until the duration has passed, and measures each time.
-// What fails is counted as an error and measured no further.
+// Lets each client do `work` again and again until the duration has passed, but once at least, and
+// measures each time. What fails is counted as an error and measured no further.
 Task<Samples> drive(SystemWorld& loop, std::string url, Load load, Work work);
 
 // Sends a request and gives its body. A status of 400 or more is an error with its detail.
