@@ -78,8 +78,7 @@ TEST_F(HttpClientTest, SaysWhyThereIsNoAnswer) {
 TEST(HttpClientDeadline, EndsAWaitAndTheNextRequestWorks) {
   ServerRun run;
   auto wait = [](Timers& timers) -> Task<Response> {
-    Signal never(timers);
-    co_await never.wait_for(test::guard);
+    co_await sleep_for(timers, test::guard);
     co_return Response{};
   };
   run.router.add(Method::get, "/never", [&](Request&) { return wait(run.env.timers); });
