@@ -39,6 +39,18 @@ function(dg_use_pch target)
   endif()
 endfunction()
 
+# What all test programs share. They are compiled for speed of building, by half: what they test keeps the
+# preset's optimisation.
+add_library(dg_test_options INTERFACE)
+target_link_libraries(dg_test_options INTERFACE dg_options GTest::gtest_main GTest::gmock)
+target_compile_options(dg_test_options INTERFACE $<$<CONFIG:Release>:-O0>)
+if(DURAGRAPH_PCH)
+  file(CONFIGURE OUTPUT "${PROJECT_BINARY_DIR}/generated/test_pch.cpp" CONTENT "")
+  add_library(dg_test_pch OBJECT "${PROJECT_BINARY_DIR}/generated/test_pch.cpp")
+  target_link_libraries(dg_test_pch PRIVATE dg_test_options dg_base)
+  target_precompile_headers(dg_test_pch PRIVATE "${PROJECT_SOURCE_DIR}/src/base/pch.hpp" <gtest/gtest.h> <gmock/gmock.h>)
+endif()
+
 # dg_layer(NAME DEPS target...)
 # Makes the library dg_NAME from this folder's sources and the program dg_NAME_test from its
 # *_test.cpp files. Headers are included by their path from src/, as in "base/json.hpp"; each
@@ -71,10 +83,10 @@ function(dg_layer name)
 
   if(tests)
     add_executable(dg_${name}_test ${tests})
-    target_link_libraries(dg_${name}_test PRIVATE dg_${name} ${ARG_TEST_DEPS} GTest::gtest_main GTest::gmock)
-    # Tests are compiled for speed of building: what they test keeps the preset's optimisation.
-    target_compile_options(dg_${name}_test PRIVATE $<$<CONFIG:Release>:-O1>)
-    dg_use_pch(dg_${name}_test)
+    target_link_libraries(dg_${name}_test PRIVATE dg_${name} ${ARG_TEST_DEPS} dg_test_options)
+    if(DURAGRAPH_PCH)
+      target_precompile_headers(dg_${name}_test REUSE_FROM dg_test_pch)
+    endif()
     add_test(NAME ${name} COMMAND dg_${name}_test)
   endif()
 endfunction()
