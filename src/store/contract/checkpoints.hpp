@@ -60,6 +60,7 @@ TEST_P(StoreContract, WritesAreOrderedAndRepeatable) {
 
   const auto writes = get(store().checkpoint(thread, "", "1")).value().writes;
   std::vector<std::string> data;
+  data.reserve(writes.size());
   for (const auto& stored : writes) data.push_back(stored.write.value.data);
   EXPECT_EQ(data, (std::vector<std::string>{"b0", "changed", "a0", "a1"}));
   EXPECT_EQ(writes[0].task_id, "b");

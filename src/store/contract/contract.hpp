@@ -74,6 +74,7 @@ class StoreContract : public testing::TestWithParam<Adapter> {
     for (std::size_t i = 0; i < commits.size(); ++i) start(store().commit(std::move(commits[i])), results[i]);
     run_loop();
     std::vector<Result<Committed>> out;
+    out.reserve(results.size());
     for (auto& result : results) out.push_back(std::move(result.value()));
     return out;
   }

@@ -41,6 +41,7 @@ TEST_P(StoreContract, FramePagesAreBoundedAndNeverEmpty) {
   const auto thread = add_thread();
   const auto run = new_id();
   std::vector<Frame> frames;
+  frames.reserve(10);
   for (int i = 0; i < 10; ++i) frames.push_back({"e", std::string(1000, static_cast<char>('a' + i))});
   apply(AppendFrames{run, thread, frames}, AppendFrames{run, thread, frames});
   EXPECT_EQ(get(store().frames(run, 0, 1)).frames.size(), 1U);

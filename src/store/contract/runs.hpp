@@ -47,6 +47,7 @@ TEST_P(StoreContract, RunComesBackAsItWasPut) {
 TEST_P(StoreContract, RunsAreListedNewestFirst) {
   const auto thread = add_thread();
   std::vector<std::string> ids;
+  ids.reserve(5);
   for (int i = 0; i < 5; ++i)
     ids.push_back(add_run(thread, i % 2 == 0 ? RunState::completed : RunState::queued).id);
   add_run(add_thread());
