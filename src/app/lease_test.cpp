@@ -192,6 +192,22 @@ TEST_F(LeaseTest, AttemptsAreBoundedAndSpacedOut) {
   EXPECT_EQ(server_.status(run_.thread_id), domain::ThreadStatus::error);
 }
 
+// Another run on top of its checkpoint would have it begin anew.
+TEST_F(LeaseTest, NobodyOvertakesARunThatWaitsForItsNextAttempt) {
+  const auto next = server_.create(run_.thread_id);
+  first_->die();
+  EXPECT_EQ(second_->leased().id, run_.id);
+  second_->die();
+  ASSERT_GT(server_.now(run_).not_before, server_.world.clock.now());
+  TestWorker third(server_);
+  EXPECT_TRUE(third.idle());
+  EXPECT_EQ(server_.get(server_.app().runs.why(next.id)).code, "thread_busy");
+  server_.pass(seconds(1));
+  EXPECT_EQ(third.leased().id, run_.id);
+  third.complete(third.leased(), 1);
+  EXPECT_EQ(third.leased().id, next.id);
+}
+
 TEST_F(LeaseTest, AFurtherAttemptGoesOnFromTheRunsOwnCheckpoint) {
   first_->say(run_, 1, checkpoint("1", "{}"));
   first_->die();

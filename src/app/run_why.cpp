@@ -20,6 +20,14 @@ Why waiting_for_time(const domain::Run& run) {
           one("until", until)};
 }
 
+// Whether the other run of its thread is to start first (or runs): see Queries::claimable_runs.
+bool comes_before(const domain::Run& other, const domain::Run& run, WallTime now) {
+  if (other.id == run.id || !domain::is_active(other.state)) return false;
+  if (other.state == domain::RunState::in_progress) return true;
+  if ((other.attempt > 0) != (run.attempt > 0)) return other.attempt > 0;
+  return other.id < run.id && other.not_before <= now;
+}
+
 Why finished(const domain::Run& run) {
   auto message = "it is over: " + std::string(to_string(run.state));
   if (run.error) message += ": " + run.error->error + ": " + run.error->message;
@@ -79,7 +87,7 @@ Task<Result<Why>> Runs::why(std::string run_id) {
   const auto others = co_await context_.store.open_runs(run.thread_id);
   if (!others) co_return fail(others.error());
   for (const auto& other : *others)
-    if (other.id < run.id && domain::is_active(other.state) && other.not_before <= context_.env.clock.now())
+    if (comes_before(other, run, context_.env.clock.now()))
       co_return Why{run, "thread_busy", "the run " + other.id + " of the same thread comes first",
                     one("run_id", other.id)};
 

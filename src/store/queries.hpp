@@ -78,7 +78,10 @@ class Queries {
   // Active and paused runs of a thread, oldest first.
   virtual Reply<std::vector<domain::Run>> open_runs(std::string thread_id) = 0;
   // Queued runs that may start at `now` for one of the graphs: due, nobody owns their thread, no run is in
-  // progress on it, and no older run of it is due, whatever its graph. Oldest first.
+  // progress on it, and no other queued run of it comes first, whatever its graph. A run that lost its
+  // owner comes before those that never started, also while it is not due yet: it goes on from the
+  // thread's newest checkpoint, which must stay its own. Else an older run that is due comes first.
+  // Oldest first.
   virtual Reply<std::vector<domain::Run>> claimable_runs(std::vector<std::string> graph_ids, WallTime now,
                                                          std::int64_t limit) = 0;
   // When the next queued run becomes due after `now`.

@@ -107,6 +107,27 @@ TEST_P(StoreContract, ClaimableRunsAreTheOldestDueOfFreeThreads) {
   EXPECT_EQ(get(store().active_runs()).in_progress, 1);
 }
 
+TEST_P(StoreContract, ARunThatLostItsOwnerIsNotOvertaken) {
+  const auto now = env_.clock.now();
+  const auto claimable = [&](WallTime at) {
+    std::vector<std::string> ids;
+    for (const auto& run : get(store().claimable_runs({"graph"}, at, 10))) ids.push_back(run.id);
+    return ids;
+  };
+  const auto thread = add_thread();
+  const auto older = add_run(thread);
+  auto lost = make_run(thread);
+  lost.attempt = 1;
+  lost.not_before = now + std::chrono::seconds(5);
+  apply(PutRun{lost});
+  add_run(thread);
+  EXPECT_TRUE(claimable(now).empty());
+  EXPECT_EQ(claimable(lost.not_before), std::vector{lost.id});
+  lost.state = RunState::completed;
+  apply(PutRun{lost});
+  EXPECT_EQ(claimable(now), std::vector{older.id});
+}
+
 TEST_P(StoreContract, ThreadStatusFollowsItsRunsAndState) {
   const auto thread = add_thread();
   EXPECT_EQ(status_of(thread), ThreadStatus::idle);

@@ -35,9 +35,10 @@ const std::string select_claimable = fmt::format(
     "AND NOT EXISTS (SELECT 1 FROM leases AS l WHERE l.thread_id = r.thread_id) "
     "AND NOT EXISTS (SELECT 1 FROM runs AS o WHERE o.thread_id = r.thread_id "
     "AND o.state = 'in_progress' AND o.thread_id <> '') "
-    "AND NOT EXISTS (SELECT 1 FROM runs AS o WHERE o.thread_id = r.thread_id AND o.id < r.id "
-    "AND o.state IN ('queued', 'in_progress', 'requires_action') AND o.state = 'queued' AND o.not_before <= "
-    "?1) "
+    "AND NOT EXISTS (SELECT 1 FROM runs AS o WHERE o.thread_id = r.thread_id "
+    "AND o.state IN ('queued', 'in_progress', 'requires_action') AND o.state = 'queued' "
+    "AND CASE WHEN (o.attempt > 0) = (r.attempt > 0) THEN o.id < r.id AND o.not_before <= ?1 "
+    "ELSE o.attempt > 0 END) "
     "ORDER BY r.id LIMIT ?3",
     columns);
 constexpr std::string_view select_next_due =
