@@ -8,7 +8,6 @@ namespace dg::app::testing {
 namespace {
 
 using std::chrono::seconds;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 

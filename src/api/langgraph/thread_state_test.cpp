@@ -8,7 +8,6 @@ namespace {
 using app::testing::checkpoint;
 using app::testing::TestWorker;
 using json::View;
-using net::Method;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 

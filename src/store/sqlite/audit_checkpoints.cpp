@@ -45,9 +45,10 @@ audit::StoredCheckpoint read_checkpoint_row(Query& row) {
   out.versions = channel_versions(row.view());
   const auto metadata_run_id = row.text();
   if (json::View(row.view())["run_id"].string() != metadata_run_id)
-    out.wrong_columns.push_back("metadata_run_id");
+    out.wrong_columns.emplace_back("metadata_run_id");
   const bool has_next = row.flag();
-  if (!json::View(row.view())["next"].elements().empty() != has_next) out.wrong_columns.push_back("has_next");
+  if (!json::View(row.view())["next"].elements().empty() != has_next)
+    out.wrong_columns.emplace_back("has_next");
   return out;
 }
 
