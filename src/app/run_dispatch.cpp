@@ -30,18 +30,21 @@ Task<void> Runs::dispatch() {
   bool swept = false;  // nobody had woken it
   while (true) {
     const auto seen = queue_changes_;
+    const auto looked_at = context_.env.clock.now();
     const auto started = co_await dispatch_once();
     if (!started) log::error("queued runs could not be given out: {}", started.error().message);
     if (swept && started) counts_.net_caught.add(*started);
     swept = false;
     if (queue_changes_ != seen) continue;
-    // A run that becomes due wakes nobody, so the wait ends when the next one does.
+    // A run that becomes due wakes nobody, so the wait ends when the next one does: at once for one that
+    // became due since the look.
     const auto sweep = context_.env.timers.now() + context_.settings.safety_net;
     auto deadline = sweep;
-    const auto now = context_.env.clock.now();
-    const auto due = co_await context_.store.next_due(now);
-    if (due && *due)
-      deadline = std::min(deadline, context_.env.timers.now() + std::max(**due - now, Duration{}));
+    const auto due = co_await context_.store.next_due(looked_at);
+    if (due && *due) {
+      const Duration left = **due - context_.env.clock.now();
+      deadline = std::min(deadline, context_.env.timers.now() + std::max(left, Duration{}));
+    }
     if (queue_changes_ == seen) swept = !co_await queue_.wait_until(deadline) && deadline == sweep;
   }
 }
