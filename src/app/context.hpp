@@ -23,6 +23,9 @@ struct Settings {
   std::int64_t recursion_limit = 25;
 };
 
+// How soon what must happen is tried again when the database failed.
+inline constexpr Duration retry_pause = std::chrono::seconds(1);
+
 struct Context {
   Env env;
   store::Store& store;

@@ -237,8 +237,7 @@ void Runs::created(const Creation& creation) {
     workers_.own(session, creation.run.id);
     workers_.send(session->id, LeaseOffer{creation.run});
     // The session may have ended while the commit was in flight.
-    if (!workers_.session(session->id))
-      spawn(context_.env.timers.executor(), "lose_owner", take_from(session->id, "it ended"));
+    if (!workers_.session(session->id)) workers_.take_away(session->id, "its worker ended");
   }
   for (const auto& other : creation.stopped) {
     wake(other);

@@ -45,6 +45,8 @@ Task<void> Runs::dispatch() {
       const Duration left = **due - context_.env.clock.now();
       deadline = std::min(deadline, context_.env.timers.now() + std::max(left, Duration{}));
     }
+    // A database that failed may work again soon.
+    if (!started || !due) deadline = std::min(deadline, context_.env.timers.now() + retry_pause);
     if (queue_changes_ == seen) swept = !co_await queue_.wait_until(deadline) && deadline == sweep;
   }
 }
@@ -108,7 +110,7 @@ Task<Status> Runs::start(domain::Run run, std::shared_ptr<WorkerSession> session
   workers_.send(session->id, LeaseOffer{run});
   context_.bus.publish(bus::Topic::run, run.id);
   // The session may have ended while the commit was in flight.
-  if (!workers_.session(session->id)) co_await take_from(session->id, "its worker ended");
+  if (!workers_.session(session->id)) workers_.take_away(session->id, "its worker ended");
   co_return Status{};
 }
 

@@ -67,12 +67,18 @@ Task<Status> Runs::try_complete(std::string run_id, std::int64_t epoch, std::int
 }
 
 Task<void> Runs::enforce_cancel(std::string run_id, std::int64_t epoch) {
-  const auto stopped =
-      co_await streams_.wait_inactive(run_id, context_.env.timers.now() + context_.settings.cancel_grace);
-  if (stopped || stopped.error().code == Errc::not_found) co_return;
-  const auto done = co_await fence_off(run_id, epoch);
-  if (!done && done.error().code != Errc::not_found)
-    log::error("the run {} could not be fenced off after a cancel: {}", run_id, done.error().message);
+  auto& timers = context_.env.timers;
+  const auto deadline = timers.now() + context_.settings.cancel_grace;
+  while (true) {
+    const auto stopped = co_await streams_.wait_inactive(run_id, deadline);
+    if (stopped || stopped.error().code == Errc::not_found) co_return;
+    if (stopped.error().code == Errc::timeout) {
+      const auto done = co_await fence_off(run_id, epoch);
+      if (done || done.error().code == Errc::not_found) co_return;
+      log::error("the run {} could not be fenced off after a cancel: {}", run_id, done.error().message);
+    }
+    co_await sleep_for(timers, retry_pause);
+  }
 }
 
 Task<Status> Runs::fence_off(std::string run_id, std::int64_t epoch) {
@@ -107,26 +113,24 @@ Task<Status> Runs::try_lose_owner(std::string run_id, std::string session_id, st
   co_return done;
 }
 
-Task<void> Runs::take_from(std::string session_id, std::string reason) {
+Task<Status> Runs::take_from(std::string session_id, std::string reason) {
   const auto leases = co_await context_.store.leases();
-  if (!leases) {
-    log::error("the leases of the session {} could not be read: {}", session_id, leases.error().message);
-    co_return;
-  }
+  if (!leases) co_return fail(leases.error());
+  Status status;
   for (const auto& lease : *leases) {
     if (lease.session_id != session_id) continue;
     if (lease.kind == store::LeaseKind::run) {
       const auto done = co_await lose_owner(lease.owner, session_id, reason);
-      if (!done && done.error().code != Errc::not_found)
-        log::error("the run {} could not be taken from its worker: {}", lease.owner, done.error().message);
+      if (!done && done.error().code != Errc::not_found) status = done;
     } else {
       store::Commit commit;
       commit.changes.emplace_back(store::DropLease{lease.owner});
       if (const auto done = co_await context_.store.commit(std::move(commit)); !done)
-        log::error("the operation {} could not be ended: {}", lease.owner, done.error().message);
+        status = fail(done.error());
     }
   }
   context_.bus.publish(bus::Topic::queue, "");
+  co_return status;
 }
 
 }  // namespace dg::app

@@ -64,8 +64,8 @@ class Runs {
   Task<Result<Why>> why(std::string run_id);
 
   // --- by the worker protocol and the sweepers ---
-  // Takes away everything that a session owned.
-  Task<void> take_from(std::string session_id, std::string reason);
+  // Takes away everything that a session owned. On an error some of it may be left.
+  Task<Status> take_from(std::string session_id, std::string reason);
   // Applies an owner's completion `n`. superseded when it is not the owner.
   Task<Status> complete(std::string run_id, std::int64_t epoch, std::int64_t n, CompleteSaid said);
   // Gives queued runs to free slots, for ever.

@@ -97,8 +97,12 @@ Task<Status> Threads::recover() {
 
 Task<void> Threads::expire(std::string operation) {
   co_await sleep_for(context_.env.timers, context_.settings.operation);
-  const auto lease = co_await context_.store.lease(operation);
-  if (lease && *lease) co_await end(operation);
+  while (true) {
+    const auto lease = co_await context_.store.lease(operation);
+    if (lease && !*lease) co_return;
+    if (lease && co_await end(operation)) co_return;
+    co_await sleep_for(context_.env.timers, retry_pause);
+  }
 }
 
 Task<Status> Threads::end(std::string operation) {

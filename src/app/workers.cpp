@@ -78,6 +78,7 @@ Task<void> Workers::watch(SessionOver over) {
       next = std::min(next, session->last_beat + context_.settings.lease);
       if (!session->link) next = std::min(next, session->disconnected_at + context_.settings.reconnect_grace);
     }
+    bool failed = false;
     for (const auto& [id, reason] : gone) {
       if (const auto found = sessions_.find(id); found != sessions_.end()) {
         const auto session = found->second;
@@ -87,14 +88,24 @@ Task<void> Workers::watch(SessionOver over) {
         session->link = nullptr;
       }
       fail_requests(id, reason);
-      co_await over(id, reason);
+      again_.erase(id);
+      if (const auto taken = co_await over(id, reason); !taken) {
+        log::error("the session {} could not be ended: {}", id, taken.error().message);
+        ended_[id] = reason;
+        failed = true;
+        continue;
+      }
       store::Commit commit;
       commit.changes.emplace_back(store::EraseSession{id});
       if (const auto done = co_await context_.store.commit(std::move(commit)); !done)
         log::error("a session's row could not be deleted: {}", done.error().message);
-      ended_.erase(id);
+      if (!again_.contains(id)) ended_.erase(id);
     }
-    if (gone.empty()) co_await changed_.wait_until(next);
+    if (failed) {
+      co_await sleep_for(context_.env.timers, retry_pause);
+    } else if (gone.empty()) {
+      co_await changed_.wait_until(next);
+    }
   }
 }
 
@@ -159,7 +170,8 @@ Task<Result<Workers::Welcome>> Workers::hello(Hello hello, std::shared_ptr<Worke
       answer.applied_n = lease->applied_n;
       answer.state = OwnedAnswer::State::live;
       const auto run = co_await context_.store.run(owned.owner);
-      if (run && *run && (*run)->cancel != domain::CancelAction::none) {
+      if (!run) co_return fail(run.error());
+      if (*run && (*run)->cancel != domain::CancelAction::none) {
         answer.state = OwnedAnswer::State::cancel;
         answer.action = (*run)->cancel;
       }
@@ -171,7 +183,8 @@ Task<Result<Workers::Welcome>> Workers::hello(Hello hello, std::shared_ptr<Worke
     session->running.insert(lease.owner);
     if (std::ranges::find(hello.owned, lease.owner, &OwnedSaid::owner) != hello.owned.end()) continue;
     auto run = co_await context_.store.run(lease.owner);
-    if (run && *run) welcome.offers.push_back({std::move(**run)});
+    if (!run) co_return fail(run.error());  // the worker asks again; without an offer it would wait for ever
+    if (*run) welcome.offers.push_back({std::move(**run)});
   }
   if (!sessions_.contains(session->id)) co_return fail(Errc::superseded, "the session has ended");
   session->link = std::move(link);
@@ -197,6 +210,12 @@ void Workers::beat(const std::string& id) {
 void Workers::ended(const std::string& id, std::string reason) {
   if (!sessions_.contains(id)) return;
   ended_[id] = std::move(reason);
+  changed_.notify_all();
+}
+
+void Workers::take_away(const std::string& id, std::string reason) {
+  ended_[id] = std::move(reason);
+  again_.insert(id);
   changed_.notify_all();
 }
 

@@ -36,8 +36,9 @@ struct WorkerSession {
   const RegisteredGraph* graph(std::string_view graph_id) const;
 };
 
-// Called when a session is over: its leases are to be taken away. Returns when that is durable.
-using SessionOver = std::function<Task<void>(std::string session, std::string reason)>;
+// Called when a session is over: its leases are to be taken away. Returns when that is durable; on an
+// error it is called again.
+using SessionOver = std::function<Task<Status>(std::string session, std::string reason)>;
 
 class Workers {
  public:
@@ -63,6 +64,8 @@ class Workers {
   void disconnected(const std::string& session, const WorkerLink* link, bool clean);
   void beat(const std::string& session);
   void ended(const std::string& session, std::string reason);
+  // Something became a session's that is over: it is to be taken away again.
+  void take_away(const std::string& session, std::string reason);
   void set_slots(const std::string& session, std::int64_t slots, bool draining);
 
   // A connected session with a free slot for the graph, the least busy one; its slot is reserved
@@ -124,6 +127,7 @@ class Workers {
   std::map<std::string, std::shared_ptr<WorkerSession>, std::less<>> sessions_;
   std::map<std::string, store::GraphRow, std::less<>> known_;
   std::map<std::string, std::string, std::less<>> ended_;  // session -> reason, to be taken away
+  std::set<std::string, std::less<>> again_;               // of those: once more, whatever is under way
   std::map<std::int64_t, PendingRequest> requests_;
   std::int64_t last_request_ = 0;
   Signal changed_;  // somebody connected, or something ended
