@@ -1,3 +1,4 @@
+#include "store/documents.hpp"
 #include "store/sqlite/apply.hpp"
 #include "store/sqlite/rows.hpp"
 
@@ -32,10 +33,6 @@ constexpr std::string_view select_patch =
 constexpr std::string_view replace_patch =
     "INSERT OR REPLACE INTO checkpoint_tasks (thread_id, ns, checkpoint_id, task_id, patch) VALUES (?, ?, ?, "
     "?, ?)";
-
-bool has_next(const std::string& projection) {
-  return !json::View(projection)["next"].elements().empty();
-}
 
 // The projection without the large channels of its values.
 delta::CutDocument cut_projection(WriteContext& context, const NewCheckpoint& c) {

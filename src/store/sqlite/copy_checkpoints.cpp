@@ -3,6 +3,7 @@
 #include <set>
 #include <vector>
 
+#include "store/documents.hpp"
 #include "store/sqlite/apply.hpp"
 #include "store/sqlite/rows.hpp"
 
@@ -94,38 +95,6 @@ class SeriesCopy {
   std::set<std::string> loose_;  // namespaces with values that frames alone may name
 };
 
-std::string metadata_for(std::string metadata, const std::string& thread_id) {
-  if (!json::View(metadata).find("thread_id")) return metadata;
-  json::Writer patch;
-  patch.begin_object().key("thread_id").string(thread_id).end_object();
-  return json::merge(json::View(metadata), json::View(patch.text()));
-}
-
-// The projection with the addresses of its tasks' subgraphs in another thread.
-std::string projection_for(std::string projection, const std::string& thread_id) {
-  json::Writer place;
-  place.begin_object().key("thread_id").string(thread_id).end_object();
-  json::Writer tasks;
-  tasks.begin_object().key("tasks").begin_array();
-  bool changed = false;
-  for (const auto task : json::View(projection)["tasks"].elements()) {
-    const auto checkpoint = task["checkpoint"];
-    if (!checkpoint.is_object()) {
-      tasks.raw(task.raw());
-      continue;
-    }
-    json::Writer patch;
-    patch.begin_object()
-        .key("checkpoint")
-        .raw(json::merge(checkpoint, json::View(place.text())))
-        .end_object();
-    tasks.raw(json::merge(task, json::View(patch.text())));
-    changed = true;
-  }
-  tasks.end_array().end_object();
-  return changed ? json::merge(json::View(projection), json::View(tasks.text())) : projection;
-}
-
 void copy_values(WriteContext& context, const CopyCheckpoints& change, SeriesCopy& series) {
   for (Query query(context.db, select_values, change.source); query.next();) {
     const auto ns = query.text();
@@ -157,8 +126,8 @@ void apply(WriteContext& context, const CopyCheckpoints& change) {
   for (Query query(context.db, select_documents, change.source); query.next();) {
     const auto ns = query.text();
     const auto checkpoint_id = query.text();
-    const auto metadata = metadata_for(query.text(), change.target);
-    const auto projection = projection_for(query.text(), change.target);
+    const auto metadata = metadata_in(query.text(), change.target);
+    const auto projection = projection_in(query.text(), change.target);
     execute(context.db, copy_checkpoint, change.source, change.target, ns, checkpoint_id, metadata,
             projection, Blob{cuts_for(query.view(), series)});
   }

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "store/documents.hpp"
 #include "store/sqlite/reads.hpp"
 #include "store/sqlite/rows.hpp"
 #include "store/sqlite/series.hpp"
@@ -80,26 +81,6 @@ std::string whole_projection(Database& db, std::string projection, std::string_v
   if (stored_cuts.empty() || !delta::take_cuts(stored_cuts, cuts)) return projection;
   return delta::restore(projection, json::View(projection)["values"], cuts,
                         [&](const delta::Ref& ref) { return read_series_value(db, ref); });
-}
-
-// The projection with each patch laid over the task that it names.
-std::string apply_patches(std::string projection, const std::map<std::string, std::string>& patches) {
-  const json::View whole(projection);
-  if (patches.empty() || !whole.is_object()) return projection;
-  json::Writer tasks;
-  tasks.begin_array();
-  for (const auto task : whole["tasks"].elements()) {
-    const auto found = patches.find(task["id"].string());
-    tasks.raw(found == patches.end() ? std::string(task.raw())
-                                     : json::merge(task, json::View(found->second)));
-  }
-  tasks.end_array();
-  json::Writer out;
-  out.begin_object();
-  for (const auto& member : whole.members())
-    out.key(member.key).raw(member.key == "tasks" ? std::string_view(tasks.text()) : member.value.raw());
-  out.end_object();
-  return out.take();
 }
 
 // Walks from a checkpoint to its ancestors and gathers, for each channel that has not met a stored

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "store/documents.hpp"
 #include "store/sqlite/reads.hpp"
 #include "store/sqlite/rows.hpp"
 
@@ -41,38 +42,6 @@ Item read_row(Query& row) {
   return item;
 }
 
-// What cannot be compared satisfies no order.
-bool satisfies(json::View value, std::string_view op, json::View operand) {
-  if (op == "$eq") return json::equal(value, operand);
-  if (op == "$ne") return !json::equal(value, operand);
-  const auto order = json::compare(value, operand);
-  if (!order) return false;
-  if (op == "$gt") return *order > 0;
-  if (op == "$gte") return *order >= 0;
-  if (op == "$lt") return *order < 0;
-  return op == "$lte" && *order <= 0;
-}
-
-// `wanted` is a value, an object of operators, or an object or list of such.
-bool matches(json::View value, json::View wanted) {
-  if (wanted.is_object()) {
-    const auto members = wanted.members();
-    const bool operators = std::ranges::any_of(members, [](const auto& m) { return m.key.starts_with('$'); });
-    if (operators)
-      return std::ranges::all_of(members, [&](const auto& m) { return satisfies(value, m.key, m.value); });
-    return value.is_object() &&
-           std::ranges::all_of(members, [&](const auto& m) { return matches(value[m.key], m.value); });
-  }
-  if (!wanted.is_array()) return json::equal(value, wanted);
-  return value.is_array() && std::ranges::equal(value.elements(), wanted.elements(), matches);
-}
-
-bool item_matches(std::string_view value, std::string_view filter) {
-  const json::View whole(value);
-  return std::ranges::all_of(json::View(filter).members(),
-                             [&](const auto& m) { return matches(whole[m.key], m.value); });
-}
-
 std::vector<Item> filter_rows(Query& query, const ItemSearch& search) {
   std::vector<Item> out;
   std::int64_t place = 0;
@@ -81,22 +50,6 @@ std::vector<Item> filter_rows(Query& query, const ItemSearch& search) {
     if (item_matches(item.value, search.filter) && place++ >= search.offset) out.push_back(std::move(item));
   }
   return out;
-}
-
-bool label_matches(const std::string& label, const std::string& pattern) {
-  return pattern == "*" || label == pattern;
-}
-
-bool has_prefix(const std::vector<std::string>& ns, const std::vector<std::string>& prefix) {
-  return ns.size() >= prefix.size() &&
-         std::equal(prefix.begin(), prefix.end(), ns.begin(),
-                    [](const auto& p, const auto& l) { return label_matches(l, p); });
-}
-
-bool has_suffix(const std::vector<std::string>& ns, const std::vector<std::string>& suffix) {
-  return ns.size() >= suffix.size() &&
-         std::equal(suffix.rbegin(), suffix.rend(), ns.rbegin(),
-                    [](const auto& p, const auto& l) { return label_matches(l, p); });
 }
 
 }  // namespace

@@ -53,13 +53,6 @@ std::string namespace_key(const std::vector<std::string>& labels) {
   return out;
 }
 
-std::vector<std::pair<std::string, std::string>> channel_versions(std::string_view json) {
-  std::vector<std::pair<std::string, std::string>> out;
-  for (auto& [channel, version] : json::View(json).members())
-    out.emplace_back(std::move(channel), version.is_string() ? version.string() : std::string(version.raw()));
-  return out;
-}
-
 domain::AssistantContent read_assistant_content(Query& row) {
   domain::AssistantContent content;
   content.graph_id = row.text();

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/json.hpp"
+#include "store/documents.hpp"
 #include "store/records.hpp"
 #include "store/sqlite/database.hpp"
 
@@ -32,9 +33,6 @@ std::vector<std::string> list_from(std::string_view json);
 // A namespace as one text that sorts and compares by whole labels: no label can hold the separator.
 std::string namespace_key(const std::vector<std::string>& labels);
 inline constexpr char namespace_separator = '\x1f';
-
-// The members of a checkpoint's channel_versions, with numbers as they are written.
-std::vector<std::pair<std::string, std::string>> channel_versions(std::string_view json);
 
 // Each reads its columns from the query's current row, in the order of the constant beside it.
 inline constexpr std::string_view assistant_content_columns =
