@@ -4,4 +4,4 @@
 "$ROOT/scripts/install-deps.sh" --lint
 mode=(-i)
 if [ "${1:-}" = --check ]; then mode=(--dry-run -Werror); fi
-find "$ROOT/src" "$ROOT/fuzz" -name '*.[ch]pp' -print0 | xargs -0 -r clang-format-19 "${mode[@]}"
+find "$ROOT/src" "$ROOT/fuzz" "$ROOT/tests/simulation" -name '*.[ch]pp' -print0 | xargs -0 -r clang-format-19 "${mode[@]}"

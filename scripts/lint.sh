@@ -16,4 +16,4 @@ scripts/python-env.sh build/lint-env tests/requirements.txt sdk/python/requireme
 )
 say "clang-tidy"
 cmake --preset dev --log-level=WARNING
-run-clang-tidy-19 -p build/dev -quiet -j "$(nproc)" "${1:-$ROOT/src/}"
+run-clang-tidy-19 -p build/dev -quiet -j "$(nproc)" "${1:-$ROOT/(src|tests/simulation)/}"

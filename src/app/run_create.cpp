@@ -123,14 +123,15 @@ Task<Result<std::vector<domain::Run>>> Runs::create_all(std::vector<RunOrder> or
 
 Task<Result<Runs::ThreadNow>> Runs::thread_now(const RunOrder& order) {
   ThreadNow found;
+  // The turn comes first: whatever changes from here on makes the commit decide again.
+  auto head = co_await context_.store.thread_head(*order.thread_id);
+  if (!head) co_return fail(head.error());
+  found.head = std::move(*head);
   auto row = co_await context_.store.thread(*order.thread_id);
   if (!row) co_return fail(row.error());
   if (!*row && !order.create_thread)
     co_return fail(Errc::not_found, "Thread with ID " + *order.thread_id + " not found");
   if (*row) found.thread = std::move((*row)->thread);
-  auto head = co_await context_.store.thread_head(*order.thread_id);
-  if (!head) co_return fail(head.error());
-  found.head = std::move(*head);
   auto others = co_await context_.store.open_runs(*order.thread_id);
   if (!others) co_return fail(others.error());
   found.others = std::move(*others);

@@ -69,7 +69,7 @@ class Queries {
 
   virtual Reply<std::optional<ThreadRow>> thread(std::string id) = 0;
   virtual Reply<Found<ThreadRow>> threads(ThreadFilter filter, Page page) = 0;
-  // A thread that never was has turn 0 and no lease. Erasing a thread does not set its turn back.
+  // A thread that never was has turn 0 and no lease. Erasing a thread is a turn.
   virtual Reply<ThreadHead> thread_head(std::string id) = 0;
 
   virtual Reply<std::optional<domain::Run>> run(std::string id) = 0;

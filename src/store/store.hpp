@@ -59,7 +59,7 @@ struct EraseAssistant {
 struct PutThread {
   domain::Thread thread;
 };
-// The thread with its runs, frames, checkpoints, writes and lease. Its events stay.
+// The thread with its runs, frames, checkpoints, writes and lease. Its events stay, and its turn grows.
 struct EraseThread {
   std::string id;
 };

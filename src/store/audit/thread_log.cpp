@@ -54,6 +54,7 @@ void ThreadLog::take_thread_event(const StoredEvent& event) {
     note_state(updated->ns, event.at);
   if (!std::holds_alternative<domain::ThreadDeleted>(*fact)) return;
   exists_ = false;
+  ++turn_;
   forget_runs();
 }
 

@@ -62,9 +62,8 @@ class Walk {
   void check_head(const ThreadLog& log, const StoredHead& head, bool streams_whole) {
     const Ids ids{{"thread", log.id()}};
     if (head.turn != log.turn())
-      sinks_.findings.add(
-          "head-wrong", ids,
-          fmt::format("its head counts {} events of its runs, its log has {}", head.turn, log.turn()));
+      sinks_.findings.add("head-wrong", ids,
+                          fmt::format("its head counts {} turns, its log has {}", head.turn, log.turn()));
     if (head.version > 0 && head.erased == log.exists())
       sinks_.findings.add("head-wrong", ids,
                           head.erased ? "its head says that it was erased, its log does not"

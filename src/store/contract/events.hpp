@@ -75,6 +75,17 @@ TEST_P(StoreContract, ConflictLeavesNothing) {
   EXPECT_EQ(get(store().thread_head(thread)).turn, turn);
 }
 
+TEST_P(StoreContract, ErasingAThreadIsATurn) {
+  const auto thread = add_thread();
+  const auto turn = get(store().thread_head(thread)).turn;
+  apply(EraseThread{thread});
+  EXPECT_GT(get(store().thread_head(thread)).turn, turn);
+  Commit late;
+  late.conditions.emplace_back(ThreadUnchanged{thread, turn});
+  late.appends.push_back(run_event(new_id(), 0, thread));
+  EXPECT_EQ(refusal(commit(std::move(late))), Errc::conflict);
+}
+
 TEST_P(StoreContract, ExpectedVersionsAreExact) {
   const auto id = new_id();
   const auto append = [&](std::optional<std::int64_t> expected) {

@@ -13,7 +13,8 @@ constexpr std::string_view grow_places =
 constexpr std::string_view insert_event =
     "INSERT INTO events (id, aggregate, aggregate_id, version, type, payload, metadata, thread_id, seq, at) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-constexpr std::string_view set_erased = "UPDATE heads SET erased = 1 WHERE aggregate_id = ? AND type = ?";
+constexpr std::string_view set_erased =
+    "UPDATE heads SET erased = 1, turn = turn + (type = 'thread') WHERE aggregate_id = ? AND type = ?";
 constexpr std::string_view move_applied = "UPDATE leases SET applied_n = ? WHERE owner = ?";
 
 }  // namespace

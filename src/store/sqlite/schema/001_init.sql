@@ -5,7 +5,7 @@ CREATE TABLE heads (
   type TEXT NOT NULL,
   version INTEGER NOT NULL,           -- of its newest event
   seq INTEGER NOT NULL DEFAULT 0,     -- a thread's: the last place taken in its log
-  turn INTEGER NOT NULL DEFAULT 0,    -- a thread's: how many events its runs had
+  turn INTEGER NOT NULL DEFAULT 0,    -- a thread's: how many events its runs had, and how often it was erased
   erased INTEGER NOT NULL DEFAULT 0,  -- its rows are gone; the same id may be created again
   PRIMARY KEY (aggregate_id, type)
 ) STRICT, WITHOUT ROWID;

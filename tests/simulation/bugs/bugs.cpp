@@ -1,0 +1,101 @@
+#include "simulation/bugs/bugs.hpp"
+
+#include <boost/asio/post.hpp>
+#include <map>
+
+#include "simulation/bugs/buggy_store.hpp"
+#include "simulation/world/stage.hpp"
+
+namespace dg::simulation {
+namespace {
+
+// Loses every so-many-th wake-up of one topic.
+class ForgetfulBus final : public bus::Bus {
+ public:
+  ForgetfulBus(bus::Topic topic, std::uint64_t seed) : topic_(topic), dice_(seed) {}
+  void publish(bus::Topic topic, const std::string& id) override {
+    if (topic == topic_ && dice_.percent(20)) return;
+    inner_->publish(topic, id);
+  }
+  void subscribe(bus::Topic topic, Listener listener) override {
+    inner_->subscribe(topic, std::move(listener));
+  }
+
+ private:
+  bus::Topic topic_;
+  Dice dice_;
+  std::unique_ptr<bus::Bus> inner_ = bus::make_local_bus();
+};
+
+class ForgetfulTimers final : public Timers {
+ public:
+  ForgetfulTimers(Timers& inner, std::uint64_t seed) : inner_(inner), dice_(seed) {}
+  SteadyTime now() const override { return inner_.now(); }
+  // Only long waits are forgotten: the disk of the simulation waits by the same timers.
+  Id call_at(SteadyTime when, std::function<void()> fn) override {
+    if (when - now() > seconds(4) && dice_.percent(30)) fn = [] {};
+    return inner_.call_at(when, std::move(fn));
+  }
+  void cancel(Id id) override { inner_.cancel(id); }
+  Executor executor() const override { return inner_.executor(); }
+
+ private:
+  Timers& inner_;
+  Dice dice_;
+};
+
+// The timers as they are.
+class SameTimers final : public Timers {
+ public:
+  explicit SameTimers(Timers& inner) : inner_(inner) {}
+  SteadyTime now() const override { return inner_.now(); }
+  Id call_at(SteadyTime when, std::function<void()> fn) override {
+    return inner_.call_at(when, std::move(fn));
+  }
+  void cancel(Id id) override { inner_.cancel(id); }
+  Executor executor() const override { return inner_.executor(); }
+
+ private:
+  Timers& inner_;
+};
+
+}  // namespace
+
+const std::vector<PlantedBug>& planted_bugs() {
+  static const std::vector<PlantedBug> bugs{
+      {Bug::numbers_not_checked, "numbers are not checked", 100},
+      {Bug::answers_before_flush, "commits are answered before the flush", 100},
+      {Bug::frames_before_commit, "frames are shown before their commit", 100},
+      {Bug::commits_in_halves, "a commit is two transactions", 100},
+      {Bug::lease_left_behind, "the end of a run leaves its lease", 100},
+      {Bug::versions_not_checked, "versions are not checked", 100},
+      {Bug::two_owners, "a thread has two owners", 1000},
+      {Bug::reads_lag, "reads miss what was answered", 100},
+      {Bug::cancel_lost, "a cancel is answered and not written", 100},
+      {Bug::reader_forgotten, "wake-ups of readers are lost", 100},
+      {Bug::dispatcher_forgotten, "wake-ups of the dispatcher are lost", 100},
+      {Bug::timer_forgotten, "timers do not ring", 100},
+      {Bug::stopped_worker_beats, "a stopped worker beats", 100},
+      {Bug::numbers_repeated, "a worker repeats numbers", 100},
+      {Bug::step_repeated, "a worker repeats steps", 100},
+  };
+  return bugs;
+}
+
+std::unique_ptr<SimulatedStore> make_store(Bug bug, Env env, Disk& disk) {
+  return is_of_store(bug) ? std::make_unique<BuggyStore>(env, disk, bug)
+                          : std::make_unique<SimulatedStore>(env, disk);
+}
+
+std::unique_ptr<bus::Bus> make_bus(Bug bug, std::uint64_t seed) {
+  if (bug == Bug::reader_forgotten) return std::make_unique<ForgetfulBus>(bus::Topic::run, seed);
+  if (bug == Bug::dispatcher_forgotten) return std::make_unique<ForgetfulBus>(bus::Topic::queue, seed);
+  return bus::make_local_bus();
+}
+
+std::unique_ptr<Timers> make_timers(Bug bug, Timers& timers, std::uint64_t seed) {
+  if (bug == Bug::timer_forgotten) return std::make_unique<ForgetfulTimers>(timers, seed);
+  return std::make_unique<SameTimers>(timers);
+}
+
+}  // namespace dg::simulation

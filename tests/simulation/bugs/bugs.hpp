@@ -1,0 +1,48 @@
+// Planted bugs: each is what a mistake in the product would do, seen at one of its ports. The product
+// itself runs unchanged.
+#pragma once
+
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "base/async.hpp"
+#include "bus/bus.hpp"
+#include "simulation/store/store.hpp"
+
+namespace dg::simulation {
+
+enum class Bug {
+  none,
+  // the store
+  numbers_not_checked,   // a fence lets repeated and skipped numbers through
+  answers_before_flush,  // a commit is answered while it is still being written
+  frames_before_commit,  // frames are given to readers while they are still being written
+  commits_in_halves,     // events and changes are two transactions
+  lease_left_behind,     // the end of a run does not drop its lease
+  versions_not_checked,  // decisions on what somebody else changed meanwhile are accepted
+  two_owners,            // a lease is given although another owner holds the thread
+  reads_lag,             // a read misses what was answered before it
+  cancel_lost,           // a cancel is answered and not written
+  // wake-ups
+  reader_forgotten,      // some wake-ups of readers are lost
+  dispatcher_forgotten,  // some wake-ups of the dispatcher are lost
+  timer_forgotten,       // some timers never ring
+  // workers and supervisors
+  stopped_worker_beats,  // a supervisor speaks for a process that is stopped
+  numbers_repeated,      // a worker counts anew after a reconnect
+  step_repeated,         // a worker begins a further attempt at the first step
+};
+
+struct PlantedBug {
+  Bug bug;
+  std::string_view name;
+  std::uint64_t within_seeds;  // it is found by one of that many first seeds
+};
+const std::vector<PlantedBug>& planted_bugs();
+
+std::unique_ptr<SimulatedStore> make_store(Bug bug, Env env, Disk& disk);
+std::unique_ptr<bus::Bus> make_bus(Bug bug, std::uint64_t seed);
+std::unique_ptr<Timers> make_timers(Bug bug, Timers& timers, std::uint64_t seed);
+
+}  // namespace dg::simulation

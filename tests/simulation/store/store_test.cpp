@@ -1,0 +1,24 @@
+// The simulated store is as honest as the real one: it passes the same contract.
+#include "simulation/store/store.hpp"
+
+#include "store/contract/suite.hpp"
+
+namespace dg::store::contract {
+namespace {
+
+class InMemory final : public Backend {
+ public:
+  Result<std::unique_ptr<Store>> open(Env env) override {
+    return std::make_unique<simulation::SimulatedStore>(env, disk_);
+  }
+
+ private:
+  simulation::Disk disk_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Simulated, StoreContract,
+                         testing::Values(Adapter{"memory", [] { return std::make_unique<InMemory>(); }}),
+                         [](const auto& param) { return param.param.name; });
+
+}  // namespace
+}  // namespace dg::store::contract

@@ -1,0 +1,142 @@
+// The use cases over a store that takes its time, or does not work for a while.
+#include <gtest/gtest.h>
+
+#include <variant>
+#include <vector>
+
+#include "app/app.hpp"
+#include "base/log.hpp"
+#include "base/virtual_time.hpp"
+#include "simulation/store/store.hpp"
+
+namespace dg::simulation {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+class RecordingLink final : public app::WorkerLink {
+ public:
+  void send(app::ToWorker message) override { sent.push_back(std::move(message)); }
+  void close(std::uint16_t, std::string) override {}
+  std::vector<app::ToWorker> sent;
+};
+
+class UnsteadyStore : public testing::Test {
+ protected:
+  UnsteadyStore() {
+    log::set_level(log::Level::off);  // failures are what these tests are about
+    disk_.fails = [this] { return broken_; };
+    EXPECT_TRUE(world_.wait(app_.start()));
+    EXPECT_TRUE(world_.wait(app_.workers.declare_graph("agent", "")));
+    EXPECT_TRUE(world_.wait(app_.assistants.declare("agent", "", "{}", "{}")));
+    EXPECT_TRUE(hello());
+  }
+
+  Result<app::Workers::Welcome> hello() {
+    app::Hello hello;
+    hello.session = "session";
+    hello.secret = "secret";
+    hello.slots = 1;
+    hello.graphs = {{"agent", "", "null"}};
+    return world_.wait(app_.workers.hello(std::move(hello), link_));
+  }
+  domain::Run create(Duration after = {}) {
+    app::RunOrder order;
+    order.assistant = "agent";
+    order.after = after;
+    return world_.wait(app_.runs.create(std::move(order))).value();
+  }
+  domain::RunState state(const domain::Run& run) { return disk_.tables.run(run.id)->state; }
+  // Time passes while the session lives.
+  void pass(Duration time) {
+    for (; time > Duration(0); time -= seconds(1)) {
+      app_.workers.beat("session");
+      world_.timers.run_for(std::min<Duration>(time, seconds(1)));
+    }
+  }
+
+  bool broken_ = false;
+  VirtualWorld world_;
+  Disk disk_;
+  SimulatedStore store_{world_.env, disk_};
+  std::unique_ptr<bus::Bus> bus_ = bus::make_local_bus();
+  Metrics metrics_;
+  app::App app_{app::Context{world_.env, store_, *bus_, {}, "instance", "test"}, metrics_};
+  std::shared_ptr<RecordingLink> link_ = std::make_shared<RecordingLink>();
+};
+
+TEST_F(UnsteadyStore, ARunThatBecomesDueWhileTheDispatcherLooksIsNotMissed) {
+  const auto run = create(milliseconds(50));
+  // The look for due runs is over before it is due, and the look for the next one begins after.
+  disk_.read_time = [] { return Duration(milliseconds(40)); };
+  pass(milliseconds(400));
+  EXPECT_EQ(state(run), domain::RunState::in_progress);
+}
+
+TEST_F(UnsteadyStore, ARunThatBecomesDueWhileTheDatabaseFailsIsStartedSoonAfter) {
+  const auto run = create(seconds(2));
+  broken_ = true;
+  pass(seconds(3));
+  EXPECT_EQ(state(run), domain::RunState::queued);
+  broken_ = false;
+  pass(milliseconds(1100));
+  EXPECT_EQ(state(run), domain::RunState::in_progress);
+}
+
+TEST_F(UnsteadyStore, ASessionThatEndsWhileTheDatabaseFailsLosesItsRunsAfterwards) {
+  const auto run = create();
+  ASSERT_EQ(state(run), domain::RunState::in_progress);
+  broken_ = true;
+  app_.workers.ended("session", "its process ended");
+  world_.timers.run_for(seconds(3));
+  EXPECT_EQ(state(run), domain::RunState::in_progress);
+  broken_ = false;
+  world_.timers.run_for(seconds(2));
+  EXPECT_EQ(state(run), domain::RunState::queued);
+  EXPECT_TRUE(disk_.tables.leases().empty());
+  EXPECT_TRUE(disk_.tables.sessions.empty());
+}
+
+TEST_F(UnsteadyStore, ACancelIsEnforcedThoughTheDatabaseFailsMeanwhile) {
+  const auto run = create();
+  ASSERT_TRUE(world_.wait(app_.runs.cancel(run.id, domain::CancelAction::interrupt)));
+  pass(seconds(4));
+  broken_ = true;
+  pass(seconds(3));
+  EXPECT_EQ(state(run), domain::RunState::in_progress);
+  broken_ = false;
+  pass(seconds(2));
+  EXPECT_EQ(state(run), domain::RunState::cancelled);
+}
+
+TEST_F(UnsteadyStore, AWorkerIsNotWelcomeWithoutItsLeases) {
+  const auto run = create();
+  // The lease never arrived, and the run cannot be read when the worker comes back.
+  app_.workers.disconnected("session", link_.get(), false);
+  int reads = 0;
+  disk_.fails = [&reads] { return ++reads == 3; };  // its row is written, the leases are read, the run is not
+  EXPECT_FALSE(hello());
+  const auto welcome = hello();
+  ASSERT_TRUE(welcome);
+  ASSERT_EQ(welcome->offers.size(), 1u);
+  EXPECT_EQ(welcome->offers[0].run.id, run.id);
+  disk_.fails = [] { return false; };
+}
+
+TEST_F(UnsteadyStore, AnOperationEndsThoughTheDatabaseFailsAtItsTime) {
+  const auto run = create();
+  ASSERT_TRUE(world_.wait(app_.runs.cancel(run.id, domain::CancelAction::interrupt)));
+  pass(seconds(6));
+  ASSERT_TRUE(world_.wait(app_.threads.begin(run.thread_id, "session")));
+  pass(seconds(29));
+  broken_ = true;
+  pass(seconds(3));
+  EXPECT_FALSE(disk_.tables.leases().empty());
+  broken_ = false;
+  pass(seconds(2));
+  EXPECT_TRUE(disk_.tables.leases().empty());
+}
+
+}  // namespace
+}  // namespace dg::simulation
