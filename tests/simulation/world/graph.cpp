@@ -6,12 +6,13 @@
 namespace dg::simulation {
 namespace {
 
+constexpr Duration read_again = std::chrono::milliseconds(200);  // after a read that failed
 constexpr std::size_t room = 6;  // unacknowledged messages before the graph waits
 
 Task<void> answer_state(app::App& app, std::shared_ptr<Wire> wire, store::CheckpointKey key,
-                        std::function<void(std::optional<store::CheckpointTuple>)> answer) {
+                        std::function<void(const Worker::Tuple&)> answer) {
   auto tuple = co_await app.context.store.checkpoint(key.thread_id, key.ns, key.checkpoint_id);
-  if (tuple) wire->to_peer([answer = std::move(answer), found = std::move(*tuple)] { answer(found); });
+  wire->to_peer([answer = std::move(answer), found = std::move(tuple)] { answer(found); });
 }
 
 // Checkpoint ids sort by time, as the library's do.
@@ -73,11 +74,19 @@ void Worker::read_state(const Exec& exec) {
   wire_->to_server([this, life = life_, wire = wire_, exec, key] {
     server_.run("get_tuple", answer_state(server_.app(), wire, key, [this, life, exec](const auto& tuple) {
                   if (life != life_) return;
-                  act([this, exec, tuple] {
-                    if (exec->dead || !std::exchange(exec->reading, false)) return;
-                    begin(exec, tuple);
-                  });
+                  act([this, exec, tuple] { take_state(exec, tuple); });
                 }));
+  });
+}
+
+void Worker::take_state(const Exec& exec, const Tuple& tuple) {
+  if (exec->dead || !exec->reading) return;
+  if (tuple) {
+    exec->reading = false;
+    return begin(exec, *tuple);
+  }
+  stage_.after(read_again, [this, life = life_, exec] {
+    if (life == life_ && exec->reading) act([this, exec] { read_state(exec); });
   });
 }
 

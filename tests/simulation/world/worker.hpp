@@ -27,6 +27,8 @@ struct GraphPlan {
 
 class Worker final : public WorkerPeer {
  public:
+  using Tuple = Result<std::optional<store::CheckpointTuple>>;
+
   Worker(Stage& stage, Network& network, Server& server, Oracle& oracle, int number, Bug bug);
 
   // The supervisor starts the process.
@@ -95,6 +97,7 @@ class Worker final : public WorkerPeer {
 
   // the graph
   void read_state(const Exec& exec);
+  void take_state(const Exec& exec, const Tuple& tuple);
   void begin(const Exec& exec, const std::optional<store::CheckpointTuple>& tuple);
   void go_on(const Exec& exec);
   void do_step(const Exec& exec);
