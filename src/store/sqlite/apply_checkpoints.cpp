@@ -84,8 +84,8 @@ void apply(WriteContext& context, const PutCheckpoint& change) {
   if (!projection.cuts.empty()) delta::put_cuts(cuts, projection.cuts);
   const bool frees = names_others(context.db, key, cuts);
   execute(context.db, upsert_checkpoint, key.thread_id, key.ns, key.checkpoint_id, c.parent_id, c.run_id,
-          json::View(c.metadata)["run_id"].string(), has_next(c.projection), c.metadata, c.channel_versions,
-          c.checkpoint.type, Blob{c.checkpoint.data}, projection.text, Blob{cuts});
+          json::View(c.metadata)["run_id"].string(), has_next(projection.text), c.metadata,
+          c.channel_versions, c.checkpoint.type, Blob{c.checkpoint.data}, projection.text, Blob{cuts});
   for (const auto& value : c.values) put_value(context, key, value);
   if (frees) collect_series(context, key.thread_id, key.ns);
   context.touch(key.thread_id);

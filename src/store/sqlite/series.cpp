@@ -33,7 +33,6 @@ constexpr std::size_t most_merged = std::size_t{256} << 10;
 // frames and checkpoints overtake one another.
 constexpr std::size_t kept_deep = 3;
 constexpr std::size_t most_kept_deep = std::size_t{16} << 10;
-constexpr std::size_t most_held = std::size_t{64} << 20;
 
 Error torn(std::int64_t series) {
   return {Errc::internal,
@@ -105,20 +104,29 @@ std::string_view to_text(SeriesKind kind) {
   return kind == SeriesKind::blob ? "blob" : "json";
 }
 
+std::size_t SeriesWriter::Series::bytes() const {
+  std::size_t bytes = newest.bytes.size();
+  for (const auto& value : earlier) bytes += value.bytes.size();
+  return bytes;
+}
+
 delta::Ref SeriesWriter::add(const SeriesKey& key, std::string_view value, NamedBy by) {
   Series& series = find(key);
+  delta::Ref ref{series.id, describe(series, value, by).encode()};
+  shed(key);
+  return ref;
+}
+
+delta::Recipe SeriesWriter::describe(Series& series, std::string_view value, NamedBy by) {
   if (series.newest.bytes == value && !value.empty()) {
     if (series.loose == Loose::newest && by == NamedBy::checkpoint) {
       series.loose = Loose::none;
       save(series);
     }
-    return {series.id, series.newest.recipe.encode()};
+    return series.newest.recipe;
   }
   const auto known = std::ranges::find(series.earlier, value, &Value::bytes);
-  if (known != series.earlier.end()) return {series.id, known->recipe.encode()};
-  auto recipe = change(series, value, by).encode();
-  shed(key);
-  return {series.id, std::move(recipe)};
+  return known != series.earlier.end() ? known->recipe : change(series, value, by);
 }
 
 delta::Recipe SeriesWriter::change(Series& series, std::string_view value, NamedBy by) {
@@ -126,12 +134,13 @@ delta::Recipe SeriesWriter::change(Series& series, std::string_view value, Named
   auto next = delta::describe({newest.bytes, newest.recipe}, series.size, value);
   if (next.literal.empty() && value.size() < newest.bytes.size()) return std::move(next.recipe);
   append(series, next.literal);
-  held_bytes_ += value.size() - newest.bytes.size();
-  if (newest.bytes.size() <= most_kept_deep) {
+  held_bytes_ -= series.bytes();
+  if (!newest.bytes.empty() && newest.bytes.size() <= most_kept_deep) {
     series.earlier.push_front(std::move(newest));
     if (series.earlier.size() > kept_deep) series.earlier.pop_back();
   }
   newest = {std::string(value), std::move(next.recipe)};
+  held_bytes_ += series.bytes();
   if (series.loose != Loose::none) {
     series.loose = Loose::earlier;
   } else if (by == NamedBy::frame) {
@@ -159,7 +168,7 @@ SeriesWriter::Series& SeriesWriter::find(const SeriesKey& key) {
   const auto [found, is_new] = known_.try_emplace(key);
   if (is_new) {
     load(key, found->second);
-    held_bytes_ += found->second.newest.bytes.size();
+    held_bytes_ += found->second.bytes();
     uses_.push_front(key);
   } else {
     uses_.splice(uses_.begin(), uses_, found->second.use);
@@ -185,9 +194,9 @@ void SeriesWriter::load(const SeriesKey& key, Series& out) {
 }
 
 void SeriesWriter::shed(const SeriesKey& keep) {
-  while (held_bytes_ > most_held && uses_.back() != keep) {
+  while (held_bytes_ > most_held_ && uses_.back() != keep) {
     const auto oldest = known_.find(uses_.back());
-    held_bytes_ -= oldest->second.newest.bytes.size();
+    held_bytes_ -= oldest->second.bytes();
     known_.erase(oldest);
     uses_.pop_back();
   }
@@ -196,7 +205,7 @@ void SeriesWriter::shed(const SeriesKey& keep) {
 void SeriesWriter::forget(const std::string& thread_id) {
   auto at = known_.lower_bound({thread_id, "", "", SeriesKind::blob});
   while (at != known_.end() && at->first.thread_id == thread_id) {
-    held_bytes_ -= at->second.newest.bytes.size();
+    held_bytes_ -= at->second.bytes();
     uses_.erase(at->second.use);
     at = known_.erase(at);
   }

@@ -7,7 +7,6 @@
 #include <map>
 #include <string>
 #include <string_view>
-#include <tuple>
 
 #include "store/delta/document.hpp"
 #include "store/delta/recipe.hpp"
@@ -39,7 +38,9 @@ enum class Loose { none, newest, earlier };
 // its connection.
 class SeriesWriter {
  public:
-  explicit SeriesWriter(Database& db) : db_(db) {}
+  // Keeps about `most_held` bytes of values, and always those of the series that was written last.
+  explicit SeriesWriter(Database& db, std::size_t most_held = std::size_t{64} << 20)
+      : db_(db), most_held_(most_held) {}
 
   // Stores what is new in the value. One that equals the series' newest takes nothing.
   delta::Ref add(const SeriesKey& key, std::string_view value, NamedBy by);
@@ -47,6 +48,7 @@ class SeriesWriter {
   void forget();
   // Must be called when the series of the thread were changed by others than `add`.
   void forget(const std::string& thread_id);
+  std::size_t held_bytes() const { return held_bytes_; }
 
  private:
   struct Value {
@@ -61,16 +63,20 @@ class SeriesWriter {
     Value newest;
     std::deque<Value> earlier;  // small ones, the latest first
     std::list<SeriesKey>::iterator use;
+
+    std::size_t bytes() const;  // of the values that it keeps
   };
 
   Series& find(const SeriesKey& key);
   void load(const SeriesKey& key, Series& out);
   void append(Series& series, std::string_view literal);
+  delta::Recipe describe(Series& series, std::string_view value, NamedBy by);
   delta::Recipe change(Series& series, std::string_view value, NamedBy by);
   void save(const Series& series);
   void shed(const SeriesKey& keep);
 
   Database& db_;
+  std::size_t most_held_;
   std::map<SeriesKey, Series> known_;
   std::list<SeriesKey> uses_;  // the latest first
   std::size_t held_bytes_ = 0;
