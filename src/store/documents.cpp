@@ -37,6 +37,18 @@ bool label_matches(const std::string& label, const std::string& pattern) {
   return pattern == "*" || label == pattern;
 }
 
+bool has_prefix(const std::vector<std::string>& ns, const std::vector<std::string>& prefix) {
+  return ns.size() >= prefix.size() &&
+         std::equal(prefix.begin(), prefix.end(), ns.begin(),
+                    [](const auto& p, const auto& l) { return label_matches(l, p); });
+}
+
+bool has_suffix(const std::vector<std::string>& ns, const std::vector<std::string>& suffix) {
+  return ns.size() >= suffix.size() &&
+         std::equal(suffix.rbegin(), suffix.rend(), ns.rbegin(),
+                    [](const auto& p, const auto& l) { return label_matches(l, p); });
+}
+
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> channel_versions(std::string_view json) {
@@ -106,16 +118,19 @@ bool item_matches(std::string_view value, std::string_view filter) {
                              [&](const auto& m) { return matches(whole[m.key], m.value); });
 }
 
-bool has_prefix(const std::vector<std::string>& ns, const std::vector<std::string>& prefix) {
-  return ns.size() >= prefix.size() &&
-         std::equal(prefix.begin(), prefix.end(), ns.begin(),
-                    [](const auto& p, const auto& l) { return label_matches(l, p); });
+void NamespaceMatches::add(std::vector<std::string> ns) {
+  if (!has_prefix(ns, search_.prefix) || !has_suffix(ns, search_.suffix)) return;
+  if (search_.max_depth > 0 && std::ssize(ns) > search_.max_depth)
+    ns.resize(static_cast<std::size_t>(search_.max_depth));
+  found_.insert(std::move(ns));
 }
 
-bool has_suffix(const std::vector<std::string>& ns, const std::vector<std::string>& suffix) {
-  return ns.size() >= suffix.size() &&
-         std::equal(suffix.rbegin(), suffix.rend(), ns.rbegin(),
-                    [](const auto& p, const auto& l) { return label_matches(l, p); });
+std::vector<std::vector<std::string>> NamespaceMatches::page() const {
+  std::vector<std::vector<std::string>> out;
+  std::int64_t place = 0;
+  for (const auto& ns : found_)
+    if (place++ >= search_.offset && std::ssize(out) < search_.limit) out.push_back(ns);
+  return out;
 }
 
 }  // namespace dg::store

@@ -3,10 +3,13 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "store/records.hpp"
 
 namespace dg::store {
 
@@ -25,8 +28,18 @@ std::string projection_in(std::string projection, const std::string& thread_id);
 
 // Whether an item's value satisfies an ItemSearch's filter.
 bool item_matches(std::string_view value, std::string_view filter);
-// Patterns of a NamespaceSearch: "*" matches any label.
-bool has_prefix(const std::vector<std::string>& ns, const std::vector<std::string>& prefix);
-bool has_suffix(const std::vector<std::string>& ns, const std::vector<std::string>& suffix);
+
+// What a NamespaceSearch gives of the namespaces that it is shown: cut to its depth, each once, in the order
+// of their labels, its page of them. The search outlives it.
+class NamespaceMatches {
+ public:
+  explicit NamespaceMatches(const NamespaceSearch& search) : search_(search) {}
+  void add(std::vector<std::string> ns);
+  std::vector<std::vector<std::string>> page() const;
+
+ private:
+  const NamespaceSearch& search_;
+  std::set<std::vector<std::string>> found_;
+};
 
 }  // namespace dg::store

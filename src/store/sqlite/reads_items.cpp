@@ -73,20 +73,12 @@ std::vector<Item> read_items(Database& db, const ItemSearch& search) {
 }
 
 std::vector<std::vector<std::string>> read_namespaces(Database& db, const NamespaceSearch& search) {
-  std::set<std::vector<std::string>> found;
+  NamespaceMatches matches(search);
   for (Query query(db, select_namespaces); query.next();) {
     query.skip();
-    auto ns = list_from(query.view());
-    if (!has_prefix(ns, search.prefix) || !has_suffix(ns, search.suffix)) continue;
-    if (search.max_depth > 0 && std::ssize(ns) > search.max_depth)
-      ns.resize(static_cast<std::size_t>(search.max_depth));
-    found.insert(std::move(ns));
+    matches.add(list_from(query.view()));
   }
-  std::vector<std::vector<std::string>> out;
-  std::int64_t place = 0;
-  for (const auto& ns : found)
-    if (place++ >= search.offset && std::ssize(out) < search.limit) out.push_back(ns);
-  return out;
+  return matches.page();
 }
 
 std::vector<Session> read_sessions(Database& db) {

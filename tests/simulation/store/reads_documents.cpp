@@ -171,19 +171,9 @@ std::vector<Item> read_items(const Tables& tables, const ItemSearch& search) {
 }
 
 std::vector<std::vector<std::string>> read_namespaces(const Tables& tables, const NamespaceSearch& search) {
-  std::set<std::vector<std::string>> found;
-  for (const auto& [key, item] : tables.items) {
-    auto ns = item.ns;
-    if (!has_prefix(ns, search.prefix) || !has_suffix(ns, search.suffix)) continue;
-    if (search.max_depth > 0 && std::ssize(ns) > search.max_depth)
-      ns.resize(static_cast<std::size_t>(search.max_depth));
-    found.insert(std::move(ns));
-  }
-  std::vector<std::vector<std::string>> out;
-  std::int64_t place = 0;
-  for (const auto& ns : found)
-    if (place++ >= search.offset && std::ssize(out) < search.limit) out.push_back(ns);
-  return out;
+  NamespaceMatches matches(search);
+  for (const auto& [key, item] : tables.items) matches.add(item.ns);
+  return matches.page();
 }
 
 }  // namespace dg::simulation
