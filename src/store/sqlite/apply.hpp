@@ -71,6 +71,8 @@ void apply(WriteContext& context, const PutGraph& change);
 void merge_segments(Database& db, std::string_view run_id);
 // Removes the checkpoints that the run wrote, with what hangs on them.
 void erase_checkpoints_of_writer(WriteContext& context, const std::string& run_id);
+// Removes the checkpoints of a thread with their values and writes, but not its large values.
+void erase_checkpoints_of_thread(Database& db, const std::string& thread_id);
 // Removes the large values of a thread.
 void erase_series_of_thread(WriteContext& context, const std::string& thread_id);
 // Removes what no checkpoint and no frame names of the large values of the namespace.

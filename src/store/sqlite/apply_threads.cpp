@@ -52,10 +52,6 @@ constexpr std::string_view delete_segments =
 constexpr std::string_view delete_of_thread[] = {
     "DELETE FROM runs WHERE thread_id = ?",
     "DELETE FROM leases WHERE thread_id = ?",
-    "DELETE FROM checkpoints WHERE thread_id = ?",
-    "DELETE FROM checkpoint_values WHERE thread_id = ?",
-    "DELETE FROM checkpoint_writes WHERE thread_id = ?",
-    "DELETE FROM checkpoint_tasks WHERE thread_id = ?",
     "DELETE FROM threads WHERE id = ?",
 };
 
@@ -87,6 +83,7 @@ void apply(WriteContext& context, const EraseThread& change) {
   execute(context.db, mark_runs_erased, change.id);
   execute(context.db, delete_segments, change.id);
   for (const auto statement : delete_of_thread) execute(context.db, statement, change.id);
+  erase_checkpoints_of_thread(context.db, change.id);
   erase_series_of_thread(context, change.id);
   mark_erased(context.db, domain::AggregateType::thread, change.id);
 }

@@ -83,11 +83,15 @@ void erase_selected(WriteContext& context, std::string_view select, const std::s
 
 }  // namespace
 
+void erase_checkpoints_of_thread(Database& db, const std::string& thread_id) {
+  for (const auto statement : delete_of_thread) execute(db, statement, thread_id);
+}
+
 void apply(WriteContext& context, const EraseCheckpoints& change) {
   if (change.keep_latest) {
     erase_selected(context, select_older, change.thread_id);
   } else {
-    for (const auto statement : delete_of_thread) execute(context.db, statement, change.thread_id);
+    erase_checkpoints_of_thread(context.db, change.thread_id);
     for (const auto& ns : namespaces_with_series(context.db, change.thread_id))
       collect_series(context, change.thread_id, ns);
   }
