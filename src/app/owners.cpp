@@ -118,9 +118,12 @@ Task<Status> Owners::apply(const Key& key, Inbox& inbox, std::vector<OwnerMessag
     } else if (auto* saved = std::get_if<CheckpointSaid>(&message.body)) {
       saved->checkpoint.key.thread_id = inbox.thread_id;
       const auto& place = saved->checkpoint.key;
-      if (inbox.is_run) saved->checkpoint.run_id = key.first;
-      if (inbox.is_run) facts.events.push_back(checkpoint_saved(place, inbox.revision));
-      if (inbox.has_thread) facts.events.push_back(state_updated(place));
+      if (inbox.is_run) {
+        saved->checkpoint.run_id = key.first;
+        facts.events.push_back(checkpoint_saved(place, inbox.revision));
+      } else if (inbox.has_thread) {
+        facts.events.push_back(state_updated(place));
+      }
       checkpoint = true;
       commit.changes.emplace_back(store::PutCheckpoint{std::move(saved->checkpoint)});
     } else if (auto* pending = std::get_if<WritesSaid>(&message.body)) {
