@@ -293,6 +293,26 @@ def test_what_langgraph_json_names_elsewhere_reloads_the_worker(project: Project
     until(lambda: found() == {"shade": "very light", "COLOUR": "white"}, lambda: server.output)
 
 
+def test_a_reload_configures_graphs_that_are_new_or_changed(project: Project) -> None:
+    server = DevServer(project)
+    server.wait_workers()
+    config = json.loads((project.path / "langgraph.json").read_text())
+    config["graphs"]["late"] = "./three_nodes.py:graph"
+    configured = {"three_nodes": {"context": {"tone": "calm"}}, "late": {"configurable": {"model": "m"}}}
+    config["env"] = {"LANGGRAPH_CONFIG": json.dumps(configured)}
+    (project.path / "langgraph.json").write_text(json.dumps(config))
+
+    def assistant(graph: str) -> dict[str, object]:
+        (found,) = server.api.post("/assistants/search", {"graph_id": graph})
+        return dict(found)
+
+    until(lambda: server.api.post("/assistants/search", {"graph_id": "late"}), lambda: server.output)
+    assert assistant("late")["config"] == {"configurable": {"model": "m"}}
+    until(lambda: assistant("three_nodes")["context"] == {"tone": "calm"}, lambda: server.output)
+    assert assistant("three_nodes")["version"] == 2
+    until(lambda: run(server, "late", {"steps": []}).get("steps") == ["a", "b", "c"], lambda: server.output)
+
+
 def test_a_python_without_langgraph_is_told_once_what_mends_it(project: Project) -> None:
     """The worker is tried again and again without a word, and serves as soon as the Python has what it needs."""
     environment, tries = project.base / "environment", project.base / "tries"

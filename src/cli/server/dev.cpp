@@ -94,6 +94,13 @@ struct Dev : SystemWorld {
   std::unique_ptr<FileWatch> watch;
 };
 
+// langgraph.json and .env may name other graphs, and configure them otherwise, than before. A file that
+// cannot be read changes nothing: the new processes say what is wrong with it.
+Task<void> reload(Dev& dev, fs::path config) {
+  if (const auto project = read_project(config)) co_await declare_graphs(dev.instance->app(), *project);
+  dev.supervisor->reload();
+}
+
 Task<void> begin(Dev& dev, const DevOptions& options, const Project& project, const DataFolder& data,
                  std::string token) {
   if (const auto started = co_await dev.instance->start(); !started) {
@@ -117,8 +124,9 @@ Task<void> begin(Dev& dev, const DevOptions& options, const Project& project, co
   dev.supervisor = std::make_unique<Supervisor>(dev.io, dev.env, std::move(*supervised));
   dev.supervisor->start();
   if (!options.reload) co_return;
-  dev.watch =
-      std::make_unique<FileWatch>(dev.io, dev.env, sources_of(project), [&dev] { dev.supervisor->reload(); });
+  dev.watch = std::make_unique<FileWatch>(
+      dev.io, dev.env, sources_of(project),
+      [&dev, config = project.config] { spawn(dev.io.get_executor(), "reload", reload(dev, config)); });
   spawn(dev.io.get_executor(), "file watch", dev.watch->run());
 }
 
