@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -26,5 +27,16 @@ def bind(
     if graph.name == _DEFAULT_NAME:
         update["name"] = graph_id
     if saver is not None:
-        saver.projector = Projector(graph)  # type: ignore[attr-defined]
+        saver.projector = _projector_of(graph)  # type: ignore[attr-defined]
     return graph.copy(update=update)
+
+
+_projectors: weakref.WeakKeyDictionary[Any, Projector] = weakref.WeakKeyDictionary()
+
+
+def _projector_of(graph: AnyGraph) -> Projector:
+    """Made once for each graph, which a run of a graph without a factory shares with all others."""
+    projector = _projectors.get(graph)
+    if projector is None:
+        projector = _projectors[graph] = Projector(graph)
+    return projector

@@ -3,10 +3,15 @@ graph's code.
 
 A projection is the library's own view: ``get_state`` of the graph over a saver that holds nothing but the one
 checkpoint. It equals what ``get_state_history`` says later, once the patches of the tasks' writes are
-applied."""
+applied.
+
+``get_state`` prepares the next tasks to be executed, which takes three times as long as to name them, so the
+functions beneath it are called. They are the library's private ones: where they are missing, or refuse,
+``get_state`` is asked."""
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -16,6 +21,15 @@ from langgraph.checkpoint.base import BaseCheckpointSaver, Checkpoint, Checkpoin
 from langgraph.pregel import Pregel
 from langgraph.pregel.debug import tasks_w_writes
 from langgraph.types import PregelTask
+
+try:
+    from langgraph.pregel._algo import prepare_next_tasks
+    from langgraph.pregel._checkpoint import channels_from_checkpoint
+    from langgraph.pregel._io import read_channels
+
+    HAS_PARTS = True
+except ImportError:
+    HAS_PARTS = False
 
 from . import jsonable
 from .shapes import task_to_json
@@ -62,7 +76,7 @@ class Projector:
 
     def __init__(self, graph: AnyGraph) -> None:
         self._graph = graph.copy(update={"checkpointer": _OneTupleSaver(), "store": None, "cache": None})
-        self._graphs: dict[str, AnyGraph] = {"": self._graph}
+        self._known = {"": _Level(self._graph)}
 
     def checkpoint(
         self,
@@ -113,6 +127,12 @@ class Projector:
             return None
 
     def _project(self, saved: CheckpointTuple) -> bytes:
+        if HAS_PARTS and (level := self._level(saved.config["configurable"]["checkpoint_ns"])):
+            with contextlib.suppress(Exception):
+                return level.project(saved)
+        return self._project_whole(saved)
+
+    def _project_whole(self, saved: CheckpointTuple) -> bytes:
         _held.set(saved)
         snapshot = self._graph.get_state(_mutable(saved.config))
         return jsonable.dumps(
@@ -126,7 +146,7 @@ class Projector:
 
     def _patch(self, writes: Sequence[tuple[str, Any]], channels: set[str], ns: str) -> bytes:
         pending = [("task", channel, value) for channel, value in writes]
-        keys = self._graph_of(ns).stream_channels_asis
+        keys = (self._level(ns) or self._known[""]).graph.stream_channels_asis
         (task,) = tasks_w_writes([PregelTask("task", "", ())], pending, None, keys)
         patch: dict[str, Any] = {}
         if _ERROR in channels:
@@ -137,21 +157,51 @@ class Projector:
             patch["result"] = task.result
         return jsonable.dumps(patch)
 
-    def _graph_of(self, ns: str) -> AnyGraph:
-        """The (sub)graph whose tasks a namespace holds, by its node names; the root where none is known."""
+    def _level(self, ns: str) -> _Level | None:
+        """The (sub)graph whose tasks a namespace holds, by its node names; None where none is known."""
         path = "|".join(part for part in (p.split(":")[0] for p in ns.split("|")) if not part.isdigit())
-        found = self._graphs.get(path)
-        if found is None:
-            found = next(
-                (
-                    g
-                    for _, g in self._graph.get_subgraphs(namespace=path, recurse=True)
-                    if isinstance(g, Pregel)
-                ),
-                self._graph,
-            )
-            self._graphs[path] = found
-        return found
+        if path not in self._known:
+            found = self._graph.get_subgraphs(namespace=path, recurse=True)
+            graph = next((g for _, g in found if isinstance(g, Pregel)), None)
+            if graph is None:
+                return None
+            self._known[path] = _Level(graph)
+        return self._known[path]
+
+
+class _Level:
+    """A graph of the tree that a root graph and its subgraphs are."""
+
+    def __init__(self, graph: AnyGraph) -> None:
+        self.graph = graph
+        self._subgraphs = frozenset(name for name, _ in graph.get_subgraphs())
+
+    def project(self, saved: CheckpointTuple) -> bytes:
+        """What ``get_state`` says of a checkpoint of this graph; raises where it cannot tell."""
+        graph, checkpoint = self.graph, saved.checkpoint.copy()
+        graph._migrate_checkpoint(checkpoint)
+        step = saved.metadata.get("step", -1) + 1
+        channels, managed = channels_from_checkpoint(graph.channels, checkpoint)
+        tasks = prepare_next_tasks(
+            checkpoint, [], graph.nodes, channels, managed, saved.config, step, step + 2, for_execution=False
+        ).values()
+        return jsonable.dumps(
+            {
+                "values": read_channels(channels, graph.stream_channels_asis),
+                "next": [task.name for task in tasks],
+                "created_at": checkpoint["ts"],
+                "tasks": [task_to_json(self._placed(task, saved.config["configurable"])) for task in tasks],
+            }
+        )
+
+    def _placed(self, task: PregelTask, address: dict[str, Any]) -> PregelTask:
+        """The task with the place where its subgraph, if it has one, keeps checkpoints."""
+        if task.name not in self._subgraphs:
+            return task
+        own = f"{task.name}:{task.id}"
+        ns = f"{address['checkpoint_ns']}|{own}" if address["checkpoint_ns"] else own
+        place = {"thread_id": address["thread_id"], "checkpoint_ns": ns}
+        return PregelTask(task.id, task.name, task.path, state={"configurable": place})
 
 
 def _mutable(config: RunnableConfig) -> RunnableConfig:

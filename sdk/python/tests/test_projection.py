@@ -18,7 +18,7 @@ from langgraph.types import Command, Send, interrupt
 from pydantic import BaseModel
 from typing_extensions import TypedDict
 
-from duragraph_host import jsonable
+from duragraph_host import jsonable, projection
 from duragraph_host.binding import bind
 from duragraph_host.projection import Projector
 from duragraph_host.shapes import snapshot_to_json
@@ -186,6 +186,23 @@ def test_equals_history(name: str) -> None:
 def test_equals_history_for_each_durability(name: str, durability: str) -> None:
     make, inputs = CASES[name]
     graph, saver, _ = plays(make(), inputs, durability)
+    assert check(graph, saver) == len(saver.projections)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_needs_no_get_state(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library's parts are found and take what they are given: get_state costs three times as much."""
+    make, inputs = CASES[name]
+    monkeypatch.delattr(Projector, "_project_whole")
+    _, saver, _ = plays(make(), inputs)
+    assert all(projection is not None for projection in saver.projections.values())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_equals_history_without_the_parts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    make, inputs = CASES[name]
+    monkeypatch.setattr(projection, "HAS_PARTS", False)
+    graph, saver, _ = plays(make(), inputs)
     assert check(graph, saver) == len(saver.projections)
 
 
