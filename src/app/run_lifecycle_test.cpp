@@ -193,6 +193,22 @@ TEST_F(RunLifecycle, OnlyARunThatIsNotActiveCanBeDeleted) {
   EXPECT_EQ(server_.events(run).back(), "RunDeleted") << "the tombstone stays";
 }
 
+// What is executed goes on from the checkpoints of the runs before it.
+TEST_F(RunLifecycle, ARunOfAThreadThatExecutesAnotherIsDeletedLater) {
+  TestWorker worker(server_);
+  const auto first = server_.create(server_.make_thread());
+  worker.say(first, 1, checkpoint("1", "{}"));
+  worker.complete(first, 2);
+  const auto second = server_.create(first.thread_id);
+  const auto refused = server_.wait(server_.app().runs.remove(first.id));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::busy);
+  EXPECT_THAT(refused.error().message, HasSubstr(second.id));
+  worker.complete(second, 1);
+  EXPECT_TRUE(server_.wait(server_.app().runs.remove(first.id)));
+  EXPECT_FALSE(server_.get(server_.store().state(first.thread_id, "", "1")));
+}
+
 TEST_F(RunLifecycle, ARunIsFoundOnItsOwnThreadOnly) {
   const auto run = server_.create();
   const auto elsewhere = server_.wait(server_.app().runs.get(run.id, server_.make_thread()));
