@@ -238,16 +238,20 @@ void Clients::follow(const std::string& run_id, Dice dice) {
 
 void Clients::attach(const ReaderPtr& reader) {
   if (reader->done) return;
-  const auto again = [this, reader](Duration pause) {
-    stage_.after(pause, [this, reader] { attach(reader); });
-  };
+  const auto again = [this, reader] { attach(reader); };
   reader->wire = server_.connect();
-  if (!reader->wire) return again(milliseconds(300));
+  if (!reader->wire) {
+    stage_.after(milliseconds(300), again);
+    return;
+  }
   wires_.push_back(reader->wire);
-  reader->wire->on_peer_closed = [reader, again](std::uint16_t) {
+  // The reader owns the wire, which owns this.
+  reader->wire->on_peer_closed = [this, held = std::weak_ptr(reader)](std::uint16_t) {
+    const auto reader = held.lock();
+    if (!reader) return;
     reader->served = false;
     reader->wire = nullptr;
-    again(milliseconds(20));
+    stage_.after(milliseconds(20), [this, reader] { attach(reader); });
   };
   reader->wire->to_server([this, reader, wire = reader->wire] {
     reader->served = true;

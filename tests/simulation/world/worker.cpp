@@ -165,10 +165,11 @@ void Worker::connect() {
   if (wire_) return;
   wire_ = server_.connect();
   if (!wire_) return again();
-  wire_->on_peer_closed = [this, life = life_, wire = wire_](std::uint16_t code) {
-    if (life != life_ || wire != wire_) return;
-    act([this, wire, code] {
-      if (wire == wire_) lost(code);
+  const auto is_this = [this, number = wire_->number] { return wire_ && wire_->number == number; };
+  wire_->on_peer_closed = [this, life = life_, is_this](std::uint16_t code) {
+    if (life != life_ || !is_this()) return;
+    act([this, is_this, code] {
+      if (is_this()) lost(code);
     });
   };
   app::Hello hello;
