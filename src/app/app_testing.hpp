@@ -186,6 +186,7 @@ class TestWorker {
     return welcome;
   }
   void disconnect(bool clean = false) {
+    server_.app().owners.disconnected(link_.get());
     server_.app().workers.disconnected(session_, link_.get(), clean);
     server_.settle();
   }

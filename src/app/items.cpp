@@ -14,18 +14,15 @@ Status check_namespace(const std::vector<std::string>& ns) {
   return {};
 }
 
-void add_item(store::Commit& commit, std::vector<std::string> ns, std::string key, std::string value) {
-  if (value == "null") {
-    commit.changes.emplace_back(store::EraseItem{std::move(ns), std::move(key)});
-  } else {
-    commit.changes.emplace_back(store::PutItem{std::move(ns), std::move(key), std::move(value)});
-  }
+store::Change item_change(std::vector<std::string> ns, std::string key, std::string value) {
+  if (value == "null") return store::EraseItem{std::move(ns), std::move(key)};
+  return store::PutItem{std::move(ns), std::move(key), std::move(value)};
 }
 
 Task<Status> put_item(Context& context, std::vector<std::string> ns, std::string key, std::string value) {
   if (auto valid = check_namespace(ns); !valid) co_return valid;
   store::Commit commit;
-  add_item(commit, std::move(ns), std::move(key), std::move(value));
+  commit.changes.push_back(item_change(std::move(ns), std::move(key), std::move(value)));
   const auto done = co_await context.store.commit(std::move(commit));
   if (!done) co_return fail(done.error());
   co_return Status{};

@@ -12,8 +12,8 @@ namespace dg::app {
 // root that graph libraries keep for themselves.
 Status check_namespace(const std::vector<std::string>& ns);
 
-// Adds the item to a commit; the value "null" deletes it.
-void add_item(store::Commit& commit, std::vector<std::string> ns, std::string key, std::string value);
+// The change that writes the item; the value "null" deletes it.
+store::Change item_change(std::vector<std::string> ns, std::string key, std::string value);
 
 // Checks the namespace and writes the item; the value "null" deletes it.
 Task<Status> put_item(Context& context, std::vector<std::string> ns, std::string key, std::string value);

@@ -1,6 +1,7 @@
 #include "app/owners.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 #include "app/items.hpp"
 #include "base/log.hpp"
@@ -10,6 +11,7 @@ namespace {
 
 constexpr std::size_t commit_messages_max = 512;
 constexpr std::size_t commit_bytes_max = 8u << 20;
+constexpr std::size_t end_bytes_max = 256u << 10;
 
 store::NewEvent checkpoint_saved(const store::CheckpointKey& key, const std::string& revision) {
   const domain::RunEvent event = domain::CheckpointSaved{key.checkpoint_id, key.ns, revision};
@@ -37,6 +39,15 @@ void Owners::receive(OwnerMessage message, std::shared_ptr<WorkerLink> link) {
   spawn(context_.env.timers.executor(), "owner", drain(key, inbox));
 }
 
+void Owners::disconnected(const WorkerLink* link) {
+  std::erase_if(inboxes_, [&](const auto& entry) {
+    Inbox& inbox = *entry.second;
+    if (inbox.link.get() != link) return false;
+    inbox.known = false;
+    return !inbox.draining;
+  });
+}
+
 Task<Status> Owners::look_up(const Key& key, Inbox& inbox) {
   const auto lease = co_await context_.store.lease(key.first);
   if (!lease) co_return fail(lease.error());
@@ -46,7 +57,10 @@ Task<Status> Owners::look_up(const Key& key, Inbox& inbox) {
   inbox.applied_n = (*lease)->applied_n;
   inbox.is_run = (*lease)->kind == store::LeaseKind::run;
   if (const auto session = workers_.session((*lease)->session_id)) inbox.revision = session->revision;
-  if (inbox.is_run) co_return Status{};
+  if (inbox.is_run) {
+    inbox.known = true;
+    co_return Status{};
+  }
   // Code outside of runs may keep checkpoints under ids that are no threads.
   const auto thread = co_await context_.store.thread(inbox.thread_id);
   if (!thread) co_return fail(thread.error());
@@ -55,103 +69,141 @@ Task<Status> Owners::look_up(const Key& key, Inbox& inbox) {
 }
 
 Task<void> Owners::drain(Key key, std::shared_ptr<Inbox> inbox) {
-  Status status = co_await look_up(key, *inbox);
+  Status status = inbox->known ? Status{} : co_await look_up(key, *inbox);
   while (status && !inbox->waiting.empty()) {
-    std::vector<OwnerMessage> batch;
-    std::size_t bytes = 0;
-    std::int64_t due = inbox->applied_n + 1;
-    while (!inbox->waiting.empty() && batch.size() < commit_messages_max && bytes < commit_bytes_max) {
-      auto& next = inbox->waiting.front();
-      if (next.n <= inbox->applied_n) {  // sent again after a lost connection
-        if (next.reply_id != 0) inbox->link->send(Replied{next.reply_id});
-        inbox->waiting.pop_front();
-        inbox->link->send(Ack{key.first, key.second, inbox->applied_n});
-        continue;
-      }
-      if (next.n != due) break;  // after this batch it is a repeat, or there is a gap
-      ++due;
-      bytes += next.bytes;
-      batch.push_back(std::move(next));
-      inbox->waiting.pop_front();
-    }
-    if (batch.empty() && inbox->waiting.empty()) continue;
-    if (batch.empty()) {
-      inbox->link->close(4400, "the numbers of a run's messages have a gap");
-      inbox->waiting.clear();
+    auto messages = take_due(key, *inbox);
+    if (messages.empty() && inbox->waiting.empty()) break;
+    if (messages.empty()) {
+      status = fail(Errc::invalid_argument, "the numbers of a run's messages have a gap");
       break;
     }
-    status = co_await apply(key, *inbox, std::move(batch));
+    status = co_await apply(key, *inbox, std::move(messages));
     if (status) inbox->link->send(Ack{key.first, key.second, inbox->applied_n});
     inbox->applied.notify_all();
   }
-  if (!status && status.error().code == Errc::superseded) {
-    inbox->dead = true;
-    inbox->link->send(Superseded{key.first, key.second, status.error().message});
-  } else if (!status && status.error().code == Errc::invalid_argument) {
-    inbox->link->close(4400, status.error().message);
-  } else if (!status) {
-    // The database failed. The worker keeps what was not acknowledged and sends it again.
-    log::error("messages of {} could not be applied: {}", key.first, status.error().message);
-    inbox->link->close(1001, "the database is failing");
-  }
+  if (!status) say_why(key, *inbox, status.error());
   inbox->draining = false;
   inbox->applied.notify_all();
-  inboxes_.erase(key);
+  if (!status || !inbox->known) inboxes_.erase(key);
 }
 
-Task<Status> Owners::apply(const Key& key, Inbox& inbox, std::vector<OwnerMessage> messages) {
-  store::Commit commit;
+std::vector<OwnerMessage> Owners::take_due(const Key& key, Inbox& inbox) {
+  std::vector<OwnerMessage> due;
+  std::size_t bytes = 0;
+  std::int64_t next_n = inbox.applied_n + 1;
+  while (!inbox.waiting.empty() && due.size() < commit_messages_max && bytes < commit_bytes_max) {
+    auto& next = inbox.waiting.front();
+    if (next.n <= inbox.applied_n) {  // sent again after a lost connection
+      if (next.reply_id != 0) inbox.link->send(Replied{next.reply_id});
+      inbox.waiting.pop_front();
+      inbox.link->send(Ack{key.first, key.second, inbox.applied_n});
+      continue;
+    }
+    if (next.n != next_n) break;  // after this batch it is a repeat, or there is a gap
+    ++next_n;
+    bytes += next.bytes;
+    due.push_back(std::move(next));
+    inbox.waiting.pop_front();
+  }
+  return due;
+}
+
+void Owners::say_why(const Key& key, Inbox& inbox, const Error& error) {
+  inbox.waiting.clear();
+  if (error.code == Errc::superseded) {
+    inbox.link->send(Superseded{key.first, key.second, error.message});
+  } else if (error.code == Errc::invalid_argument) {
+    inbox.link->close(4400, error.message);
+  } else {
+    // The database failed. The worker keeps what was not acknowledged and sends it again.
+    log::error("messages of {} could not be applied: {}", key.first, error.message);
+    inbox.link->close(1001, "the database is failing");
+  }
+}
+
+struct Owners::Batch {
+  std::int64_t last_n = 0;
+  std::size_t bytes = 0;
+  std::vector<store::CheckpointKey> checkpoints;  // that it saves
+  std::vector<store::Change> changes;
   std::vector<store::Frame> frames;
-  store::Append facts{domain::AggregateType::run, key.first, std::nullopt, inbox.thread_id, {}};
-  if (!inbox.is_run)
-    facts = {domain::AggregateType::thread, inbox.thread_id, std::nullopt, inbox.thread_id, {}};
-  const CompleteSaid* complete = nullptr;
-  bool checkpoint = false;
-  std::int64_t last_n = inbox.applied_n;
-  for (auto& message : messages) {
-    complete = std::get_if<CompleteSaid>(&message.body);
-    if (complete != nullptr) break;  // nothing may follow the end
+
+  void take(OwnerMessage message, const Key& key, const Inbox& inbox) {
     last_n = message.n;
+    bytes += message.bytes;
     if (auto* some = std::get_if<FramesSaid>(&message.body)) {
       // An operation has no stream.
       if (inbox.is_run) std::ranges::move(some->frames, std::back_inserter(frames));
     } else if (auto* saved = std::get_if<CheckpointSaid>(&message.body)) {
       saved->checkpoint.key.thread_id = inbox.thread_id;
-      const auto& place = saved->checkpoint.key;
-      if (inbox.is_run) {
-        saved->checkpoint.run_id = key.first;
-        facts.events.push_back(checkpoint_saved(place, inbox.revision));
-      } else if (inbox.has_thread) {
-        facts.events.push_back(state_updated(place));
-      }
-      checkpoint = true;
-      commit.changes.emplace_back(store::PutCheckpoint{std::move(saved->checkpoint)});
+      if (inbox.is_run) saved->checkpoint.run_id = key.first;
+      checkpoints.push_back(saved->checkpoint.key);
+      changes.emplace_back(store::PutCheckpoint{std::move(saved->checkpoint)});
     } else if (auto* pending = std::get_if<WritesSaid>(&message.body)) {
       pending->writes.key.thread_id = inbox.thread_id;
-      commit.changes.emplace_back(store::PutWrites{std::move(pending->writes)});
+      changes.emplace_back(store::PutWrites{std::move(pending->writes)});
     } else if (auto* items = std::get_if<ItemsSaid>(&message.body)) {
       for (auto& put : items->puts)
-        add_item(commit, std::move(put.ns), std::move(put.key), std::move(put.value));
+        changes.push_back(item_change(std::move(put.ns), std::move(put.key), std::move(put.value)));
     }
   }
-  if (last_n > inbox.applied_n) {
-    commit.conditions.emplace_back(store::Fence{key.first, key.second, inbox.applied_n + 1, last_n});
-    if (!facts.events.empty()) commit.appends.push_back(std::move(facts));
-    if (checkpoint && inbox.is_run) commit.changes.emplace_back(store::MarkRunCheckpoint{key.first});
-    if (!frames.empty()) commit.changes.emplace_back(store::AppendFrames{key.first, inbox.thread_id, frames});
-    auto done = co_await context_.store.commit(std::move(commit));
-    if (!done) co_return fail(done.error());
-    inbox.applied_n = last_n;
-    if (!frames.empty()) streams_.publish(key.first, done->first_frames.front(), frames);
-    for (const auto& message : messages)
-      if (message.reply_id != 0 && message.n <= last_n) inbox.link->send(Replied{message.reply_id});
+};
+
+Task<Status> Owners::apply(const Key& key, Inbox& inbox, std::vector<OwnerMessage> messages) {
+  Batch batch;
+  std::vector<std::int64_t> replies;
+  std::optional<CompleteSaid> complete;
+  for (auto& message : messages) {
+    if (auto* said = std::get_if<CompleteSaid>(&message.body)) {
+      complete = std::move(*said);
+      break;  // nothing may follow the end
+    }
+    if (message.reply_id != 0) replies.push_back(message.reply_id);
+    batch.take(std::move(message), key, inbox);
   }
-  if (complete == nullptr) co_return Status{};
-  const auto n = inbox.applied_n + 1;
-  auto done = inbox.is_run ? co_await runs_.complete(key.first, key.second, n, *complete)
-                           : Status(fail(Errc::invalid_argument, "an operation has no completion"));
-  if (!done) co_return done;
-  inbox.applied_n = n;
+  if (complete && !inbox.is_run) co_return fail(Errc::invalid_argument, "an operation has no completion");
+  // What came with the end shares its commit, unless it is much: the end may be decided several times.
+  RunProgress before_end{.first_n = inbox.applied_n + 1, .last_n = inbox.applied_n + 1};
+  if (complete && complete->outcome != Outcome::cancelled && batch.bytes <= end_bytes_max) {
+    before_end.last_n = std::max(batch.last_n, inbox.applied_n) + 1;
+    for (const auto& place : batch.checkpoints)
+      before_end.events.emplace_back(domain::CheckpointSaved{place.checkpoint_id, place.ns, inbox.revision});
+    before_end.changes = std::move(batch.changes);
+    before_end.frames = std::move(batch.frames);
+  } else if (batch.last_n > inbox.applied_n) {
+    if (auto done = co_await commit(key, inbox, std::move(batch)); !done) co_return done;
+    before_end.first_n = before_end.last_n = inbox.applied_n + 1;
+  }
+  if (complete) {
+    const auto last_n = before_end.last_n;
+    auto done = co_await runs_.complete(key.first, key.second, std::move(before_end), std::move(*complete));
+    if (!done) co_return done;
+    inbox.applied_n = last_n;
+    inbox.known = false;
+  }
+  for (const auto id : replies) inbox.link->send(Replied{id});
+  co_return Status{};
+}
+
+Task<Status> Owners::commit(const Key& key, Inbox& inbox, Batch batch) {
+  store::Commit commit;
+  commit.conditions.emplace_back(store::Fence{key.first, key.second, inbox.applied_n + 1, batch.last_n});
+  commit.changes = std::move(batch.changes);
+  store::Append facts{domain::AggregateType::run, key.first, std::nullopt, inbox.thread_id, {}};
+  if (!inbox.is_run)
+    facts = {domain::AggregateType::thread, inbox.thread_id, std::nullopt, inbox.thread_id, {}};
+  if (inbox.is_run || inbox.has_thread)
+    for (const auto& place : batch.checkpoints)
+      facts.events.push_back(inbox.is_run ? checkpoint_saved(place, inbox.revision) : state_updated(place));
+  if (!facts.events.empty()) commit.appends.push_back(std::move(facts));
+  if (inbox.is_run && !batch.checkpoints.empty())
+    commit.changes.emplace_back(store::MarkRunCheckpoint{key.first});
+  if (!batch.frames.empty())
+    commit.changes.emplace_back(store::AppendFrames{key.first, inbox.thread_id, batch.frames});
+  const auto done = co_await context_.store.commit(std::move(commit));
+  if (!done) co_return fail(done.error());
+  inbox.applied_n = batch.last_n;
+  if (!batch.frames.empty()) streams_.publish(key.first, done->first_frames.front(), batch.frames);
   co_return Status{};
 }
 

@@ -19,6 +19,8 @@ class Owners {
   // Queues a message; it is applied with whatever else of its owner waits by then, in one commit.
   // The link gets the acknowledgement, or that its sender is superseded.
   void receive(OwnerMessage message, std::shared_ptr<WorkerLink> link);
+  // The connection is gone. What came over it is still applied.
+  void disconnected(const WorkerLink* link);
   // Returns when everything of the operation up to `n` is durable. superseded when it is over.
   Task<Status> settled(std::string owner, std::int64_t epoch, std::int64_t n, SteadyTime deadline);
 
@@ -28,7 +30,7 @@ class Owners {
     std::deque<OwnerMessage> waiting;
     std::shared_ptr<WorkerLink> link;
     bool draining = false;
-    bool dead = false;
+    bool known = false;  // what follows was read, and is kept while the run sends over this connection
     std::int64_t applied_n = 0;
     std::string thread_id;
     bool is_run = false;
@@ -38,9 +40,16 @@ class Owners {
   };
   using Key = std::pair<std::string, std::int64_t>;  // owner, epoch
 
+  // What some messages in a row ask for.
+  struct Batch;
+
   Task<void> drain(Key key, std::shared_ptr<Inbox> inbox);
   Task<Status> look_up(const Key& key, Inbox& inbox);
+  // The messages that are due, as many as one commit takes. None where there are none, or a gap.
+  static std::vector<OwnerMessage> take_due(const Key& key, Inbox& inbox);
+  static void say_why(const Key& key, Inbox& inbox, const Error& error);
   Task<Status> apply(const Key& key, Inbox& inbox, std::vector<OwnerMessage> messages);
+  Task<Status> commit(const Key& key, Inbox& inbox, Batch batch);
 
   Context& context_;
   Workers& workers_;

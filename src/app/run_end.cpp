@@ -1,4 +1,7 @@
 // How runs end: by their owner's word, by a cancel, or by losing the owner.
+#include <algorithm>
+#include <iterator>
+
 #include "app/changes.hpp"
 #include "app/runs.hpp"
 #include "base/log.hpp"
@@ -26,19 +29,22 @@ domain::RunEvents decide_end(const domain::Run& run, std::int64_t epoch, const C
 }  // namespace
 
 Task<Status> Runs::end_with(domain::Run run, std::vector<domain::RunEvent> events,
-                            std::optional<store::Fence> fence) {
+                            std::optional<store::Fence> fence, RunProgress progress) {
   const std::string session = run.session_id;
   if (run.cancel == domain::CancelAction::rollback) events.emplace_back(domain::RunDeleted{"rolled back"});
+  const bool erase = std::ranges::any_of(
+      events, [](const auto& event) { return std::holds_alternative<domain::RunDeleted>(event); });
+  std::ranges::move(events, std::back_inserter(progress.events));
   store::Commit commit{.at = context_.env.clock.now()};
+  commit.changes = std::move(progress.changes);
   if (fence) commit.conditions.emplace_back(*fence);
-  bool erase = false;
-  for (const auto& event : events) erase = erase || std::holds_alternative<domain::RunDeleted>(event);
-  append_run(commit, run, events, erase);
-  std::vector<store::Frame> frames;
-  if (run.error && domain::is_terminal(run.state) && !erase) {
+  append_run(commit, run, progress.events, erase);
+  auto& frames = progress.frames;
+  if (run.error && domain::is_terminal(run.state) && !erase)
     frames.push_back({"error", frame_json(*run.error)});
-    commit.changes.emplace_back(store::AppendFrames{run.id, run.thread_id, frames});
-  }
+  // They come first, since a rollback erases them with the run.
+  if (!frames.empty())
+    commit.changes.emplace(commit.changes.begin(), store::AppendFrames{run.id, run.thread_id, frames});
   commit.changes.emplace_back(store::DropLease{run.id});
   const auto done = co_await context_.store.commit(std::move(commit));
   if (!done) co_return fail(done.error());
@@ -48,11 +54,12 @@ Task<Status> Runs::end_with(domain::Run run, std::vector<domain::RunEvent> event
   co_return Status{};
 }
 
-Task<Status> Runs::complete(std::string run_id, std::int64_t epoch, std::int64_t n, CompleteSaid said) {
-  co_return co_await until_decided([&] { return try_complete(run_id, epoch, n, said); });
+Task<Status> Runs::complete(std::string run_id, std::int64_t epoch, RunProgress progress, CompleteSaid said) {
+  co_return co_await until_decided([&] { return try_complete(run_id, epoch, progress, said); });
 }
 
-Task<Status> Runs::try_complete(std::string run_id, std::int64_t epoch, std::int64_t n, CompleteSaid said) {
+Task<Status> Runs::try_complete(std::string run_id, std::int64_t epoch, RunProgress progress,
+                                CompleteSaid said) {
   auto found = co_await context_.store.run(run_id);
   if (!found) co_return fail(found.error());
   if (!*found) co_return fail(Errc::superseded, "the run does not exist any more");
@@ -63,7 +70,8 @@ Task<Status> Runs::try_complete(std::string run_id, std::int64_t epoch, std::int
     co_return co_await lose_owner(run_id, run.session_id, "its worker gave it up");
   auto events = decide_end(run, epoch, said);
   if (!events) co_return fail(events.error());
-  co_return co_await end_with(run, std::move(*events), store::Fence{run_id, epoch, n, n});
+  const store::Fence fence{run_id, epoch, progress.first_n, progress.last_n};
+  co_return co_await end_with(run, std::move(*events), fence, std::move(progress));
 }
 
 Task<void> Runs::enforce_cancel(std::string run_id, std::int64_t epoch) {
@@ -91,7 +99,7 @@ Task<Status> Runs::try_fence_off(std::string run_id, std::int64_t epoch) {
   if (run->state != domain::RunState::in_progress || run->epoch != epoch) co_return Status{};
   auto events = domain::decide_cancelled(*run);
   if (!events) co_return fail(events.error());
-  const auto done = co_await end_with(*run, std::move(*events), std::nullopt);
+  const auto done = co_await end_with(*run, std::move(*events));
   if (done)
     workers_.send(run->session_id,
                   Superseded{run_id, epoch, "the run was cancelled and did not stop in time"});
@@ -108,7 +116,7 @@ Task<Status> Runs::try_lose_owner(std::string run_id, std::string session_id, st
   if (run->session_id != session_id || run->state != domain::RunState::in_progress) co_return Status{};
   auto events = domain::decide_lose_owner(*run, reason, context_.env.clock.now());
   if (!events) co_return fail(events.error());
-  const auto done = co_await end_with(*run, std::move(*events), std::nullopt);
+  const auto done = co_await end_with(*run, std::move(*events));
   if (done) counts_.lost.add();
   co_return done;
 }

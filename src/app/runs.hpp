@@ -41,6 +41,16 @@ struct Why {
   std::string details = "{}";  // the ids: graph_id, run_id, session_id, until, interrupts
 };
 
+// What a run's owner said together with its completion: its numbers `first_n` to `last_n`, of which the
+// last is the completion's own.
+struct RunProgress {
+  std::int64_t first_n = 0;
+  std::int64_t last_n = 0;
+  std::vector<domain::RunEvent> events;
+  std::vector<store::Change> changes;
+  std::vector<store::Frame> frames;
+};
+
 class Runs {
  public:
   Runs(Context& context, Workers& workers, Assistants& assistants, Streams& streams, Metrics& metrics);
@@ -57,6 +67,7 @@ class Runs {
   Task<Result<domain::Run>> cancel(std::string run_id, domain::CancelAction action);
   // Returns how many were cancelled.
   Task<Result<std::int64_t>> cancel_many(CancelFilter filter, domain::CancelAction action);
+  // Deletes the run with its checkpoints. busy while it, or another run of its thread, is executed.
   Task<Status> remove(std::string run_id);
   // Waits until the run is not active; gives its result as join and wait answer it: the last values
   // frame, with __interrupt__ when it paused, or {"__error__": …}.
@@ -66,8 +77,9 @@ class Runs {
   // --- by the worker protocol and the sweepers ---
   // Takes away everything that a session owned. On an error some of it may be left.
   Task<Status> take_from(std::string session_id, std::string reason);
-  // Applies an owner's completion `n`. superseded when it is not the owner.
-  Task<Status> complete(std::string run_id, std::int64_t epoch, std::int64_t n, CompleteSaid said);
+  // Applies an owner's completion with what came before it, all or nothing. superseded when it is not the
+  // owner.
+  Task<Status> complete(std::string run_id, std::int64_t epoch, RunProgress progress, CompleteSaid said);
   // Gives queued runs to free slots, for ever.
   Task<void> dispatch();
   // After a restart: goes on with cancels that were in flight.
@@ -114,15 +126,15 @@ class Runs {
   Task<Status> try_lose_owner(std::string run_id, std::string session_id, std::string reason);
   Task<Result<domain::Run>> try_cancel(std::string run_id, domain::CancelAction action);
   Task<Status> try_remove(std::string run_id);
-  Task<Status> try_complete(std::string run_id, std::int64_t epoch, std::int64_t n, CompleteSaid said);
+  Task<Status> try_complete(std::string run_id, std::int64_t epoch, RunProgress progress, CompleteSaid said);
   // Fences the run off when its worker has not stopped it in time.
   Task<void> enforce_cancel(std::string run_id, std::int64_t epoch);
   Task<Status> fence_off(std::string run_id, std::int64_t epoch);
   Task<Status> try_fence_off(std::string run_id, std::int64_t epoch);
-  // Commits the end of a run: its events, its row or, after a rollback, its deletion, its lease and
-  // its last frame.
+  // Commits the end of a run: what its owner said last, its events, its row or, after a rollback, its
+  // deletion, its lease and its last frame.
   Task<Status> end_with(domain::Run run, std::vector<domain::RunEvent> events,
-                        std::optional<store::Fence> fence);
+                        std::optional<store::Fence> fence = std::nullopt, RunProgress progress = {});
   Task<std::string> result_of(domain::Run run);
   // How many runs it started.
   Task<Result<int>> dispatch_once();

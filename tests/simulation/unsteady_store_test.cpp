@@ -113,6 +113,7 @@ TEST_F(UnsteadyStore, ACancelIsEnforcedThoughTheDatabaseFailsMeanwhile) {
 TEST_F(UnsteadyStore, AWorkerIsNotWelcomeWithoutItsLeases) {
   const auto run = create();
   // The lease never arrived, and the run cannot be read when the worker comes back.
+  app_.owners.disconnected(link_.get());
   app_.workers.disconnected("session", link_.get(), false);
   int reads = 0;
   disk_.fails = [&reads] { return ++reads == 3; };  // its row is written, the leases are read, the run is not

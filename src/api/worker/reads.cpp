@@ -160,7 +160,7 @@ Task<Result<Answer>> items_read(app::App& app, View in) {
 Task<Result<Answer>> items_write(app::App& app, View in) {
   store::Commit commit;
   for (auto& put : read_item_puts(in))
-    app::add_item(commit, std::move(put.ns), std::move(put.key), std::move(put.value));
+    commit.changes.push_back(app::item_change(std::move(put.ns), std::move(put.key), std::move(put.value)));
   const auto done = co_await app.context.store.commit(std::move(commit));
   if (!done) co_return fail(done.error());
   co_return Answer{};

@@ -134,10 +134,12 @@ Task<void> Server::serve_worker(std::shared_ptr<Wire> wire, WorkerPeer& peer, ap
   wire->to_peer([wire, &peer, said = *welcome] { peer.welcomed(wire, said); });
   for (const auto& offer : welcome->offers) link->send(offer);
   links_[wire->number] = link;
-  const auto closed = [this, session, link, wire](bool clean) {
-    wires_.erase(wire->number);
-    links_.erase(wire->number);
-    app().workers.disconnected(session, link.get(), clean);
+  // The wire owns this, so it must not own the wire.
+  const auto closed = [this, session, link = link.get(), number = wire->number](bool clean) {
+    app().owners.disconnected(link);
+    app().workers.disconnected(session, link, clean);
+    wires_.erase(number);
+    links_.erase(number);
   };
   if (wire->server_was_told()) {
     closed(false);
