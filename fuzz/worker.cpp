@@ -189,14 +189,11 @@ class Play final : public api::testing::ApiTest {
 
   // True for a message that refuses.
   bool check_sent(const std::string& data, std::string_view about) {
-    api::worker::Incoming in;
     const bool is_binary = !data.starts_with('{');
-    const auto object =
-        is_binary && data.size() > 4 ? std::string_view(data).substr(4) : std::string_view(data);
     if (!is_binary) expect(json::validate(data, any_depth).has_value(), "what is sent is JSON", about);
-    if (is_binary)
-      expect(api::worker::decode({true, data}, in).has_value(), "what is sent is a message", about);
-    const View message = is_binary ? in.object : View(object);
+    const auto decoded = api::worker::decode({is_binary, data});
+    expect(decoded.has_value(), "what is sent is a message", about);
+    const View message = decoded->front().object;
     const auto type = message["type"].string();
     expect(!type.empty(), "what is sent has a type", data);
     if (message["result"]["operation"].is_string()) operation_ = message["result"]["operation"].string();

@@ -32,17 +32,17 @@ void expect_json(std::string_view text, std::string_view what) {
 }
 
 void check_parts(const net::WsMessage& message, const Incoming& in) {
-  expect(in.text == message.data, "a message is kept as it was sent");
-  expect(in.object.is_object(), "a message is an object", in.text);
+  expect(*in.text == message.data, "a message is kept as it was sent");
+  expect(in.object.is_object(), "a message is an object", *in.text);
   expect_json(in.object.raw(), "a message's object is JSON");
   std::size_t bytes = 0;
   for (const auto blob : in.blobs) {
-    expect(blob.data() >= in.text.data() && blob.data() + blob.size() <= in.text.data() + in.text.size(),
-           "a blob is within its message", in.text);
+    expect(blob.data() >= in.text->data() && blob.data() + blob.size() <= in.text->data() + in.text->size(),
+           "a blob is within its message", *in.text);
     bytes += blob.size();
   }
-  expect(message.binary || in.blobs.empty(), "text has no blobs", in.text);
-  expect(bytes + in.object.raw().size() <= in.text.size(), "blobs do not overlap", in.text);
+  expect(message.binary || in.blobs.empty(), "text has no blobs", *in.text);
+  expect(bytes + in.object.raw().size() <= in.text->size(), "blobs do not overlap", *in.text);
 }
 
 // What goes out can be read as what comes in, blobs included.
@@ -57,13 +57,13 @@ void check_tuple(const app::CheckpointSaid& said) {
   Blobs blobs;
   out.begin_object().key("result");
   write_tuple(out, blobs, tuple);
-  Incoming in;
-  expect(decode(blobs.message(out.end_object().take()), in).has_value(), "a tuple can be read",
-         said.checkpoint.key.checkpoint_id);
+  const auto decoded = decode(blobs.message(out.end_object().take()));
+  expect(decoded.has_value(), "a tuple can be read", said.checkpoint.key.checkpoint_id);
+  const auto& in = decoded->front();
   expect(in.blobs.size() == 1 + tuple.values.size() && in.blobs[0] == tuple.checkpoint.data,
-         "a tuple has its blobs", in.text);
+         "a tuple has its blobs", *in.text);
   for (std::size_t i = 0; i < tuple.values.size(); ++i)
-    expect(in.blobs[i + 1] == tuple.values[i].value.data, "a tuple has its values", in.text);
+    expect(in.blobs[i + 1] == tuple.values[i].value.data, "a tuple has its values", *in.text);
 }
 
 struct CheckBody {
@@ -91,8 +91,9 @@ void check_owner_message(const Incoming& in, std::string_view type) {
   const auto message = read_owner_message(in, type);
   if (!message)
     return expect(message.error().code == Errc::invalid_argument && !message.error().message.empty(),
-                  "a refusal says why", in.text);
-  expect(!message->owner.empty() && message->n >= 1, "a numbered message has an owner and a number", in.text);
+                  "a refusal says why", *in.text);
+  expect(!message->owner.empty() && message->n >= 1, "a numbered message has an owner and a number",
+         *in.text);
   std::visit(CheckBody{}, message->body);
   for (const auto& said : {encode(app::Ack{message->owner, message->epoch, message->n}),
                            encode(app::Superseded{message->owner, message->epoch, std::string(type)})})
@@ -110,12 +111,14 @@ void check_hello(json::View object) {
 
 void check(std::string_view input) {
   const auto message = message_of(input);
-  Incoming in;
-  if (const auto decoded = decode(message, in); !decoded)
-    return expect(decoded.error().code == Errc::bad_request, "a refusal is one of form", input);
-  check_parts(message, in);
-  for (const auto* type : types) check_owner_message(in, type);
-  check_hello(in.object);
+  const auto decoded = decode(message);
+  if (!decoded) return expect(decoded.error().code == Errc::bad_request, "a refusal is one of form", input);
+  expect(!decoded->empty() && (message.binary || decoded->size() == 1), "there is a message", input);
+  for (const auto& in : *decoded) {
+    check_parts(message, in);
+    for (const auto* type : types) check_owner_message(in, type);
+    check_hello(in.object);
+  }
 }
 
 const Registration worker_wire_target("worker_wire", 20000, check);

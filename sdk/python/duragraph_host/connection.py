@@ -185,7 +185,7 @@ class Connection:
 
     async def _serve(self, socket: Socket) -> None:
         await socket.send(wire.pack(wire.body(self._hello())))
-        welcome, _ = wire.unpack(await asyncio.wait_for(socket.recv(), 10))
+        welcome, _ = wire.unpack(await asyncio.wait_for(socket.recv(), 10))[0]
         if welcome["type"] != "welcome":
             raise ProtocolError(f"the server answered hello with {welcome['type']}")
         self._socket = socket
@@ -233,8 +233,8 @@ class Connection:
 
     async def _read(self, socket: Socket) -> None:
         while True:
-            message, blobs = wire.unpack(await socket.recv())
-            self._dispatch(message, blobs)
+            for message, blobs in wire.unpack(await socket.recv()):
+                self._dispatch(message, blobs)
 
     async def _beat(self, seconds: float) -> None:
         while True:

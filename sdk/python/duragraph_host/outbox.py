@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from . import wire
 from .owner import Owner
@@ -16,6 +16,9 @@ Item = Owner | wire.Payload
 
 BURST = 64
 """Messages of one owner before it is the others' turn."""
+
+SHARED_BYTES = 256 * 1024
+"""Messages that wait together share one of the WebSocket's, up to this size."""
 
 
 class Outbox:
@@ -71,20 +74,33 @@ class Outbox:
     async def write(self, socket: Socket) -> None:
         """Sends what comes, for as long as the socket takes it. Called on the loop, without the lock."""
         while True:
-            while self._items:
-                item = self._items.popleft()
-                if not isinstance(item, Owner):
-                    await socket.send(item)
-                    continue
-                for _ in range(BURST):
-                    message = item.next_unsent()
-                    if message is None:
-                        break
-                    await socket.send(message.payload)
-                else:
-                    self._items.append(item)
-            await self._wake.wait()
-            self._wake.clear()
+            parts: list[wire.Payload] = []
+            size = 0
+            for payload in self._waiting():
+                if parts and size + len(payload) > SHARED_BYTES:
+                    await socket.send(b"".join(parts))
+                    parts, size = [], 0
+                parts.append(payload)
+                size += len(payload)
+            if parts:
+                await socket.send(b"".join(parts))
+            else:
+                await self._wake.wait()
+                self._wake.clear()
+
+    def _waiting(self) -> Iterator[wire.Payload]:
+        while self._items:
+            item = self._items.popleft()
+            if not isinstance(item, Owner):
+                yield item
+                continue
+            for _ in range(BURST):
+                message = item.next_unsent()
+                if message is None:
+                    break
+                yield message.payload
+            else:
+                self._items.append(item)
 
     def _woken(self) -> None:
         self._wake_pending = False

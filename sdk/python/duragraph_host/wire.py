@@ -1,4 +1,5 @@
-"""Messages as they travel: one JSON object, with blobs behind it when it has any."""
+"""Messages as they travel: a JSON object, with blobs behind it when it has any. Several may share one of the
+WebSocket's."""
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ _LONG_TEXT: re.Pattern[Any] = re.compile(r"[0-9]{19}")
 _LONG_BYTES: re.Pattern[Any] = re.compile(rb"[0-9]{19}")
 MAX_MESSAGE = 64 * 1024 * 1024
 
-Payload = str | bytes
-"""What the WebSocket sends: text without blobs, binary with them."""
+Payload = bytes
+"""A message as a binary one of the WebSocket holds it, behind others or before them."""
 
 
 class Body(NamedTuple):
@@ -37,33 +38,39 @@ def body(fields: dict[str, Any], blobs: Sequence[bytes] = ()) -> Body:
 
 
 def pack(message: Body, prefix: bytes = b"") -> Payload:
-    """The message for the socket, with `prefix` (JSON members ending in a comma) put in first."""
+    """The message as it travels, with `prefix` (JSON members ending in a comma) put in first."""
     text = b"{" + prefix + message.json[1:] if prefix else message.json
     size = 4 + len(text) + sum(map(len, message.blobs))
     if size > MAX_MESSAGE:
         raise MessageTooLarge(f"a message of {size} bytes is over the limit of {MAX_MESSAGE}")
-    if not message.blobs:
-        return text.decode()
     return b"".join((len(text).to_bytes(4, "big"), text, *message.blobs))
 
 
-def unpack(payload: Payload) -> tuple[dict[str, Any], list[bytes]]:
-    """The object of a received message and its blobs. Raises ProtocolError."""
+def unpack(received: str | bytes) -> list[tuple[dict[str, Any], list[bytes]]]:
+    """The objects of what the WebSocket received, each with its blobs. Raises ProtocolError."""
     try:
-        if isinstance(payload, str):
-            message, rest = _loads(payload), b""
-        else:
-            end = 4 + int.from_bytes(payload[:4], "big")
-            message, rest = _loads(payload[4:end]), payload[end:]
-        blobs, at = [], 0
-        for length in message.get("blobs") or ():
-            blobs.append(rest[at : at + length])
-            at += length
-        if at != len(rest) or not isinstance(message["type"], str):
+        if isinstance(received, str):
+            return [(_typed(_loads(received)), [])]
+        messages, at = [], 0
+        while at < len(received):
+            end = at + 4 + int.from_bytes(received[at : at + 4], "big")
+            message, blobs = _typed(_loads(received[at + 4 : end])), []
+            for length in message.get("blobs") or ():
+                blobs.append(received[end : end + length])
+                end += length
+            messages.append((message, blobs))
+            at = end
+        if at != len(received) or not messages:
             raise ValueError("lengths and bytes differ")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ProtocolError(f"a message from the server cannot be read: {error}") from error
-    return message, blobs
+    return messages
+
+
+def _typed(message: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(message["type"], str):
+        raise ValueError("its type is no text")
+    return message
 
 
 def _loads(text: str | bytes) -> Any:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Iterator, Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -154,11 +154,12 @@ class ServerDouble:
         assert socket.request.headers["Authorization"] == f"Bearer {TOKEN}"
         assert socket.subprotocol == SUBPROTOCOL
         try:
-            hello, _ = self._read(await socket.recv())
+            ((hello, _),) = self._read(await socket.recv())
             if not await self._welcome(socket, hello):
                 return
             while True:
-                await self._receive(*self._read(await socket.recv()))
+                for message, blobs in self._read(await socket.recv()):
+                    await self._receive(message, blobs)
         except ConnectionClosed:
             pass
         finally:
@@ -166,18 +167,20 @@ class ServerDouble:
                 self._socket = None
             self._note({"type": "disconnected"})
 
-    def _read(self, payload: str | bytes) -> tuple[dict[str, Any], list[bytes]]:
+    def _read(self, payload: str | bytes) -> Iterator[tuple[dict[str, Any], list[bytes]]]:
         if isinstance(payload, str):
-            message, rest = json.loads(payload), b""
-        else:
-            end = 4 + int.from_bytes(payload[:4], "big")
-            message, rest = json.loads(payload[4:end]), payload[end:]
-        blobs, at = [], 0
-        for length in message.get("blobs", ()):
-            blobs.append(rest[at : at + length])
-            at += length
-        assert at == len(rest)
-        return message, blobs
+            yield json.loads(payload), []
+            return
+        at = 0
+        while at < len(payload):
+            end = at + 4 + int.from_bytes(payload[at : at + 4], "big")
+            message, blobs = json.loads(payload[at + 4 : end]), []
+            for length in message.get("blobs", ()):
+                blobs.append(payload[end : end + length])
+                end += length
+            yield message, blobs
+            at = end
+        assert at == len(payload)
 
     async def _welcome(self, socket: ServerConnection, hello: dict[str, Any]) -> bool:
         self._note(hello)

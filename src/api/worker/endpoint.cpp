@@ -1,5 +1,8 @@
 #include "api/worker/endpoint.hpp"
 
+#include <boost/asio/post.hpp>
+#include <utility>
+
 #include "api/worker/reads.hpp"
 #include "api/worker/wire.hpp"
 #include "base/log.hpp"
@@ -11,6 +14,7 @@ using json::View;
 using json::Writer;
 
 constexpr std::int64_t protocol_version = 1;
+constexpr std::size_t shared_bytes_max = std::size_t{256} << 10;
 
 std::optional<net::Response> gate(const net::Request& request, const std::string& token) {
   const auto refuse = [](int status, std::string_view title, std::string_view detail) {
@@ -43,23 +47,36 @@ std::optional<net::Response> gate(const net::Request& request, const std::string
   return std::nullopt;
 }
 
-// A worker's connection. Others hold it as a WorkerLink for longer than the socket lives.
-class Link final : public app::WorkerLink {
+// A worker's connection. Others hold it as a WorkerLink for longer than the socket lives. What is sent
+// in one turn of the loop, such as the acknowledgements that follow a commit, shares a message.
+class Link final : public app::WorkerLink, public std::enable_shared_from_this<Link> {
  public:
-  explicit Link(net::WebSocket& socket) : socket_(&socket) {}
-  void send(app::ToWorker message) override {
-    if (socket_ != nullptr) socket_->send(encode(message));
-  }
+  Link(net::WebSocket& socket, Executor executor) : socket_(&socket), executor_(std::move(executor)) {}
+  void send(app::ToWorker message) override { send_raw(encode(message)); }
   void close(std::uint16_t code, std::string reason) override {
+    flush();
     if (socket_ != nullptr) socket_->close(code, reason);
   }
   void send_raw(net::WsMessage message) {
-    if (socket_ != nullptr) socket_->send(std::move(message));
+    if (socket_ == nullptr) return;
+    if (bytes_ + message.data.size() > shared_bytes_max) flush();
+    bytes_ += message.data.size();
+    waiting_.push_back(std::move(message));
+    if (waiting_.size() == 1) boost::asio::post(executor_, [self = shared_from_this()] { self->flush(); });
   }
   void detach() { socket_ = nullptr; }
 
  private:
+  void flush() {
+    auto messages = std::exchange(waiting_, {});
+    bytes_ = 0;
+    if (socket_ != nullptr && !messages.empty()) socket_->send(join(std::move(messages)));
+  }
+
   net::WebSocket* socket_;
+  Executor executor_;
+  std::vector<net::WsMessage> waiting_;
+  std::size_t bytes_ = 0;
 };
 
 std::uint16_t close_code(Errc code) {
@@ -127,9 +144,9 @@ Result<std::string> reply_result(View in) {
 }
 
 // One message of a registered worker. An error breaks the protocol.
-Status handle(app::App& app, const std::shared_ptr<const Incoming>& in, const std::string& session,
+Status handle(app::App& app, const Incoming& in, const std::string& session,
               const std::shared_ptr<Link>& link) {
-  const View object = in->object;
+  const View object = in.object;
   const auto type = object["type"].string();
   const bool owned = object["n"].is_number() && type != "end";
   if (type == "beat") {
@@ -140,21 +157,32 @@ Status handle(app::App& app, const std::shared_ptr<const Incoming>& in, const st
   } else if (type == "reply") {
     app.workers.replied(object["id"].integer().value_or(0), reply_result(object));
   } else if (!owned && is_question(type)) {
-    spawn(app.context.env.timers.executor(), "answer", answer_later(app, in, session, link));
+    spawn(app.context.env.timers.executor(), "answer",
+          answer_later(app, std::make_shared<const Incoming>(in), session, link));
   } else {
-    auto message = read_owner_message(*in, type);
+    auto message = read_owner_message(in, type);
     if (!message) return fail(message.error());
     app.owners.receive(std::move(*message), link);
   }
   return {};
 }
 
-Task<Result<std::shared_ptr<Incoming>>> read_message(net::WebSocket& socket) {
+Task<Result<std::vector<Incoming>>> read_messages(net::WebSocket& socket) {
   auto message = co_await socket.read();
   if (!message) co_return fail(message.error());
-  auto in = std::make_shared<Incoming>();
-  if (auto decoded = decode(std::move(*message), *in); !decoded) co_return fail(decoded.error());
-  co_return in;
+  co_return decode(std::move(*message));
+}
+
+// Until the connection ends, or an error, which breaks the protocol.
+Task<Status> hear(app::App& app, net::WebSocket& socket, const std::string& session,
+                  const std::shared_ptr<Link>& link) {
+  while (true) {
+    const auto messages = co_await read_messages(socket);
+    if (!messages && messages.error().code == Errc::bad_request) co_return fail(messages.error());
+    if (!messages) co_return Status{};
+    for (const auto& in : *messages)
+      if (auto handled = handle(app, in, session, link); !handled) co_return handled;
+  }
 }
 
 Task<void> serve_worker(app::App& app, net::WebSocket& socket, View first) {
@@ -164,7 +192,7 @@ Task<void> serve_worker(app::App& app, net::WebSocket& socket, View first) {
     co_return;
   }
   const auto session = hello->session;
-  const auto link = std::make_shared<Link>(socket);
+  const auto link = std::make_shared<Link>(socket, app.context.env.timers.executor());
   const auto welcome = co_await app.workers.hello(*hello, link);
   if (!welcome) {
     socket.close(close_code(welcome.error().code), welcome.error().message);
@@ -174,21 +202,13 @@ Task<void> serve_worker(app::App& app, net::WebSocket& socket, View first) {
   socket.send(welcome_message(app.context, session, *welcome));
   for (const auto& offer : welcome->offers) link->send(offer);
   log::info("worker {} serves {} graph(s)", hello->name, hello->graphs.size());
-  while (true) {
-    const auto in = co_await read_message(socket);
-    if (!in) {
-      const auto code = in.error().code;
-      if (code == Errc::bad_request) socket.close(4400, in.error().message);
-      break;
-    }
-    if (auto handled = handle(app, *in, session, link); !handled) {
-      log::warn("worker {} broke the protocol: {}", hello->name, handled.error().message);
-      socket.close(4400, handled.error().message);
-      break;
-    }
+  if (const auto heard = co_await hear(app, socket, session, link); !heard) {
+    log::warn("worker {} broke the protocol: {}", hello->name, heard.error().message);
+    link->close(4400, heard.error().message);
   }
   const auto* identity = link.get();
   link->detach();
+  app.owners.disconnected(identity);
   app.workers.disconnected(session, identity, socket.close_code() == 1000);
 }
 
@@ -198,28 +218,29 @@ Task<void> serve_supervisor(app::App& app, net::WebSocket& socket) {
   welcome.end_object();
   socket.send({false, welcome.take()});
   while (true) {
-    const auto in = co_await read_message(socket);
-    if (!in) co_return;
-    const View object = (*in)->object;
-    const auto type = object["type"].string();
-    if (type == "beat") {
-      for (const auto id : object["sessions"].elements()) app.workers.beat(id.string());
-    } else if (type == "ended") {
-      app.workers.ended(object["session"].string(), "its process ended");
-    } else {
-      socket.close(4400, "a supervisor says beat or ended, not " + type);
-      co_return;
+    const auto messages = co_await read_messages(socket);
+    if (!messages) co_return;
+    for (const auto& in : *messages) {
+      const auto type = in.object["type"].string();
+      if (type == "beat") {
+        for (const auto id : in.object["sessions"].elements()) app.workers.beat(id.string());
+      } else if (type == "ended") {
+        app.workers.ended(in.object["session"].string(), "its process ended");
+      } else {
+        socket.close(4400, "a supervisor says beat or ended, not " + type);
+        co_return;
+      }
     }
   }
 }
 
 Task<void> serve(app::App& app, net::WebSocket& socket) {
-  const auto first = co_await read_message(socket);
+  const auto first = co_await read_messages(socket);
   if (!first) {
     socket.close(4400, first.error().message);
     co_return;
   }
-  const View object = (*first)->object;
+  const View object = first->front().object;
   if (object["protocol"].integer() != protocol_version) {
     socket.close(4426, "this server speaks version 1 of the worker protocol");
     co_return;

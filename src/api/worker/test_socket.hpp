@@ -3,10 +3,12 @@
 
 #include <deque>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "api/worker/wire.hpp"
 #include "base/async.hpp"
 #include "net/http.hpp"
 
@@ -24,7 +26,11 @@ class TestSocket final : public net::WebSocket {
     incoming_.pop_front();
     co_return message;
   }
-  void send(net::WsMessage message) override { sent.push_back(std::move(message.data)); }
+  void send(net::WsMessage message) override {
+    const auto messages = decode(std::move(message));
+    if (!messages) throw std::runtime_error("what is sent is no message: " + messages.error().message);
+    for (const auto& one : *messages) sent.push_back(as_alone(one));
+  }
   void close(std::uint16_t code, std::string_view reason) override {
     if (!open_) return;
     closed = code;
@@ -47,11 +53,18 @@ class TestSocket final : public net::WebSocket {
     changed_.notify_all();
   }
 
-  std::vector<std::string> sent;
+  std::vector<std::string> sent;  // each as if it were sent alone
   std::optional<std::uint16_t> closed;
   std::string why;
 
  private:
+  static std::string as_alone(const Incoming& message) {
+    const auto object = message.object.raw();
+    if (message.blobs.empty()) return std::string(object);
+    const auto last = message.blobs.back();
+    return {object.data() - 4, last.data() + last.size()};
+  }
+
   Signal changed_;
   std::deque<net::WsMessage> incoming_;
   std::uint16_t peer_code_ = 1006;

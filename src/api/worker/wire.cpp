@@ -190,32 +190,68 @@ std::vector<app::ItemPut> read_item_puts(View message) {
   return out;
 }
 
-Status decode(net::WsMessage message, Incoming& out) {
-  out.text = std::move(message.data);
-  std::string_view object = out.text;
-  std::string_view rest;
-  if (message.binary) {
-    if (object.size() < 4)
-      return fail(Errc::bad_request, "a binary message is shorter than its length field");
-    const std::size_t length = read_be32(object);
-    if (length > object.size() - 4)
-      return fail(Errc::bad_request, "a binary message's object is longer than the message");
-    rest = object.substr(4 + length);
-    object = object.substr(4, length);
-  }
-  if (auto valid = json::validate(object, json::worker_rules); !valid) return valid;
-  out.object = View(object);
-  if (!out.object.is_object()) return fail(Errc::bad_request, "a message is no JSON object");
-  if (!message.binary) return {};
-  for (const auto length : out.object["blobs"].elements()) {
-    const auto size = length.integer();
+namespace {
+
+std::unexpected<Error> malformed(std::string message) {
+  return fail(Errc::bad_request, std::move(message));
+}
+
+Result<View> read_object(std::string_view text) {
+  if (auto valid = json::validate(text, json::worker_rules); !valid) return fail(valid.error());
+  const View object(text);
+  if (!object.is_object()) return malformed("a message is no JSON object");
+  return object;
+}
+
+// Takes the first of the messages that are left in `rest`.
+Result<Incoming> take_binary(std::string_view& rest) {
+  if (rest.size() < 4) return malformed("a binary message is shorter than its length field");
+  const std::size_t length = read_be32(rest);
+  rest.remove_prefix(4);
+  if (length > rest.size()) return malformed("a binary message's object is longer than the message");
+  const auto object = read_object(rest.substr(0, length));
+  if (!object) return fail(object.error());
+  rest.remove_prefix(length);
+  Incoming out{.text = {}, .object = *object, .blobs = {}};
+  for (const auto blob : (*object)["blobs"].elements()) {
+    const auto size = blob.integer();
     if (!size || *size < 0 || static_cast<std::size_t>(*size) > rest.size())
-      return fail(Errc::bad_request, "the blobs of a message are shorter than it says");
+      return malformed("the blobs of a message are shorter than it says");
     out.blobs.push_back(rest.substr(0, static_cast<std::size_t>(*size)));
     rest.remove_prefix(static_cast<std::size_t>(*size));
   }
-  if (!rest.empty()) return fail(Errc::bad_request, "a message has bytes behind its blobs");
-  return {};
+  return out;
+}
+
+}  // namespace
+
+Result<std::vector<Incoming>> decode(net::WsMessage message) {
+  const auto text = std::make_shared<const std::string>(std::move(message.data));
+  std::vector<Incoming> out;
+  if (!message.binary) {
+    const auto object = read_object(*text);
+    if (!object) return fail(object.error());
+    out.push_back({text, *object, {}});
+    return out;
+  }
+  std::string_view rest = *text;
+  do {
+    auto next = take_binary(rest);
+    if (!next) return fail(next.error());
+    next->text = text;
+    out.push_back(std::move(*next));
+  } while (!rest.empty());
+  return out;
+}
+
+net::WsMessage join(std::vector<net::WsMessage> messages) {
+  if (messages.size() == 1) return std::move(messages.front());
+  net::WsMessage out{true, {}};
+  for (const auto& message : messages) {
+    if (!message.binary) out.data += be32(message.data.size());
+    out.data += message.data;
+  }
+  return out;
 }
 
 void Blobs::write(Writer& out, const store::TypedBlob& value) {
@@ -252,7 +288,8 @@ Result<app::OwnerMessage> read_owner_message(const Incoming& in, std::string_vie
   if (!n || *n < 1) return broken(type, "n");
   out.epoch = *epoch;
   out.n = *n;
-  out.bytes = in.text.size();
+  out.bytes = in.object.raw().size();
+  for (const auto blob : in.blobs) out.bytes += blob.size();
   out.reply_id = in.object["id"].integer().value_or(0);
   const auto set = [&out](auto body) -> Status {
     if (!body) return fail(body.error());

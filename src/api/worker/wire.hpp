@@ -1,7 +1,8 @@
 // The worker protocol's messages on the wire (docs/worker-protocol.md): a JSON object, with the blobs
-// it names behind it.
+// it names behind it. Several may share one message of the WebSocket.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,19 +13,19 @@
 
 namespace dg::api::worker {
 
-// A message that came in. `object` points into `text`.
+// A message that came in. The others point into `text`.
 struct Incoming {
-  std::string text;  // owns everything
+  std::shared_ptr<const std::string> text;  // what it came in, maybe with others
   json::View object;
   std::vector<std::string_view> blobs;
-
-  Incoming() = default;
-  Incoming(const Incoming&) = delete;
-  Incoming& operator=(const Incoming&) = delete;
 };
 
-// Splits and validates a message. bad_request when it breaks the protocol's form.
-Status decode(net::WsMessage message, Incoming& out);
+// Splits and validates what came in; there is one message at least. bad_request when it breaks the
+// protocol's form.
+Result<std::vector<Incoming>> decode(net::WsMessage message);
+
+// Messages as one, in order.
+net::WsMessage join(std::vector<net::WsMessage> messages);
 
 // Collects the blobs of a message that goes out.
 class Blobs {

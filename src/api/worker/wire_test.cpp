@@ -25,16 +25,15 @@ net::WsMessage binary(const std::string& object, const std::string& blobs) {
 }
 
 Errc refusal(net::WsMessage message) {
-  Incoming in;
-  const auto status = decode(std::move(message), in);
-  return status ? Errc::internal : status.error().code;
+  const auto decoded = decode(std::move(message));
+  return decoded ? Errc::internal : decoded.error().code;
 }
 
 // Decodes an object as an owner's message of its own type.
 Result<app::OwnerMessage> read(const std::string& object, const std::string& blobs = "") {
-  Incoming in;
-  const auto decoded = decode(blobs.empty() ? text(object) : binary(object, blobs), in);
+  const auto decoded = decode(blobs.empty() ? text(object) : binary(object, blobs));
   if (!decoded) return fail(decoded.error());
+  const auto& in = decoded->front();
   return read_owner_message(in, in.object["type"].string());
 }
 template <class Body>
@@ -48,12 +47,25 @@ std::string owned(const std::string& members) {
 }
 
 TEST(Decode, TakesTextAndBlobs) {
-  Incoming plain;
-  ASSERT_TRUE(decode(text(R"({"type":"beat"})"), plain));
-  EXPECT_EQ(plain.object["type"].string(), "beat");
-  Incoming full;
-  ASSERT_TRUE(decode(binary(R"({"blobs":[3,0,2]})", std::string("a\0bxy", 5)), full));
-  EXPECT_THAT(full.blobs, ElementsAre(std::string_view("a\0b", 3), "", "xy"));
+  const auto plain = decode(text(R"({"type":"beat"})"));
+  ASSERT_TRUE(plain);
+  ASSERT_THAT(*plain, SizeIs(1));
+  EXPECT_EQ(plain->front().object["type"].string(), "beat");
+  const auto full = decode(binary(R"({"blobs":[3,0,2]})", std::string("a\0bxy", 5)));
+  ASSERT_TRUE(full);
+  EXPECT_THAT(full->front().blobs, ElementsAre(std::string_view("a\0b", 3), "", "xy"));
+}
+
+TEST(Decode, TakesSeveralMessagesFromOne) {
+  const auto several = decode(join(
+      {text(R"({"type":"a"})"), binary(R"({"type":"b","blobs":[2,1]})", "xyz"), text(R"({"type":"c"})")}));
+  ASSERT_TRUE(several);
+  ASSERT_THAT(*several, SizeIs(3));
+  EXPECT_EQ((*several)[0].object["type"].string(), "a");
+  EXPECT_THAT((*several)[1].blobs, ElementsAre("xy", "z"));
+  EXPECT_EQ((*several)[2].object["type"].string(), "c");
+  EXPECT_THAT((*several)[2].blobs, IsEmpty());
+  EXPECT_FALSE(join({text("{}")}).binary);
 }
 
 TEST(Decode, RefusesWhatIsNoMessage) {
@@ -80,6 +92,8 @@ TEST(Decode, RefusesEveryPrefix) {
   for (std::size_t length = 0; length < whole.data.size(); ++length)
     EXPECT_EQ(refusal({true, whole.data.substr(0, length)}), Errc::bad_request) << length;
   EXPECT_EQ(refusal(whole), Errc::internal) << "the whole is fine";
+  for (std::size_t length = 1; length < whole.data.size(); ++length)
+    EXPECT_EQ(refusal({true, whole.data + whole.data.substr(0, length)}), Errc::bad_request) << length;
 }
 
 TEST(Decode, RefusesAbsurdLengths) {
@@ -284,8 +298,9 @@ TEST(Blobs, ATupleComesBackAsItWasWritten) {
   out.begin_object().key("result");
   write_tuple(out, blobs, tuple);
   out.end_object();
-  Incoming in;
-  ASSERT_TRUE(decode(blobs.message(out.take()), in));
+  const auto decoded = decode(blobs.message(out.take()));
+  ASSERT_TRUE(decoded);
+  const auto& in = decoded->front();
   EXPECT_THAT(in.blobs, ElementsAre(std::string_view("\0\x01", 2), "[1]", ""));
   const View result = in.object["result"];
   EXPECT_TRUE(result["parent_id"].is_null());
