@@ -120,6 +120,72 @@ TEST_F(OwnersTest, EverythingBeforeACompletionIsDurableWithIt) {
   EXPECT_THAT(acks(), ElementsAre(3));
 }
 
+TEST_F(OwnersTest, TheEndSharesTheCommitOfWhatCameWithIt) {
+  worker_.say(run_, 1, values("1"));
+  const auto before = server_.store().load().commits;
+  worker_.post(run_, 2, checkpoint("1", "{}"));
+  worker_.post(run_, 3, values("2"));
+  worker_.post(run_, 4, CompleteSaid{});
+  server_.settle();
+  EXPECT_EQ(server_.store().load().commits, before + 1);
+  EXPECT_THAT(said(), ElementsAre("values 1", "values 2"));
+  EXPECT_THAT(server_.events(run_),
+              ElementsAre("RunCreated", "RunStarted", "CheckpointSaved", "RunCompleted"));
+  EXPECT_TRUE(server_.now(run_).has_checkpoint);
+}
+
+// The end may be decided several times, which would take a copy each.
+TEST_F(OwnersTest, MuchBeforeTheEndIsCommittedFirst) {
+  const auto before = server_.store().load().commits;
+  auto much = values("1");
+  OwnerMessage message{.owner = run_.id, .epoch = run_.epoch, .n = 1, .body = much, .bytes = 1 << 20};
+  server_.app().owners.receive(std::move(message), worker_.shared_link());
+  worker_.post(run_, 2, CompleteSaid{});
+  server_.settle();
+  EXPECT_EQ(server_.store().load().commits, before + 2);
+  EXPECT_EQ(server_.now(run_).state, State::completed);
+  EXPECT_THAT(acks(), ElementsAre(2));
+}
+
+TEST_F(OwnersTest, ARollbackLeavesTheItemsThatWereWritten) {
+  EXPECT_TRUE(server_.wait(server_.app().runs.cancel(run_.id, domain::CancelAction::rollback)));
+  worker_.post(run_, 1, ItemsSaid{{{{"users", "ann"}, "likes", "1"}}});
+  worker_.post(run_, 2, checkpoint("1", "{}"));
+  worker_.post(run_, 3, values("1"));
+  worker_.post(run_, 4, CompleteSaid{});
+  server_.settle();
+  EXPECT_FALSE(server_.exists(run_));
+  EXPECT_TRUE(server_.get(server_.store().item({"users", "ann"}, "likes")));
+  EXPECT_FALSE(server_.get(server_.store().state(run_.thread_id, "", "1")));
+  EXPECT_TRUE(server_.frames(run_).empty());
+}
+
+// What it knew of the lease is read again: another instance may have applied messages meanwhile.
+TEST_F(OwnersTest, AConnectionKnowsNothingOfTheOneBefore) {
+  worker_.say(run_, 1, values("1"));
+  worker_.disconnect();
+  store::Commit elsewhere;
+  elsewhere.conditions.emplace_back(store::Fence{run_.id, run_.epoch, 2, 3});
+  ASSERT_TRUE(server_.wait(server_.store().commit(std::move(elsewhere))));
+  const auto welcome = worker_.connect({{run_.id, run_.epoch}});
+  ASSERT_TRUE(welcome);
+  EXPECT_EQ(welcome->owned.at(0).applied_n, 3);
+  worker_.say(run_, 4, values("4"));
+  EXPECT_THAT(acks(), ElementsAre(4));
+  EXPECT_THAT(said(), ElementsAre("values 1", "values 4"));
+}
+
+// Nothing tells the connection that the run has another owner; the commit notices.
+TEST_F(OwnersTest, AnOwnerThatLostItsLeaseUnawaresIsSuperseded) {
+  worker_.say(run_, 1, values("1"));
+  store::Commit elsewhere;
+  elsewhere.changes.emplace_back(store::DropLease{run_.id});
+  ASSERT_TRUE(server_.wait(server_.store().commit(std::move(elsewhere))));
+  worker_.say(run_, 2, values("2"));
+  EXPECT_THAT(worker_.got<Superseded>(), SizeIs(1));
+  EXPECT_THAT(said(), ElementsAre("values 1"));
+}
+
 TEST_F(OwnersTest, NothingFollowsTheEnd) {
   worker_.post(run_, 1, CompleteSaid{});
   worker_.post(run_, 2, values("2"));
