@@ -27,6 +27,10 @@ std::invoke_result_t<Attempt> until_decided(Attempt attempt) {
   }
 }
 
+inline std::unexpected<Error> unknown_thread(const std::string& id) {
+  return fail(Errc::not_found, "Thread with ID " + id + " not found");
+}
+
 // Appends a decision to the commit, whose time is set, and evolves `run`; its row is written too unless
 // `erase` says that it goes with everything it has.
 inline void append_run(store::Commit& commit, domain::Run& run, const std::vector<domain::RunEvent>& events,

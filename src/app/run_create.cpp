@@ -121,23 +121,6 @@ Task<Result<std::vector<domain::Run>>> Runs::create_all(std::vector<RunOrder> or
   co_return runs;
 }
 
-Task<Result<Runs::ThreadNow>> Runs::thread_now(const RunOrder& order) {
-  ThreadNow found;
-  // The turn comes first: whatever changes from here on makes the commit decide again.
-  auto head = co_await context_.store.thread_head(*order.thread_id);
-  if (!head) co_return fail(head.error());
-  found.head = std::move(*head);
-  auto row = co_await context_.store.thread(*order.thread_id);
-  if (!row) co_return fail(row.error());
-  if (!*row && !order.create_thread)
-    co_return fail(Errc::not_found, "Thread with ID " + *order.thread_id + " not found");
-  if (*row) found.thread = std::move((*row)->thread);
-  auto others = co_await context_.store.open_runs(*order.thread_id);
-  if (!others) co_return fail(others.error());
-  found.others = std::move(*others);
-  co_return found;
-}
-
 Task<Status> Runs::check_fork(const RunOrder& order) {
   const json::View fork(order.checkpoint);
   if (!fork["checkpoint_id"].is_string()) co_return Status{};
@@ -201,10 +184,11 @@ Task<Result<domain::Run>> Runs::try_create(RunOrder order, domain::Assistant ass
 }
 
 Task<Result<Runs::Creation>> Runs::prepare(RunOrder order, domain::Assistant assistant, WallTime now) {
-  auto found = co_await thread_now(order);
+  auto found = co_await context_.store.thread_now(*order.thread_id);
   if (!found) co_return fail(found.error());
+  if (!found->thread && !order.create_thread) co_return unknown_thread(*order.thread_id);
   const bool operation = found->head.lease && found->head.lease->kind == store::LeaseKind::operation;
-  const auto plan = domain::plan_multitask(order.request.multitask, found->others, operation);
+  const auto plan = domain::plan_multitask(order.request.multitask, found->open, operation);
   if (!plan) co_return fail(plan.error());
   if (auto possible = co_await check_fork(order); !possible) co_return fail(possible.error());
 
@@ -219,10 +203,10 @@ Task<Result<Runs::Creation>> Runs::prepare(RunOrder order, domain::Assistant ass
   bind_thread(creation.commit, thread, assistant, !found->thread);
 
   const bool active =
-      std::ranges::any_of(found->others, [](const domain::Run& r) { return domain::is_active(r.state); });
+      std::ranges::any_of(found->open, [](const domain::Run& r) { return domain::is_active(r.state); });
   const bool may_start = !active && !found->head.lease && order.after == Duration{};
   // The others come first, so that the newest run of the thread is the new one.
-  if (auto settled = settle_others(creation, std::move(found->others), *plan); !settled)
+  if (auto settled = settle_others(creation, std::move(found->open), *plan); !settled)
     co_return fail(settled.error());
   add_run(creation,
           created_event(std::move(order), assistant, thread, creation.run.id, creation.now,

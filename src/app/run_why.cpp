@@ -79,14 +79,11 @@ Task<Result<Why>> Runs::why(std::string run_id) {
   }
   if (run.not_before > context_.env.clock.now()) co_return waiting_for_time(run);
 
-  const auto head = co_await context_.store.thread_head(run.thread_id);
-  if (!head) co_return fail(head.error());
-  if (head->lease)
-    co_return Why{run, "thread_busy", "the thread is busy with " + head->lease->owner,
-                  one("run_id", head->lease->owner)};
-  const auto others = co_await context_.store.open_runs(run.thread_id);
-  if (!others) co_return fail(others.error());
-  for (const auto& other : *others)
+  const auto thread = co_await context_.store.thread_now(run.thread_id);
+  if (!thread) co_return fail(thread.error());
+  if (const auto& lease = thread->head.lease)
+    co_return Why{run, "thread_busy", "the thread is busy with " + lease->owner, one("run_id", lease->owner)};
+  for (const auto& other : thread->open)
     if (comes_before(other, run, context_.env.clock.now()))
       co_return Why{run, "thread_busy", "the run " + other.id + " of the same thread comes first",
                     one("run_id", other.id)};

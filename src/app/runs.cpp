@@ -124,18 +124,16 @@ Task<Status> Runs::try_remove(std::string run_id) {
   if (!run) co_return fail(run.error());
   const auto events = domain::decide_delete(*run, "deleted by a client");
   if (!events) co_return fail(events.error());
-  const auto head = co_await context_.store.thread_head(run->thread_id);
-  if (!head) co_return fail(head.error());
-  const auto others = co_await context_.store.open_runs(run->thread_id);
-  if (!others) co_return fail(others.error());
+  const auto thread = co_await context_.store.thread_now(run->thread_id);
+  if (!thread) co_return fail(thread.error());
   // What is executed goes on from the thread's checkpoints, and its first writes belong to one of them.
-  for (const auto& other : *others)
+  for (const auto& other : thread->open)
     if (other.state == domain::RunState::in_progress)
       co_return fail(Errc::busy,
                      "the run " + other.id +
                          " may go on from this run's checkpoints; delete this one when that is over");
   store::Commit commit{.at = context_.env.clock.now()};
-  commit.conditions.emplace_back(store::ThreadUnchanged{run->thread_id, head->turn});
+  commit.conditions.emplace_back(store::ThreadUnchanged{run->thread_id, thread->head.turn});
   append_run(commit, *run, *events, true);
   const auto done = co_await context_.store.commit(std::move(commit));
   if (!done) co_return fail(done.error());

@@ -88,12 +88,6 @@ class Runs {
   Task<void> retain();
 
  private:
-  // What decides about a new run: the thread as it is, if it exists, and its open runs.
-  struct ThreadNow {
-    std::optional<domain::Thread> thread;
-    store::ThreadHead head;
-    std::vector<domain::Run> others;
-  };
   struct Creation;
   struct Counts {
     explicit Counts(Metrics& registry);
@@ -107,7 +101,6 @@ class Runs {
 
   // A try_… is one attempt: conflict when somebody else changed the run or its thread first.
   Task<Result<domain::Assistant>> resolve(std::string reference);
-  Task<Result<ThreadNow>> thread_now(const RunOrder& order);
   Task<Status> check_fork(const RunOrder& order);
   Task<Result<domain::Run>> try_create(RunOrder order, domain::Assistant assistant);
   // Decides and gathers what is to be committed; a slot that it reserved is given back on failure.

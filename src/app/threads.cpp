@@ -25,13 +25,17 @@ Task<Result<store::ThreadRow>> Threads::create(std::optional<std::string> id, st
                                        : "the thread existed and was deleted; its id cannot be used again");
   }
   if (!done) co_return fail(done.error());
-  co_return co_await get(thread.id);
+  if (id) co_return co_await get(thread.id);  // code outside of runs may have kept checkpoints under it
+  store::ThreadRow row;
+  row.state_updated_at = thread.created_at;
+  row.thread = std::move(thread);
+  co_return row;
 }
 
 Task<Result<store::ThreadRow>> Threads::get(std::string id) {
   auto row = co_await context_.store.thread(id);
   if (!row) co_return fail(row.error());
-  if (!*row) co_return fail(Errc::not_found, "Thread with ID " + id + " not found");
+  if (!*row) co_return unknown_thread(id);
   co_return std::move(**row);
 }
 
@@ -57,19 +61,16 @@ Task<Status> Threads::remove(std::string id) {
 }
 
 Task<Status> Threads::try_remove(std::string id) {
-  auto row = co_await get(id);
-  if (!row) co_return fail(row.error());
-  const auto head = co_await context_.store.thread_head(id);
-  if (!head) co_return fail(head.error());
-  const auto runs = co_await context_.store.open_runs(id);
-  if (!runs) co_return fail(runs.error());
+  auto found = co_await context_.store.thread_now(id);
+  if (!found) co_return fail(found.error());
+  if (!found->thread) co_return unknown_thread(id);
   store::Commit commit{.at = context_.env.clock.now()};
-  commit.conditions.emplace_back(store::ThreadUnchanged{id, head->turn});
-  append_thread(commit, row->thread, domain::ThreadDeleted{});
+  commit.conditions.emplace_back(store::ThreadUnchanged{id, found->head.turn});
+  append_thread(commit, *found->thread, domain::ThreadDeleted{});
   commit.changes.emplace_back(store::EraseThread{id});
   const auto done = co_await context_.store.commit(std::move(commit));
   if (!done) co_return fail(done.error());
-  for (const auto& run : *runs) {
+  for (const auto& run : found->open) {
     if (run.state == domain::RunState::in_progress) {
       workers_.send(run.session_id, Superseded{run.id, run.epoch, "its thread was deleted"});
       workers_.disown(run.session_id, run.id);

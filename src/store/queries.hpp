@@ -71,6 +71,7 @@ class Queries {
   virtual Reply<Found<ThreadRow>> threads(ThreadFilter filter, Page page) = 0;
   // A thread that never was has turn 0 and no lease. Erasing a thread is a turn.
   virtual Reply<ThreadHead> thread_head(std::string id) = 0;
+  virtual Reply<ThreadNow> thread_now(std::string id) = 0;
 
   virtual Reply<std::optional<domain::Run>> run(std::string id) = 0;
   // Newest first.

@@ -171,6 +171,14 @@ struct ThreadHead {
   std::optional<Lease> lease;
 };
 
+// All that decides about a thread's next run, as it was at one moment: the thread, if it exists, without its
+// state, and its active and paused runs, oldest first.
+struct ThreadNow {
+  ThreadHead head;
+  std::optional<domain::Thread> thread;
+  std::vector<domain::Run> open;
+};
+
 struct AssistantVersion {
   std::string assistant_id;
   std::int64_t number = 0;

@@ -75,6 +75,25 @@ TEST_P(StoreContract, ConflictLeavesNothing) {
   EXPECT_EQ(get(store().thread_head(thread)).turn, turn);
 }
 
+TEST_P(StoreContract, AThreadNowIsAllThatDecides) {
+  const auto thread = add_thread();
+  const auto paused = add_run(thread, domain::RunState::requires_action);
+  add_run(thread, domain::RunState::completed);
+  const auto queued = add_run(thread, domain::RunState::queued);
+  const auto now = get(store().thread_now(thread));
+  EXPECT_EQ(now.head.turn, get(store().thread_head(thread)).turn);
+  EXPECT_EQ(now.thread.value().id, thread);
+  EXPECT_EQ(now.thread.value().version, get(store().thread(thread)).value().thread.version);
+  ASSERT_EQ(now.open.size(), 2U);
+  EXPECT_EQ(now.open[0].id, paused.id);
+  EXPECT_EQ(now.open[1].id, queued.id);
+
+  const auto nothing = get(store().thread_now(new_id()));
+  EXPECT_EQ(nothing.head.turn, 0);
+  EXPECT_FALSE(nothing.thread);
+  EXPECT_TRUE(nothing.open.empty());
+}
+
 TEST_P(StoreContract, ErasingAThreadIsATurn) {
   const auto thread = add_thread();
   const auto turn = get(store().thread_head(thread)).turn;

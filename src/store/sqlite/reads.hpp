@@ -21,6 +21,7 @@ std::optional<AssistantVersion> read_assistant_version(Database& db, const std::
 std::optional<ThreadRow> read_thread(Database& db, const std::string& id);
 Found<ThreadRow> read_threads(Database& db, const ThreadFilter& filter, Page page);
 ThreadHead read_thread_head(Database& db, const std::string& id);
+ThreadNow read_thread_now(Database& db, const std::string& id);
 
 std::optional<domain::Run> read_run(Database& db, const std::string& id);
 std::vector<domain::Run> read_runs(Database& db, const RunFilter& filter, Page page);

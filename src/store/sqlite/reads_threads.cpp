@@ -73,7 +73,10 @@ Matches page_by_scan(Database& db, const ThreadFilter& filter, const std::string
 
 }  // namespace
 
-std::optional<ThreadRow> read_thread(Database& db, const std::string& id) {
+namespace {
+
+// The row without its state.
+std::optional<ThreadRow> read_row(Database& db, const std::string& id) {
   using enum domain::ThreadStatus;
   Query query(db, select_one, id);
   if (!query.next()) return std::nullopt;
@@ -89,7 +92,14 @@ std::optional<ThreadRow> read_thread(Database& db, const std::string& id) {
   row.thread.updated_at = query.time();
   row.state_updated_at = query.time();
   row.thread.version = query.integer();
-  row.head = read_state(db, {id, "", ""});
+  return row;
+}
+
+}  // namespace
+
+std::optional<ThreadRow> read_thread(Database& db, const std::string& id) {
+  auto row = read_row(db, id);
+  if (row) row->head = read_state(db, {id, "", ""});
   return row;
 }
 
@@ -111,6 +121,12 @@ ThreadHead read_thread_head(Database& db, const std::string& id) {
   if (Query query(db, select_turn, id); query.next()) head.turn = query.integer();
   if (Query query(db, select_lease, id); query.next()) head.lease = read_lease(query);
   return head;
+}
+
+ThreadNow read_thread_now(Database& db, const std::string& id) {
+  ThreadNow now{read_thread_head(db, id), std::nullopt, read_open_runs(db, id)};
+  if (auto row = read_row(db, id)) now.thread = std::move(row->thread);
+  return now;
 }
 
 }  // namespace dg::store::sqlite

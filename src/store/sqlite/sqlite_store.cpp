@@ -145,6 +145,9 @@ class SqliteStore final : public Store {
   Reply<ThreadHead> thread_head(std::string id) override {
     return read<ThreadHead>([id = std::move(id)](Database& db) { return read_thread_head(db, id); });
   }
+  Reply<ThreadNow> thread_now(std::string id) override {
+    return read<ThreadNow>([id = std::move(id)](Database& db) { return read_thread_now(db, id); });
+  }
   Reply<std::optional<domain::Run>> run(std::string id) override {
     return read<std::optional<domain::Run>>([id = std::move(id)](Database& db) { return read_run(db, id); });
   }

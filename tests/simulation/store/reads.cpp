@@ -119,6 +119,12 @@ ThreadHead read_thread_head(const Tables& tables, const std::string& id) {
   return out;
 }
 
+ThreadNow read_thread_now(const Tables& tables, const std::string& id) {
+  ThreadNow now{read_thread_head(tables, id), std::nullopt, read_open_runs(tables, id)};
+  if (auto row = read_thread(tables, id)) now.thread = std::move(row->thread);
+  return now;
+}
+
 std::optional<domain::Run> read_run(const Tables& tables, const std::string& id) {
   const auto* found = tables.run(id);
   if (found == nullptr) return std::nullopt;

@@ -120,6 +120,9 @@ Reply<Found<ThreadRow>> SimulatedStore::threads(ThreadFilter filter, Page page) 
 Reply<ThreadHead> SimulatedStore::thread_head(std::string id) {
   return read<ThreadHead>([id = std::move(id)](const Tables& t) { return read_thread_head(t, id); });
 }
+Reply<ThreadNow> SimulatedStore::thread_now(std::string id) {
+  return read<ThreadNow>([id = std::move(id)](const Tables& t) { return read_thread_now(t, id); });
+}
 Reply<std::optional<domain::Run>> SimulatedStore::run(std::string id) {
   return read<std::optional<domain::Run>>([id = std::move(id)](const Tables& t) { return read_run(t, id); });
 }

@@ -46,6 +46,7 @@ class SimulatedStore : public Store {
   Reply<std::optional<ThreadRow>> thread(std::string id) override;
   Reply<Found<ThreadRow>> threads(ThreadFilter filter, Page page) override;
   Reply<ThreadHead> thread_head(std::string id) override;
+  Reply<ThreadNow> thread_now(std::string id) override;
   Reply<std::optional<domain::Run>> run(std::string id) override;
   Reply<std::vector<domain::Run>> runs(RunFilter filter, Page page) override;
   Reply<std::vector<domain::Run>> open_runs(std::string thread_id) override;

@@ -86,6 +86,7 @@ const Tables::Checkpoint* find_checkpoint(const Tables& tables, const std::strin
 std::optional<ThreadRow> read_thread(const Tables& tables, const std::string& id);
 Found<ThreadRow> read_threads(const Tables& tables, const ThreadFilter& filter, Page page);
 ThreadHead read_thread_head(const Tables& tables, const std::string& id);
+ThreadNow read_thread_now(const Tables& tables, const std::string& id);
 std::optional<domain::Run> read_run(const Tables& tables, const std::string& id);
 std::vector<domain::Run> read_runs(const Tables& tables, const RunFilter& filter, Page page);
 std::vector<domain::Run> read_open_runs(const Tables& tables, const std::string& thread_id);
