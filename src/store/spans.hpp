@@ -43,6 +43,9 @@ class Spans {
     return due <= last ? due : 0;
   }
 
+  // Each from its first number to the one behind its last.
+  const std::map<std::int64_t, std::int64_t>& all() const { return spans_; }
+
  private:
   std::map<std::int64_t, std::int64_t> spans_;  // first -> behind the last
 };

@@ -10,7 +10,8 @@ namespace {
 // The first byte says how the rest is stored.
 constexpr char plain = 0;
 constexpr char zstd = 1;
-constexpr int level = 3;
+constexpr int quick_level = 3;
+constexpr int thorough_level = 6;
 constexpr std::size_t worth_trying = 64;
 // What one frame may unpack to; its header is not trusted beyond that.
 constexpr unsigned long long largest = 1ULL << 32;
@@ -30,10 +31,11 @@ std::string plainly(std::string_view bytes) {
 
 }  // namespace
 
-std::string pack(std::string_view bytes) {
+std::string pack(std::string_view bytes, Effort effort) {
   if (bytes.size() < worth_trying) return plainly(bytes);
   // Contexts are large and slow to make: one per thread that writes.
   thread_local const std::unique_ptr<ZSTD_CCtx, FreeCompressor> context(ZSTD_createCCtx());
+  const int level = effort == Effort::thorough ? thorough_level : quick_level;
   std::string out(1 + ZSTD_compressBound(bytes.size()), zstd);
   const auto size =
       ZSTD_compressCCtx(context.get(), out.data() + 1, out.size() - 1, bytes.data(), bytes.size(), level);

@@ -7,7 +7,10 @@
 
 namespace dg::store::delta {
 
-std::string pack(std::string_view bytes);
+// How long the compressor looks for something smaller; unpacking takes the same time.
+enum class Effort { quick, thorough };
+
+std::string pack(std::string_view bytes, Effort effort = Effort::quick);
 // Nothing when the bytes were not made by `pack`.
 std::optional<std::string> unpack(std::string_view packed);
 
