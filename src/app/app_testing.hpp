@@ -37,9 +37,11 @@ class LossyBus final : public bus::Bus {
 // A server that knows the graphs "agent" and "planner".
 class TestServer {
  public:
-  explicit TestServer(Settings chosen = {}, const std::string& database = ":memory:") : settings_(chosen) {
+  explicit TestServer(Settings chosen = {}, store::SqliteOptions database = {.path = ":memory:"})
+      : settings_(chosen) {
     log::set_level(log::Level::error);  // lost workers are what many tests are about
-    auto opened = store::open_sqlite(world.env, {.path = database, .inline_mode = true});
+    database.inline_mode = true;
+    auto opened = store::open_sqlite(world.env, std::move(database));
     if (!opened) throw std::runtime_error(opened.error().message);
     store_ = std::move(*opened);
     start();

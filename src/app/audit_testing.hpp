@@ -17,6 +17,9 @@ class AuditTest : public ::testing::Test {
  protected:
   using Texts = std::vector<std::string>;
 
+  explicit AuditTest(std::int64_t pack_after = store::SqliteOptions{}.pack_after)
+      : server_({}, {.path = path_, .pack_after = pack_after}) {}
+
   // Everything that a server does, and what is left of it.
   void SetUp() override {
     play_runs();
@@ -181,7 +184,7 @@ class AuditTest : public ::testing::Test {
 
   ScratchFolder folder_{"audit"};
   std::string path_ = (folder_.path() / "duragraph.db").string();
-  TestServer server_{{}, path_};
+  TestServer server_;
   TestWorker worker_{server_, {.slots = 10}};
   domain::Run done_, large_, failed_, lost_, running_, queued_, deleted_;
   std::string gone_, left_, assistant_;

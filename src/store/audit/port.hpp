@@ -107,6 +107,16 @@ struct KeptState {
   std::string table;
 };
 
+// Rows of finished work that are stored together (store/pack/pack.hpp). The other scans give its rows as if
+// they stood in their tables, and nothing of one that is damaged.
+struct StoredPack {
+  std::int64_t id = 0;
+  std::string thread_id;
+  std::string damage;  // why it cannot be read; empty where it can
+  // What is said of it beside its rows and does not follow from them.
+  std::vector<std::string_view> wrong_columns;
+};
+
 class Audit {
  public:
   virtual ~Audit() = default;
@@ -125,6 +135,8 @@ class Audit {
   virtual Rows<KeptState> kept_states() = 0;         // by thread and table
   virtual Rows<StoredCheckpoint> checkpoints() = 0;  // by thread, namespace and id
   virtual Rows<StoredValue> values() = 0;            // by thread, namespace, channel and version
+
+  virtual Rows<StoredPack> packs() = 0;  // by thread
 
   virtual Rows<StoredSeries> series(const std::string& thread_id) = 0;
   virtual Rows<StoredPart> parts(std::int64_t series) = 0;  // by place

@@ -1,6 +1,7 @@
 #include "store/audit/rebuild.hpp"
 
 #include "store/audit/compare.hpp"
+#include "store/audit/packs.hpp"
 
 namespace dg::store::audit {
 namespace {
@@ -56,6 +57,7 @@ bool changes_anything(const Rebuilt& rebuilt) {
 }  // namespace
 
 Result<Rebuilt> plan_rebuild(Audit& audit, std::size_t limit) {
+  if (auto whole = require_whole_packs(audit); !whole) return fail(whole.error());
   Rebuilt out{.findings = Findings(limit)};
   Counting counting(out);
   compare(audit, {out.findings, counting, out.checked});
@@ -67,6 +69,7 @@ Result<Rebuilt> plan_rebuild(Audit& audit, std::size_t limit) {
 Result<Rebuilt> rebuild(Rebuilding& rebuilding, std::size_t limit) {
   Rebuilt out{.findings = Findings(limit)};
   auto& audit = *rebuilding.before;
+  if (auto whole = require_whole_packs(audit); !whole) return fail(whole.error());
   Erasing erasing(out, *rebuilding.tables);
   compare(audit, {out.findings, erasing, out.checked});
   if (changes_anything(out)) {

@@ -2,6 +2,7 @@
 
 #include "store/audit/checkpoints.hpp"
 #include "store/audit/compare.hpp"
+#include "store/audit/packs.hpp"
 #include "store/audit/series.hpp"
 
 namespace dg::store::audit {
@@ -68,6 +69,7 @@ Result<Verified> verify(Audit& audit, std::size_t limit) {
   const Sinks sinks{out.findings, differences, out.checked};
   compare_aggregates(audit, sinks);
   compare_threads(audit, sinks);
+  check_packs(audit, out.findings);
   check_checkpoints(audit, out.findings, out.checked);
   check_series(audit, out.findings);
   const auto finished = audit.finish();

@@ -130,6 +130,37 @@ class StoreContract : public testing::TestWithParam<Adapter> {
     return {domain::AggregateType::run, run_id, expected, std::move(thread_id), {{std::move(type), "{}"}}};
   }
 
+  // A run that is over: with events, a request, two checkpoints of the conversation, writes and a frame.
+  domain::Run add_finished_run(Conversation& conversation, const std::string& thread) {
+    auto run = make_run(thread, domain::RunState::in_progress);
+    run.request.input = R"({"text":"input of )" + run.id + R"("})";
+    Commit begin;
+    begin.appends.push_back(run_event(run.id, 0, thread));
+    begin.changes.emplace_back(PutRun{run});
+    begin.changes.emplace_back(AppendFrames{run.id, thread, make_frames(0, 1)});
+    EXPECT_TRUE(commit(std::move(begin)));
+    run.state = domain::RunState::completed;
+    Commit end;
+    end.appends.push_back(run_event(run.id, 1, thread, "RunCompleted"));
+    for (int i = 0; i < 2; ++i) {
+      auto checkpoint = conversation.next(run.id);
+      auto writes = make_writes(thread, checkpoint.key.checkpoint_id, "task", {{0, "messages", {"t", "w"}}});
+      writes.task_patch = R"({"result":1})";
+      end.changes.emplace_back(PutCheckpoint{std::move(checkpoint)});
+      end.changes.emplace_back(PutWrites{std::move(writes)});
+    }
+    end.changes.emplace_back(PutRun{run});
+    EXPECT_TRUE(commit(std::move(end)));
+    return run;
+  }
+
+  std::vector<domain::Run> add_finished_runs(Conversation& conversation, const std::string& thread,
+                                             int count) {
+    std::vector<domain::Run> runs;
+    for (int i = 0; i < count; ++i) runs.push_back(add_finished_run(conversation, thread));
+    return runs;
+  }
+
   // A checkpoint with one channel, `messages`, whose value is stored where `value` is not empty.
   static NewCheckpoint make_checkpoint(const std::string& thread_id, const std::string& id,
                                        const std::string& parent = "", const std::string& value = "") {

@@ -3,6 +3,7 @@
 
 #include "store/contract/checkpoints.hpp"
 #include "store/contract/events.hpp"
+#include "store/contract/finished.hpp"
 #include "store/contract/frames.hpp"
 #include "store/contract/history.hpp"
 #include "store/contract/items.hpp"

@@ -1,6 +1,7 @@
 #include "store/documents.hpp"
 #include "store/sqlite/apply.hpp"
 #include "store/sqlite/rows.hpp"
+#include "store/sqlite/unpack.hpp"
 
 namespace dg::store::sqlite {
 namespace {
@@ -79,6 +80,7 @@ void put_patch(Database& db, const NewWrites& w) {
 void apply(WriteContext& context, const PutCheckpoint& change) {
   const auto& c = change.checkpoint;
   const auto& key = c.key;
+  unpack_before(context.db, c);
   const auto projection = cut_projection(context, c);
   std::string cuts;
   if (!projection.cuts.empty()) delta::put_cuts(cuts, projection.cuts);
@@ -95,6 +97,7 @@ void apply(WriteContext& context, const PutCheckpoint& change) {
 void apply(WriteContext& context, const PutWrites& change) {
   const auto& w = change.writes;
   const auto& key = w.key;
+  unpack_checkpoint(context.db, key);
   for (const auto& write : w.writes) {
     const auto statement = write.idx < 0 ? replace_write : insert_write;
     execute(context.db, statement, key.thread_id, key.ns, key.checkpoint_id, w.task_id, write.idx,

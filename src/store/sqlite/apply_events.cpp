@@ -1,12 +1,13 @@
 #include "store/sqlite/apply.hpp"
 #include "store/sqlite/rows.hpp"
+#include "store/sqlite/unpack.hpp"
 
 namespace dg::store::sqlite {
 namespace {
 
 constexpr std::string_view grow_version =
     "INSERT INTO heads (aggregate_id, type, version) VALUES (?1, ?2, ?3) "
-    "ON CONFLICT DO UPDATE SET version = version + ?3, erased = 0 RETURNING version";
+    "ON CONFLICT DO UPDATE SET version = version + ?3, erased = 0 RETURNING version, pack";
 constexpr std::string_view grow_places =
     "INSERT INTO heads (aggregate_id, type, version, seq, turn) VALUES (?1, 'thread', 0, ?2, ?3) "
     "ON CONFLICT DO UPDATE SET seq = seq + ?2, turn = turn + ?3 RETURNING seq";
@@ -43,8 +44,12 @@ void apply_append(WriteContext& context, const Append& append) {
   const auto count = static_cast<std::int64_t>(append.events.size());
   const auto type = to_string(append.aggregate);
   std::int64_t version = 0;
-  if (Query query(context.db, grow_version, append.id, type, count); query.next())
+  std::int64_t pack = 0;
+  if (Query query(context.db, grow_version, append.id, type, count); query.next()) {
     version = query.integer() - count + 1;
+    pack = query.integer();
+  }
+  if (pack != 0) unpack(context.db, pack);
   std::int64_t seq = 0;
   const bool in_log = !append.thread_id.empty();
   if (in_log) {

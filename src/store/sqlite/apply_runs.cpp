@@ -1,26 +1,28 @@
 #include "store/sqlite/apply.hpp"
 #include "store/sqlite/rows.hpp"
+#include "store/sqlite/unpack.hpp"
 
 namespace dg::store::sqlite {
 namespace {
 
 // A run that has a checkpoint keeps that through writers who did not know of it.
 constexpr std::string_view upsert_run =
-    "INSERT INTO runs (id, thread_id, assistant_id, graph_id, state, request, metadata, created_at, "
-    "updated_at, "
+    "INSERT INTO runs (id, thread_id, assistant_id, graph_id, state, metadata, created_at, updated_at, "
     "not_before, epoch, attempt, session_id, revision, cancel, has_checkpoint, error, error_message, "
-    "resumed_by, "
-    "resumable, has_frames) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, "
-    "?17, "
-    "?18, ?19, ?20, EXISTS (SELECT 1 FROM segments WHERE run_id = ?1)) "
+    "resumed_by, resumable, has_frames) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
+    "?15, ?16, ?17, ?18, ?19, EXISTS (SELECT 1 FROM segments WHERE run_id = ?1)) "
     "ON CONFLICT (id) DO UPDATE SET thread_id = excluded.thread_id, assistant_id = excluded.assistant_id, "
-    "graph_id = excluded.graph_id, state = excluded.state, request = excluded.request, "
+    "graph_id = excluded.graph_id, state = excluded.state, "
     "metadata = excluded.metadata, updated_at = excluded.updated_at, not_before = excluded.not_before, "
     "epoch = excluded.epoch, attempt = excluded.attempt, session_id = excluded.session_id, "
     "revision = excluded.revision, cancel = excluded.cancel, "
     "has_checkpoint = max(has_checkpoint, excluded.has_checkpoint), error = excluded.error, "
     "error_message = excluded.error_message, resumed_by = excluded.resumed_by, resumable = "
     "excluded.resumable";
+constexpr std::string_view upsert_request =
+    "INSERT INTO requests (run_id, request) VALUES (?, ?) "
+    "ON CONFLICT DO UPDATE SET request = excluded.request WHERE request <> excluded.request";
+constexpr std::string_view delete_request = "DELETE FROM requests WHERE run_id = ?";
 constexpr std::string_view mark_checkpoint =
     "UPDATE runs SET has_checkpoint = 1 WHERE id = ? AND has_checkpoint = 0";
 constexpr std::string_view delete_run = "DELETE FROM runs WHERE id = ? RETURNING thread_id";
@@ -38,6 +40,7 @@ void execute_and_refresh(WriteContext& context, std::string_view sql, const std:
 
 void apply(WriteContext& context, const PutRun& change) {
   const auto& r = change.run;
+  unpack_run(context.db, r.id);
   std::optional<std::string_view> error;
   std::optional<std::string_view> message;
   if (r.error) {
@@ -45,9 +48,9 @@ void apply(WriteContext& context, const PutRun& change) {
     message = r.error->message;
   }
   execute(context.db, upsert_run, r.id, r.thread_id, r.assistant_id, r.graph_id, to_string(r.state),
-          r.request.to_json(), r.metadata, r.created_at, r.updated_at, r.not_before, r.epoch, r.attempt,
-          r.session_id, r.revision, to_string(r.cancel), r.has_checkpoint, error, message, r.resumed_by,
-          r.request.stream_resumable);
+          r.metadata, r.created_at, r.updated_at, r.not_before, r.epoch, r.attempt, r.session_id, r.revision,
+          to_string(r.cancel), r.has_checkpoint, error, message, r.resumed_by, r.request.stream_resumable);
+  execute(context.db, upsert_request, r.id, r.request.to_json());
   if (is_terminal(r.state)) merge_segments(context.db, r.id);
   context.touch(r.thread_id);
 }
@@ -57,7 +60,9 @@ void apply(WriteContext& context, const MarkRunCheckpoint& change) {
 }
 
 void apply(WriteContext& context, const EraseRun& change) {
+  unpack_run(context.db, change.id);
   execute_and_refresh(context, delete_run, change.id);
+  execute(context.db, delete_request, change.id);
   execute_and_refresh(context, delete_lease, change.id);
   apply(context, EraseFrames{change.id});
   erase_checkpoints_of_writer(context, change.id);

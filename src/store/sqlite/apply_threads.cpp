@@ -50,6 +50,7 @@ constexpr std::string_view mark_runs_erased =
 constexpr std::string_view delete_segments =
     "DELETE FROM segments WHERE run_id IN (SELECT id FROM runs WHERE thread_id = ?)";
 constexpr std::string_view delete_of_thread[] = {
+    "DELETE FROM requests WHERE run_id IN (SELECT id FROM runs WHERE thread_id = ?)",
     "DELETE FROM runs WHERE thread_id = ?",
     "DELETE FROM leases WHERE thread_id = ?",
     "DELETE FROM threads WHERE id = ?",

@@ -3,11 +3,14 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <tuple>
+
 #include "store/sqlite/audit_scans.hpp"
 #include "store/sqlite/frame_codec.hpp"
 #include "store/sqlite/migrations.hpp"
 #include "store/sqlite/read_only.hpp"
 #include "store/sqlite/rows.hpp"
+#include "store/sqlite/unpack.hpp"
 
 namespace dg::store {
 namespace sqlite {
@@ -15,6 +18,7 @@ namespace {
 
 using namespace audit;
 
+constexpr std::string_view request_column = "request";
 constexpr std::string_view select_heads =
     "SELECT aggregate_id, type, version, seq, turn, erased FROM heads ORDER BY aggregate_id, type";
 constexpr std::string_view select_events =
@@ -79,11 +83,20 @@ ReadRow read_read_row(Query& row) {
   return out;
 }
 
+// The columns of the table; requests have a table of their own.
+template <ReadTable table>
+std::vector<std::string> selected_columns() {
+  std::vector<std::string> out;
+  for (const auto name : columns(table))
+    out.emplace_back(name == request_column ? "(SELECT request FROM requests WHERE run_id = runs.id)" : name);
+  return out;
+}
+
 template <ReadTable table>
 Rows<ReadRow> scan_read_rows(Database& db) {
   const bool numbered = key_columns(table).size() > 1;
   const auto sql = fmt::format("SELECT {0}{1}, {2} FROM {3} ORDER BY {0}{4}", key_columns(table)[0],
-                               numbered ? ", number" : ", 0", fmt::join(columns(table), ", "),
+                               numbered ? ", number" : ", 0", fmt::join(selected_columns<table>(), ", "),
                                to_string(table), numbered ? ", number" : "");
   return scan(db, sql, read_read_row<table>);
 }
@@ -107,8 +120,14 @@ class SqliteAudit final : public Audit {
   }
 
   Rows<StoredHead> heads() override { return scan(db_, select_heads, read_head); }
-  Rows<StoredEvent> events() override { return scan(db_, select_events, read_event); }
-  Rows<StoredEvent> logs() override { return scan(db_, select_logs, read_event); }
+  Rows<StoredEvent> events() override {
+    return merged(scan(db_, select_events, read_event), scan_packed_events(db_),
+                  [](const StoredEvent& e) { return std::tie(e.aggregate_id, e.aggregate, e.version); });
+  }
+  Rows<StoredEvent> logs() override {
+    return merged(scan(db_, select_logs, read_event), scan_packed_logs(db_),
+                  [](const StoredEvent& e) { return std::tie(e.thread_id, e.seq); });
+  }
   Rows<ReadRow> rows(ReadTable table) override {
     switch (table) {
       case ReadTable::assistants:
@@ -120,7 +139,7 @@ class SqliteAudit final : public Audit {
       case ReadTable::runs:
         break;
     }
-    return scan_read_rows<ReadTable::runs>(db_);
+    return with_requests(db_, scan_read_rows<ReadTable::runs>(db_));
   }
   Rows<std::string> framed_runs() override { return scan(db_, select_framed, read_id); }
   Rows<StoredSegment> segments(const std::string& run_id) override {
@@ -131,6 +150,7 @@ class SqliteAudit final : public Audit {
   Rows<KeptState> kept_states() override { return scan_kept_states(db_); }
   Rows<StoredCheckpoint> checkpoints() override { return scan_checkpoints(db_); }
   Rows<StoredValue> values() override { return scan_values(db_); }
+  Rows<StoredPack> packs() override { return scan_packs(db_); }
   Rows<StoredSeries> series(const std::string& thread_id) override { return scan_series(db_, thread_id); }
   Rows<StoredPart> parts(std::int64_t series) override { return scan_parts(db_, series); }
   Rows<SeriesUse> uses(const std::string& thread_id) override { return scan_uses(db_, thread_id); }
@@ -154,6 +174,10 @@ class SqliteReadTables final : public ReadTables {
   ~SqliteReadTables() override { db_->rollback(); }
 
   void erase(ReadTable table, const ReadRow& row) override {
+    if (table == ReadTable::runs) {
+      unpack_run(*db_, row.id);
+      execute(*db_, "DELETE FROM requests WHERE run_id = ?", row.id);
+    }
     if (table == ReadTable::assistant_versions) {
       execute(*db_, "DELETE FROM assistant_versions WHERE assistant_id = ? AND number = ?", row.id,
               row.number);
@@ -164,13 +188,20 @@ class SqliteReadTables final : public ReadTables {
 
   // The columns have their types, so that texts become the numbers that they are.
   void put(ReadTable table, const ReadRow& row) override {
+    std::vector<std::string_view> names(key_columns(table).begin(), key_columns(table).end());
     std::vector<std::optional<std::string>> values{row.id};
     if (table == ReadTable::assistant_versions) values.emplace_back(std::to_string(row.number));
-    values.insert(values.end(), row.columns.begin(), row.columns.end());
+    for (std::size_t i = 0; i < row.columns.size(); ++i) {
+      if (columns(table)[i] == request_column) {
+        put_request(row.id, row.columns[i]);
+      } else {
+        names.push_back(columns(table)[i]);
+        values.push_back(row.columns[i]);
+      }
+    }
     const std::vector<std::string_view> places(values.size(), "?");
     execute(*db_,
-            fmt::format("INSERT INTO {} ({}, {}) VALUES ({})", to_string(table),
-                        fmt::join(key_columns(table), ", "), fmt::join(columns(table), ", "),
+            fmt::format("INSERT INTO {} ({}) VALUES ({})", to_string(table), fmt::join(names, ", "),
                         fmt::join(places, ", ")),
             values);
   }
@@ -181,6 +212,11 @@ class SqliteReadTables final : public ReadTables {
   }
 
  private:
+  void put_request(const std::string& run_id, const std::optional<std::string>& request) {
+    unpack_run(*db_, run_id);
+    execute(*db_, "INSERT OR REPLACE INTO requests (run_id, request) VALUES (?, ?)", run_id, request);
+  }
+
   std::unique_ptr<Database> db_;
 };
 

@@ -1,4 +1,6 @@
 // How the audit reads the tables of checkpoints.
+#include <tuple>
+
 #include "store/sqlite/audit_scans.hpp"
 #include "store/sqlite/rows.hpp"
 
@@ -13,6 +15,7 @@ constexpr std::string_view select_kept =
     "UNION ALL SELECT DISTINCT thread_id, 'checkpoint_values' FROM checkpoint_values "
     "UNION ALL SELECT DISTINCT thread_id, 'checkpoint_writes' FROM checkpoint_writes "
     "UNION ALL SELECT DISTINCT thread_id, 'checkpoint_tasks' FROM checkpoint_tasks "
+    "UNION ALL SELECT DISTINCT thread_id, 'packs' FROM packs WHERE last_checkpoint_id <> '' "
     "UNION ALL SELECT DISTINCT thread_id, 'series' FROM series ORDER BY thread_id, kept";
 constexpr std::string_view select_checkpoints =
     "SELECT c.thread_id, c.ns, c.checkpoint_id, c.run_id, coalesce(h.erased, 0), c.channel_versions, "
@@ -70,10 +73,15 @@ audit::Rows<audit::KeptState> scan_kept_states(Database& db) {
   return scan(db, select_kept, read_kept);
 }
 audit::Rows<audit::StoredCheckpoint> scan_checkpoints(Database& db) {
-  return scan(db, select_checkpoints, read_checkpoint_row);
+  return merged(scan(db, select_checkpoints, read_checkpoint_row), scan_packed_checkpoints(db),
+                [](const audit::StoredCheckpoint& c) {
+                  return std::tie(c.key.thread_id, c.key.ns, c.key.checkpoint_id);
+                });
 }
 audit::Rows<audit::StoredValue> scan_values(Database& db) {
-  return scan(db, select_values, read_value_key);
+  return merged(
+      scan(db, select_values, read_value_key), scan_packed_values(db),
+      [](const audit::StoredValue& v) { return std::tie(v.thread_id, v.ns, v.version); }, true);
 }
 
 }  // namespace dg::store::sqlite

@@ -4,6 +4,7 @@
 #include "store/delta/packing.hpp"
 #include "store/sqlite/audit_scans.hpp"
 #include "store/sqlite/frame_codec.hpp"
+#include "store/sqlite/packs.hpp"
 
 namespace dg::store::sqlite {
 namespace {
@@ -18,6 +19,8 @@ constexpr std::string_view select_values =
     "SELECT ns, channel, version, series, data FROM checkpoint_values WHERE thread_id = ? AND series <> 0";
 constexpr std::string_view select_projections =
     "SELECT ns, checkpoint_id, cuts FROM checkpoints WHERE thread_id = ? AND length(cuts) > 0";
+constexpr std::string_view select_packs =
+    "SELECT id FROM packs WHERE thread_id = ? AND last_checkpoint_id <> ''";
 constexpr std::string_view select_frames =
     "SELECT s.run_id, s.first_no, s.cuts FROM runs AS r JOIN segments AS s ON s.run_id = r.id "
     "WHERE r.thread_id = ? AND length(s.cuts) > 0";
@@ -45,68 +48,83 @@ std::int64_t read_id(Query& row) {
   return row.integer();
 }
 
-// The values of a thread, then what was cut out of its states, then out of its frames.
-class UseScan final : public audit::Scan<audit::SeriesUse> {
+// The values of a thread, then what was cut out of its states, then out of its frames; then what is in packs.
+class UseScan final : public BatchScan<audit::SeriesUse> {
  public:
   UseScan(Database& db, std::string thread_id)
       : thread_id_(std::move(thread_id)),
         values_(db, select_values, thread_id_),
         projections_(db, select_projections, thread_id_),
-        frames_(db, select_frames, thread_id_) {}
-
-  const audit::SeriesUse* next() override {
-    if (!waiting_.empty()) waiting_.pop_front();
-    while (waiting_.empty() && read()) {
-    }
-    return waiting_.empty() ? nullptr : &waiting_.front();
-  }
+        frames_(db, select_frames, thread_id_),
+        packs_(db, select_packs, thread_id_),
+        reader_(db) {}
 
  private:
-  // Reads the next row that names values; false behind the last one.
-  bool read() {
+  bool add_to(std::deque<audit::SeriesUse>& out) override {
     if (values_.next()) {
-      read_value();
+      read_value(out);
     } else if (projections_.next()) {
-      read_projection();
+      read_projection(out);
     } else if (frames_.next()) {
-      read_frames();
+      read_frames(out);
+    } else if (packs_.next()) {
+      read_pack(out);
     } else {
       return false;
     }
     return true;
   }
 
-  void read_value() {
+  void read_value(std::deque<audit::SeriesUse>& out) {
     audit::SeriesUse use;
     use.where = {{"thread", thread_id_}};
     for (const auto* const name : {"ns", "channel", "version"}) use.where.emplace_back(name, values_.text());
     use.ref.series = values_.integer();
     use.ref.recipe = values_.text();
-    waiting_.push_back(std::move(use));
+    out.push_back(std::move(use));
   }
 
-  void read_projection() {
-    audit::SeriesUse use;
-    use.where = {{"thread", thread_id_}};
-    for (const auto* const name : {"ns", "checkpoint"}) use.where.emplace_back(name, projections_.text());
-    auto bytes = projections_.view();
-    std::vector<delta::Cut> cuts;
-    use.readable = delta::take_cuts(bytes, cuts);
-    if (!use.readable) waiting_.push_back(use);
-    add(cuts, use);
+  void read_projection(std::deque<audit::SeriesUse>& out) {
+    const auto ns = projections_.text();
+    const auto checkpoint_id = projections_.text();
+    add_cuts(ns, checkpoint_id, projections_.view(), out);
   }
 
-  void read_frames() {
+  void read_frames(std::deque<audit::SeriesUse>& out) {
     audit::SeriesUse use;
     use.where = {{"thread", thread_id_}};
     for (const auto* const name : {"run", "segment"}) use.where.emplace_back(name, frames_.text());
-    for (const auto& [place, cuts] : decode_cuts(frames_.view())) add(cuts, use);
+    for (const auto& [place, cuts] : decode_cuts(frames_.view())) add(cuts, use, out);
   }
 
-  void add(const std::vector<delta::Cut>& cuts, audit::SeriesUse use) {
+  void read_pack(std::deque<audit::SeriesUse>& out) {
+    const auto held = reader_.read(packs_.integer());
+    if (!held) return;  // said where packs are checked
+    for (const auto& row : held->contents->values)
+      if (row.series != 0)
+        out.push_back(
+            {{row.series, row.data.bytes},
+             {{"thread", thread_id_}, {"ns", row.ns}, {"channel", row.channel}, {"version", row.version}},
+             true});
+    for (const auto& row : held->contents->checkpoints)
+      if (!row.cuts.bytes.empty()) add_cuts(row.ns, row.checkpoint_id, row.cuts.bytes, out);
+  }
+
+  void add_cuts(const std::string& ns, const std::string& checkpoint_id, std::string_view stored,
+                std::deque<audit::SeriesUse>& out) const {
+    audit::SeriesUse use;
+    use.where = {{"thread", thread_id_}, {"ns", ns}, {"checkpoint", checkpoint_id}};
+    std::vector<delta::Cut> cuts;
+    use.readable = delta::take_cuts(stored, cuts);
+    if (!use.readable) out.push_back(use);
+    add(cuts, use, out);
+  }
+
+  static void add(const std::vector<delta::Cut>& cuts, audit::SeriesUse use,
+                  std::deque<audit::SeriesUse>& out) {
     for (const auto& cut : cuts) {
       use.ref = cut.ref;
-      waiting_.push_back(use);
+      out.push_back(use);
     }
   }
 
@@ -114,7 +132,8 @@ class UseScan final : public audit::Scan<audit::SeriesUse> {
   Query values_;
   Query projections_;
   Query frames_;
-  std::deque<audit::SeriesUse> waiting_;
+  Query packs_;
+  Packs reader_;
 };
 
 }  // namespace

@@ -5,7 +5,9 @@
 
 #include "store/documents.hpp"
 #include "store/sqlite/apply.hpp"
+#include "store/sqlite/packs.hpp"
 #include "store/sqlite/rows.hpp"
+#include "store/sqlite/unpack.hpp"
 
 namespace dg::store::sqlite {
 namespace {
@@ -44,6 +46,12 @@ constexpr std::string_view copy_series =
 constexpr std::string_view copy_parts =
     "INSERT INTO series_parts (series, at, size, data) SELECT ?2, at, size, data FROM series_parts WHERE "
     "series = ?1";
+
+constexpr std::string_view has_any =
+    "SELECT 1 FROM checkpoints WHERE thread_id = ?1 UNION ALL SELECT 1 FROM packs WHERE thread_id = ?1 AND "
+    "last_checkpoint_id <> '' LIMIT 1";
+constexpr std::string_view select_packs =
+    "SELECT id FROM packs WHERE thread_id = ? AND last_checkpoint_id <> '' ORDER BY last_checkpoint_id";
 
 // Gives the large values of one thread their places in another.
 class SeriesCopy {
@@ -117,10 +125,44 @@ std::string cuts_for(std::string_view stored, SeriesCopy& series) {
   return out;
 }
 
+// The checkpoints of a pack as they are in the target; no run of its thread wrote them.
+pack::Contents copy_of(const pack::Contents& source, const std::string& target, SeriesCopy& series) {
+  pack::Contents out{.checkpoints = source.checkpoints,
+                     .values = source.values,
+                     .writes = source.writes,
+                     .tasks = source.tasks};
+  for (auto& row : out.checkpoints) {
+    row.run_id.clear();
+    row.metadata = metadata_in(std::move(row.metadata), target);
+    row.projection = projection_in(std::move(row.projection), target);
+    row.cuts.bytes = cuts_for(row.cuts.bytes, series);
+  }
+  for (auto& row : out.values) {
+    if (row.series == 0) continue;
+    auto place = series.place_of({row.series, std::move(row.data.bytes)});
+    row.series = place.series;
+    row.data.bytes = std::move(place.recipe);
+  }
+  return out;
+}
+
+void copy_packs(WriteContext& context, const CopyCheckpoints& change, SeriesCopy& series) {
+  for (const auto id : pack_ids(context.db, select_packs, change.source)) {
+    const auto held = Packs(context.db).load(id);
+    if (held.contents) insert_pack(context.db, change.target, copy_of(*held.contents, change.target, series));
+  }
+}
+
 }  // namespace
 
 void apply(WriteContext& context, const CopyCheckpoints& change) {
+  // Where the target has checkpoints, which it keeps, the copies join them one by one.
+  if (Query any(context.db, has_any, change.target); any.next()) {
+    unpack_thread(context.db, change.source);
+    unpack_thread(context.db, change.target);
+  }
   SeriesCopy series(context, change.source, change.target);
+  copy_packs(context, change, series);
   for (const auto statement : copy_rows) execute(context.db, statement, change.source, change.target);
   copy_values(context, change, series);
   for (Query query(context.db, select_documents, change.source); query.next();) {

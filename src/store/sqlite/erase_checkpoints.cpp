@@ -4,6 +4,7 @@
 
 #include "store/sqlite/apply.hpp"
 #include "store/sqlite/rows.hpp"
+#include "store/sqlite/unpack.hpp"
 
 namespace dg::store::sqlite {
 namespace {
@@ -78,31 +79,40 @@ void erase_selected(WriteContext& context, std::string_view select, const std::s
     erase_unused_values(context.db, thread_id, ns);
     collect_series(context, thread_id, ns);
     context.refresh(thread_id);
+    unpack_newest(context.db, thread_id);
   }
+}
+
+void collect_series_of_thread(WriteContext& context, const std::string& thread_id) {
+  for (const auto& ns : namespaces_with_series(context.db, thread_id)) collect_series(context, thread_id, ns);
 }
 
 }  // namespace
 
 void erase_checkpoints_of_thread(Database& db, const std::string& thread_id) {
+  erase_packed_checkpoints(db, thread_id, false);
   for (const auto statement : delete_of_thread) execute(db, statement, thread_id);
 }
 
 void apply(WriteContext& context, const EraseCheckpoints& change) {
   if (change.keep_latest) {
+    const bool any_packed = erase_packed_checkpoints(context.db, change.thread_id, true);
     erase_selected(context, select_older, change.thread_id);
+    if (any_packed) collect_series_of_thread(context, change.thread_id);
   } else {
     erase_checkpoints_of_thread(context.db, change.thread_id);
-    for (const auto& ns : namespaces_with_series(context.db, change.thread_id))
-      collect_series(context, change.thread_id, ns);
+    collect_series_of_thread(context, change.thread_id);
   }
   context.refresh(change.thread_id);
 }
 
 void apply(WriteContext& context, const EraseCheckpointsOfRun& change) {
+  unpack_checkpoints_of_run(context.db, change.run_id, true);
   erase_selected(context, select_of_run, change.run_id);
 }
 
 void erase_checkpoints_of_writer(WriteContext& context, const std::string& run_id) {
+  unpack_checkpoints_of_run(context.db, run_id, false);
   erase_selected(context, select_of_writer, run_id);
 }
 

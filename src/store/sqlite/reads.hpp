@@ -40,9 +40,9 @@ std::vector<ChannelHistory> read_channel_history(Database& db, const CheckpointK
                                                  const std::vector<std::string>& channels);
 std::optional<CheckpointState> read_state(Database& db, const CheckpointKey& key);
 std::vector<CheckpointState> read_states(Database& db, const CheckpointFilter& filter);
-// `key` with the newest checkpoint's id where it has none, or nothing when the namespace has no
-// checkpoint.
-std::optional<CheckpointKey> resolve(Database& db, const CheckpointKey& key);
+// Nothing when the namespace has no checkpoint.
+std::optional<CheckpointKey> newest_checkpoint(Database& db, const std::string& thread_id,
+                                               const std::string& ns);
 
 Queries::FramePage read_frames(Database& db, const std::string& run_id, std::int64_t from,
                                std::size_t max_bytes);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "store/sqlite/packs.hpp"
 #include "store/sqlite/reads.hpp"
 #include "store/sqlite/rows.hpp"
 
@@ -10,7 +11,8 @@ namespace {
 
 // The aggregate's version is that of its head: facts may have been appended since the row was put.
 constexpr std::string_view columns =
-    "id, thread_id, assistant_id, graph_id, state, request, metadata, created_at, updated_at, not_before, "
+    "id, thread_id, assistant_id, graph_id, state, "
+    "(SELECT request FROM requests WHERE run_id = r.id), metadata, created_at, updated_at, not_before, "
     "epoch, "
     "attempt, session_id, revision, cancel, has_checkpoint, error, error_message, resumed_by, "
     "coalesce((SELECT version FROM heads WHERE aggregate_id = r.id AND type = 'run'), 0)";
@@ -54,14 +56,16 @@ constexpr std::string_view select_events =
     "SELECT id, aggregate, aggregate_id, version, type, payload, metadata, thread_id, seq, at FROM events "
     "WHERE aggregate_id = ? ORDER BY position";
 
-domain::Run read_row(Query& row) {
+domain::Run read_row(Query& row, Packs& packs) {
   domain::Run run;
   run.id = row.text();
   run.thread_id = row.text();
   run.assistant_id = row.text();
   run.graph_id = row.text();
   run.state = domain::run_state_from(row.view()).value_or(domain::RunState::failed);
-  run.request = domain::RunRequest::from_json(row.view());
+  const auto request = row.view();
+  run.request = request.empty() ? domain::RunRequest::from_json(packs.request_of(run.id))
+                                : domain::RunRequest::from_json(request);
   run.metadata = row.text();
   run.created_at = row.time();
   run.updated_at = row.time();
@@ -80,10 +84,21 @@ domain::Run read_row(Query& row) {
   return run;
 }
 
-std::vector<domain::Run> read_rows(Query& query) {
+std::vector<domain::Run> read_rows(Database& db, Query& query) {
+  Packs packs(db);
   std::vector<domain::Run> out;
-  while (query.next()) out.push_back(read_row(query));
+  while (query.next()) out.push_back(read_row(query, packs));
   return out;
+}
+
+void read_packed_events(Database& db, const std::string& run_id, std::vector<domain::EventRecord>& out) {
+  const auto held = Packs(db).of_run(run_id);
+  if (!held.contents) return;
+  for (const auto& row : held.contents->events) {
+    if (row.run_id != run_id) continue;
+    out.push_back({row.id, domain::AggregateType::run, run_id, row.version, row.type, row.payload,
+                   row.metadata, held.thread_id, row.seq, from_micros(row.at)});
+  }
 }
 
 }  // namespace
@@ -91,7 +106,8 @@ std::vector<domain::Run> read_rows(Query& query) {
 std::optional<domain::Run> read_run(Database& db, const std::string& id) {
   Query query(db, select_one, id);
   if (!query.next()) return std::nullopt;
-  return read_row(query);
+  Packs packs(db);
+  return read_row(query, packs);
 }
 
 std::vector<domain::Run> read_runs(Database& db, const RunFilter& filter, Page page) {
@@ -101,22 +117,22 @@ std::vector<domain::Run> read_runs(Database& db, const RunFilter& filter, Page p
   const auto limit = std::max<std::int64_t>(page.limit, 0);
   if (filter.thread_id.empty()) {
     Query query(db, select_all, json_list(states), json_list(filter.ids), limit, page.offset);
-    return read_rows(query);
+    return read_rows(db, query);
   }
   Query query(db, select_of_thread, json_list(states), json_list(filter.ids), limit, page.offset,
               filter.thread_id);
-  return read_rows(query);
+  return read_rows(db, query);
 }
 
 std::vector<domain::Run> read_open_runs(Database& db, const std::string& thread_id) {
   Query query(db, select_open, thread_id);
-  return read_rows(query);
+  return read_rows(db, query);
 }
 
 std::vector<domain::Run> read_claimable_runs(Database& db, const std::vector<std::string>& graph_ids,
                                              WallTime now, std::int64_t limit) {
   Query query(db, select_claimable, now, json_list(graph_ids), std::max<std::int64_t>(limit, 0));
-  return read_rows(query);
+  return read_rows(db, query);
 }
 
 std::optional<WallTime> read_next_due(Database& db, WallTime now) {
@@ -144,6 +160,7 @@ std::vector<std::string> read_runs_with_frames(Database& db, WallTime ended, boo
 
 std::vector<domain::EventRecord> read_events(Database& db, const std::string& aggregate_id) {
   std::vector<domain::EventRecord> out;
+  read_packed_events(db, aggregate_id, out);
   for (Query query(db, select_events, aggregate_id); query.next();) {
     auto& event = out.emplace_back();
     event.id = query.text();

@@ -1,8 +1,11 @@
 // Removing what nothing names any more of the logs of large values.
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <map>
 #include <vector>
 
-#include "store/spans.hpp"
+#include "store/pack/needs.hpp"
 #include "store/sqlite/apply.hpp"
 #include "store/sqlite/frame_codec.hpp"
 
@@ -15,6 +18,7 @@ constexpr std::string_view select_values =
     "SELECT series, data FROM checkpoint_values WHERE thread_id = ? AND ns = ? AND series <> 0";
 constexpr std::string_view select_projections =
     "SELECT cuts FROM checkpoints WHERE thread_id = ? AND ns = ? AND length(cuts) > 0";
+constexpr std::string_view select_packs = "SELECT needs FROM packs WHERE thread_id = ? AND length(needs) > 0";
 constexpr std::string_view select_frames =
     "SELECT s.cuts FROM runs AS r JOIN segments AS s ON s.run_id = r.id WHERE r.thread_id = ? AND "
     "length(s.cuts) > 0";
@@ -29,20 +33,40 @@ constexpr std::string_view delete_series_of_thread = "DELETE FROM series WHERE t
 // What is named of one series.
 struct Named {
   Spans spans;
-  std::string last;     // the recipe that was met last
-  bool newest = false;  // the value that the next one is compared with is named
+  std::string last;  // the recipe that was met last; packs do not tell theirs
+  bool any = false;
   bool by_frames = false;
 
-  void add(std::string_view recipe, std::string_view newest_recipe) {
+  void add(std::string_view recipe) {
     const auto decoded = delta::Recipe::decode(recipe);
     if (!decoded) return;
     for (const auto& piece : decoded->pieces())
       if (piece.own.empty())
         spans.add(static_cast<std::int64_t>(piece.at), static_cast<std::int64_t>(piece.at + piece.size));
     last = recipe;
-    newest = newest || recipe == newest_recipe;
+    any = true;
+  }
+
+  void add(const Spans& of_pack) {
+    for (const auto& [from, end] : of_pack.all()) spans.add(from, end);
+    any = true;
+  }
+
+  // Whether all that the recipe is put together from is named.
+  bool covers(std::string_view recipe) const {
+    const auto decoded = delta::Recipe::decode(recipe);
+    return decoded && std::ranges::all_of(decoded->pieces(), [&](const auto& piece) {
+             const auto at = static_cast<std::int64_t>(piece.at);
+             return !piece.own.empty() || spans.holds(at, at + static_cast<std::int64_t>(piece.size));
+           });
   }
 };
+
+Error unreadable(const std::string& thread_id) {
+  return {Errc::internal,
+          fmt::format("what a pack of the thread {} needs cannot be read; run `duragraph verify`", thread_id),
+          {}};
+}
 
 class Collection {
  public:
@@ -64,13 +88,14 @@ class Collection {
       std::vector<delta::Cut> cuts;
       if (delta::take_cuts(bytes, cuts)) name(cuts, false);
     }
+    name_packed(thread_id);
   }
 
   void run() {
     for (auto& [id, series] : series_) {
-      if (series.named.last.empty()) execute(db_, delete_series, id);
+      if (!series.named.any) execute(db_, delete_series, id);
       erase_parts(id, series.named);
-      if (!series.named.last.empty()) keep(id, series);
+      if (series.named.any) keep(id, series);
     }
   }
 
@@ -84,12 +109,20 @@ class Collection {
   void name(std::int64_t id, std::string_view recipe, bool by_frame) {
     const auto found = series_.find(id);
     if (found == series_.end()) return;
-    found->second.named.add(recipe, found->second.newest);
+    found->second.named.add(recipe);
     found->second.named.by_frames = found->second.named.by_frames || by_frame;
   }
 
   void name(const std::vector<delta::Cut>& cuts, bool by_frame) {
     for (const auto& cut : cuts) name(cut.ref.series, cut.ref.recipe, by_frame);
+  }
+
+  void name_packed(const std::string& thread_id) {
+    pack::Needs needs;
+    for (Query query(db_, select_packs, thread_id); query.next();)
+      if (!pack::take_needs(query.view(), needs)) db_.fail_with(unreadable(thread_id));
+    for (const auto& [id, spans] : needs)
+      if (const auto found = series_.find(id); found != series_.end()) found->second.named.add(spans);
   }
 
   void erase_parts(std::int64_t id, const Named& named) {
@@ -103,7 +136,7 @@ class Collection {
 
   // What later values are compared with must be whole.
   void keep(std::int64_t id, const Series& series) {
-    const auto& newest = series.named.newest ? series.newest : series.named.last;
+    const auto& newest = series.named.covers(series.newest) ? series.newest : series.named.last;
     const auto loose = series.named.by_frames ? series.loose : 0;
     if (newest != series.newest || loose != series.loose)
       execute(db_, update_series, id, Blob{newest}, loose);

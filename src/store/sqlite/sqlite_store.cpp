@@ -33,13 +33,16 @@ class Engine {
 
 class InlineEngine final : public Engine {
  public:
-  InlineEngine(std::unique_ptr<Database> db, Env env, std::chrono::milliseconds deadline)
-      : db_(std::move(db)), series_(*db_), env_(env), deadline_(deadline) {}
+  InlineEngine(std::unique_ptr<Database> db, Env env, std::chrono::milliseconds deadline, PackLimits packs)
+      : db_(std::move(db)), series_(*db_), packer_(*db_, packs), env_(env), deadline_(deadline) {}
 
   Task<Result<Committed>> commit(Commit commit) override {
     const Commit* const one = &commit;
     ++commits_;
-    co_return std::move(commit_batch(*db_, series_, env_, {&one, 1}).front());
+    auto answer = std::move(commit_batch(*db_, series_, env_, {&one, 1}).front());
+    if (answer) packer_.note(commit);
+    while (packer_.waiting() > 0) packer_.step();
+    co_return answer;
   }
 
   Task<Status> read(std::move_only_function<void(Database&)> work) override {
@@ -51,6 +54,7 @@ class InlineEngine final : public Engine {
  private:
   std::unique_ptr<Database> db_;
   SeriesWriter series_;
+  Packer packer_;
   Env env_;
   std::chrono::milliseconds deadline_;
   std::uint64_t commits_ = 0;
@@ -273,6 +277,10 @@ ConnectionOptions connection(const SqliteOptions& options, std::int64_t cache_ki
   return {options.path, cache_kib, options.mmap_bytes, options.busy_timeout};
 }
 
+PackLimits pack_limits(const SqliteOptions& options) {
+  return {.after = options.pack_after, .keep = options.pack_after / 4};
+}
+
 Result<std::unique_ptr<Engine>> make_threads(Env env, const SqliteOptions& options,
                                              std::unique_ptr<Database> db) {
   auto for_keeper = Database::open(connection(options, options.reader_cache_kib));
@@ -285,7 +293,7 @@ Result<std::unique_ptr<Engine>> make_threads(Env env, const SqliteOptions& optio
   }
   const Writer::Limits limits{options.max_queued_commits, options.max_queued_bytes};
   auto writer = std::make_unique<Writer>(std::move(db), std::make_unique<WalKeeper>(std::move(*for_keeper)),
-                                         env, limits);
+                                         env, limits, pack_limits(options));
   auto readers = std::make_unique<Readers>(std::move(for_readers), options.max_queued_reads);
   return std::make_unique<ThreadedEngine>(env.timers.executor(), std::move(writer), std::move(readers),
                                           options.read_deadline);
@@ -304,8 +312,8 @@ Result<std::unique_ptr<Store>> open_sqlite(Env env, SqliteOptions options) {
   if (!db) return fail(db.error());
   if (const auto status = sqlite::migrate(**db, env.clock); !status) return fail(status.error());
   if (options.inline_mode)
-    return std::make_unique<sqlite::SqliteStore>(
-        std::make_unique<sqlite::InlineEngine>(std::move(*db), env, options.read_deadline));
+    return std::make_unique<sqlite::SqliteStore>(std::make_unique<sqlite::InlineEngine>(
+        std::move(*db), env, options.read_deadline, sqlite::pack_limits(options)));
   auto engine = sqlite::make_threads(env, options, std::move(*db));
   if (!engine) return fail(engine.error());
   return std::make_unique<sqlite::SqliteStore>(std::move(*engine));

@@ -20,6 +20,9 @@ struct SqliteOptions {
   std::size_t max_queued_reads = 4096;
   std::chrono::milliseconds busy_timeout{5000};    // waiting for another process that writes
   std::chrono::milliseconds read_deadline{30000};  // a read that takes longer is a timeout
+  // A thread with more finished runs, and checkpoints without a run, than this has the older ones packed, all
+  // but a quarter of so many. 0: what is finished is packed at once.
+  std::int64_t pack_after = 16;
   std::int64_t writer_cache_kib = 2048;
   std::int64_t reader_cache_kib = 1024;
   std::int64_t mmap_bytes = std::int64_t{8} << 20;

@@ -19,6 +19,7 @@ constexpr const char* all_tables[] = {"heads",
                                       "assistant_versions",
                                       "threads",
                                       "runs",
+                                      "requests",
                                       "leases",
                                       "checkpoints",
                                       "segments",
@@ -29,7 +30,9 @@ constexpr const char* all_tables[] = {"heads",
                                       "sessions",
                                       "graphs",
                                       "series",
-                                      "series_parts"};
+                                      "series_parts",
+                                      "packs",
+                                      "pack_keys"};
 
 class File final : public contract::Backend {
  public:
@@ -154,6 +157,78 @@ TEST_F(SqliteStoreTest, WhatFramesAloneNamedGoesWithThem) {
   apply(AppendFrames{run.id, thread, {{"values", state('d')}}});
   apply(EraseRun{run.id});
   EXPECT_EQ(count("series_parts"), 1);
+}
+
+TEST_F(SqliteStoreTest, FinishedRunsArePacked) {
+  file_->options().inline_mode = true;
+  file_->options().pack_after = 16;
+  open();
+  const auto thread = add_thread();
+  contract::Conversation conversation(thread);
+  add_finished_runs(conversation, thread, 16);
+  EXPECT_EQ(count("packs"), 0);
+  EXPECT_EQ(count("checkpoints"), 32);
+  add_finished_runs(conversation, thread, 1);
+  EXPECT_EQ(count("packs"), 1);
+  EXPECT_EQ(count("checkpoints"), 4 * 2);
+  EXPECT_EQ(count("events"), 1 + 4 * 2);
+  add_finished_runs(conversation, thread, 83);
+  EXPECT_LE(count("checkpoints"), 17 * 2);
+  for (const char* table :
+       {"requests", "checkpoint_values", "checkpoint_writes", "checkpoint_tasks", "events"})
+    EXPECT_LE(count(table), 1 + 17 * 2) << table;
+  EXPECT_EQ(count("packs"), 1 + 83 / 13);
+  EXPECT_EQ(count("runs WHERE packed = 1"), 13 * count("packs"));
+  expect_holds(thread, conversation);
+  const auto packs = count("packs");
+  apply(EraseThread{thread});
+  EXPECT_EQ(count("pack_keys"), 0);
+  EXPECT_EQ(count("packs"), packs);  // of the events, which stay
+}
+
+TEST_F(SqliteStoreTest, APackIsCutByItsBytes) {
+  file_->options().inline_mode = true;
+  file_->options().pack_after = 0;
+  open();
+  const auto thread = add_thread();
+  auto run = add_run(thread, domain::RunState::in_progress);
+  Commit created;
+  created.appends.push_back(run_event(run.id, 0, thread));
+  ASSERT_TRUE(commit(std::move(created)));
+  for (int i = 0; i < 40; ++i) {
+    auto c = make_checkpoint(thread, fmt::format("{:02}", i));
+    c.run_id = run.id;
+    c.checkpoint.data = std::string(100'000, static_cast<char>('a' + i % 26));
+    apply(PutCheckpoint{c});
+  }
+  EXPECT_EQ(count("packs"), 0);
+  run.state = domain::RunState::completed;
+  apply(PutRun{run});
+  EXPECT_EQ(count("packs"), 4);
+  EXPECT_EQ(count("checkpoints"), 1);
+  for (int i = 0; i < 40; ++i)
+    EXPECT_EQ(get(store().checkpoint(thread, "", fmt::format("{:02}", i))).value().checkpoint.data[0],
+              'a' + i % 26);
+}
+
+TEST_F(SqliteStoreTest, ADamagedPackIsAnError) {
+  file_->options().inline_mode = true;
+  file_->options().pack_after = 0;
+  open();
+  const auto thread = add_thread();
+  contract::Conversation conversation(thread);
+  const auto run = add_finished_run(conversation, thread);
+  file_->database()->run_script("UPDATE packs SET data = substr(data, 1, length(data) / 2)");
+  const auto read = wait(store().run(run.id));
+  ASSERT_FALSE(read);
+  EXPECT_NE(read.error().message.find(thread), std::string::npos);
+  EXPECT_NE(read.error().message.find("duragraph verify"), std::string::npos);
+  EXPECT_FALSE(wait(store().events(run.id)));
+  EXPECT_FALSE(wait(store().checkpoint(thread, "", "0001")));
+  EXPECT_TRUE(get(store().state(thread, "", "")));
+  // It does not keep its thread from being deleted.
+  apply(EraseThread{thread});
+  EXPECT_EQ(count("packs"), 0);
 }
 
 TEST_F(SqliteStoreTest, AFailedTransactionLeavesLargeValuesWhole) {

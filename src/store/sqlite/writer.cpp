@@ -13,11 +13,16 @@ constexpr std::size_t max_batch_bytes = std::size_t{8} << 20;
 constexpr std::int64_t truncate_bytes = std::int64_t{64} << 20;
 constexpr std::int64_t truncate_retry_bytes = std::int64_t{16} << 20;
 
+// Commits that wait go before packs, until so many threads wait too.
+constexpr std::size_t most_unpacked = 64;
+
 }  // namespace
 
-Writer::Writer(std::unique_ptr<Database> db, std::unique_ptr<WalKeeper> keeper, Env env, Limits limits)
+Writer::Writer(std::unique_ptr<Database> db, std::unique_ptr<WalKeeper> keeper, Env env, Limits limits,
+               PackLimits packs)
     : db_(std::move(db)),
       series_(*db_),
+      packer_(*db_, packs),
       keeper_(std::move(keeper)),
       env_(env),
       executor_(env.timers.executor()),
@@ -81,6 +86,7 @@ void Writer::run() {
     if (batch.empty()) return;
     write(std::move(batch));
     tend_log();
+    tend_packs();
   }
 }
 
@@ -88,9 +94,26 @@ void Writer::write(Batch batch) {
   std::vector<const Commit*> commits;
   for (const auto& job : batch) commits.push_back(&job.commit);
   auto answers = commit_batch(*db_, series_, env_, commits);
+  for (std::size_t i = 0; i < commits.size(); ++i)
+    if (answers[i]) packer_.note(*commits[i]);
   boost::asio::post(executor_, [jobs = std::move(batch), results = std::move(answers)]() mutable {
     for (std::size_t i = 0; i < jobs.size(); ++i) jobs[i].done(std::move(results[i]));
   });
+}
+
+bool Writer::is_wanted() const {
+  const std::lock_guard lock(mutex_);
+  return !queue_.empty() || stopping_;
+}
+
+void Writer::tend_packs() {
+  bool wanted = is_wanted();
+  while (packer_.waiting() > (wanted ? most_unpacked : 0)) {
+    packer_.step();
+    tend_log();
+    if (wanted) return;
+    wanted = is_wanted();
+  }
 }
 
 void Writer::tend_log() {

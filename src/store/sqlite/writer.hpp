@@ -12,6 +12,7 @@
 
 #include "base/env.hpp"
 #include "store/sqlite/database.hpp"
+#include "store/sqlite/packer.hpp"
 #include "store/sqlite/series.hpp"
 #include "store/sqlite/wal_keeper.hpp"
 #include "store/store.hpp"
@@ -26,7 +27,8 @@ class Writer {
     std::size_t bytes;
   };
 
-  Writer(std::unique_ptr<Database> db, std::unique_ptr<WalKeeper> keeper, Env env, Limits limits);
+  Writer(std::unique_ptr<Database> db, std::unique_ptr<WalKeeper> keeper, Env env, Limits limits,
+         PackLimits packs);
   // Writes what is queued, then ends the thread.
   ~Writer();
   Writer(const Writer&) = delete;
@@ -51,9 +53,12 @@ class Writer {
   Batch take_batch();
   void write(Batch batch);
   void tend_log();
+  void tend_packs();
+  bool is_wanted() const;
 
   std::unique_ptr<Database> db_;
   SeriesWriter series_;
+  Packer packer_;
   std::unique_ptr<WalKeeper> keeper_;
   Env env_;
   Executor executor_;

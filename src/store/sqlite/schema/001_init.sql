@@ -7,6 +7,7 @@ CREATE TABLE heads (
   seq INTEGER NOT NULL DEFAULT 0,     -- a thread's: the last place taken in its log
   turn INTEGER NOT NULL DEFAULT 0,    -- a thread's: how many events its runs had, and how often it was erased
   erased INTEGER NOT NULL DEFAULT 0,  -- its rows are gone; the same id may be created again
+  pack INTEGER NOT NULL DEFAULT 0,    -- a run's: the pack that holds its events and its request; 0: they are rows
   PRIMARY KEY (aggregate_id, type)
 ) STRICT, WITHOUT ROWID;
 
@@ -74,7 +75,6 @@ CREATE TABLE runs (
   assistant_id TEXT NOT NULL,
   graph_id TEXT NOT NULL,
   state TEXT NOT NULL,
-  request TEXT NOT NULL,
   metadata TEXT NOT NULL,
   created_at INTEGER NOT NULL,
   updated_at INTEGER NOT NULL,
@@ -89,9 +89,11 @@ CREATE TABLE runs (
   error_message TEXT,
   resumed_by TEXT NOT NULL,
   resumable INTEGER NOT NULL,          -- request.stream_resumable
-  has_frames INTEGER NOT NULL DEFAULT 0
+  has_frames INTEGER NOT NULL DEFAULT 0,
+  packed INTEGER NOT NULL DEFAULT 0    -- its request and its events are in a pack
 ) STRICT;
 CREATE INDEX runs_of_thread ON runs (thread_id, id);
+CREATE INDEX runs_unpacked ON runs (thread_id, id) WHERE packed = 0;
 CREATE INDEX runs_open ON runs (thread_id, id) WHERE state IN ('queued', 'in_progress', 'requires_action');
 -- The last guard of "one run at a time on a thread".
 CREATE UNIQUE INDEX runs_in_progress ON runs (thread_id) WHERE state = 'in_progress' AND thread_id <> '';
@@ -99,6 +101,12 @@ CREATE INDEX runs_queued ON runs (id) WHERE state = 'queued';
 CREATE INDEX runs_due ON runs (not_before) WHERE state = 'queued';
 CREATE INDEX runs_framed ON runs (resumable, updated_at)
   WHERE has_frames = 1 AND state IN ('completed', 'failed', 'cancelled', 'timed_out');
+
+-- The requests of runs, which are large beside the rest of them and go into packs.
+CREATE TABLE requests (
+  run_id TEXT NOT NULL PRIMARY KEY,
+  request TEXT NOT NULL
+) STRICT;
 
 CREATE TABLE leases (
   owner TEXT NOT NULL PRIMARY KEY,
@@ -184,6 +192,25 @@ CREATE TABLE checkpoint_tasks (
   patch TEXT NOT NULL,
   UNIQUE (thread_id, ns, checkpoint_id, task_id)
 ) STRICT;
+
+-- The rows of finished work of a thread, which the tables of checkpoints, events and requests then lack
+-- (store/pack). What a checkpoint that is a row names is in rows, and so is a thread's newest root checkpoint.
+CREATE TABLE packs (
+  id INTEGER PRIMARY KEY,
+  thread_id TEXT NOT NULL,
+  first_checkpoint_id TEXT NOT NULL,   -- of its checkpoints; empty where it has none
+  last_checkpoint_id TEXT NOT NULL,
+  needs BLOB NOT NULL,                 -- the bytes of series that it names
+  data BLOB NOT NULL
+) STRICT;
+CREATE INDEX packs_of_thread ON packs (thread_id, last_checkpoint_id, first_checkpoint_id);
+
+-- Hashes of the namespaces of its checkpoints, and of the runs that wrote them or are named by their metadata.
+CREATE TABLE pack_keys (
+  key INTEGER NOT NULL,
+  pack INTEGER NOT NULL,
+  PRIMARY KEY (key, pack)
+) STRICT, WITHOUT ROWID;
 
 -- Stream frames of a run: one row per commit, merged into larger ones in time.
 CREATE TABLE segments (
