@@ -1,7 +1,7 @@
 # Everything a newcomer needs, one word each; the work is done by the scripts in scripts/.
 
 .DEFAULT_GOAL := build
-.PHONY: build run test simulate fuzz sanitize lint format clean deps
+.PHONY: build run test simulate chaos fuzz sanitize lint format clean deps
 
 build: deps   ## the release binary, at bin/duragraph
 	scripts/build.sh release
@@ -14,6 +14,9 @@ test:         ## every test; the last line is "N passed, N failed"
 
 simulate:     ## SEEDS=n simulated worlds from seed FIRST=k on; a seed that breaks a guarantee is explained
 	SEEDS="$(SEEDS)" FIRST="$(FIRST)" scripts/simulate.sh
+
+chaos:        ## KILLS=n kills and pauses of real processes under load, by the storm that SEED names (a new one)
+	KILLS="$(KILLS)" SEED="$(SEED)" scripts/chaos.sh
 
 sanitize:     ## unit tests, conformance and durability under ThreadSanitizer, then AddressSanitizer with UBSan
 	scripts/sanitize.sh tsan

@@ -25,7 +25,8 @@ fuzzers() { scripts/fuzz.sh --junit "$report" 5 json http sse langgraph_json; }
 cpp_suites release
 suite "fuzzers" fuzzers
 suite "python host" python test-env sdk/python/tests
-suite "python clients" python test-env tests
+suite "python clients" python test-env --ignore tests/chaos tests
+suite "chaos" python test-env tests/chaos
 suite "python oldest" python test-env-oldest -m oldest tests
 suite "javascript" javascript
 conclude
