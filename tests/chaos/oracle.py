@@ -47,6 +47,14 @@ class Oracle:
             except AssertionError as error:
                 self._journal.fail("oracle", f"{run}: {error}")
         self._executions()
+        self._nobody_was_forgotten()
+
+    def _nobody_was_forgotten(self) -> None:
+        """Every run was begun by whoever woke it, none by the sweep for lost wake-ups."""
+        answer = self._http.get("/metrics").raise_for_status()
+        caught = [line for line in answer.text.splitlines() if line.startswith("duragraph_safety_net_total")]
+        if not caught or any(float(line.split()[-1]) > 0 for line in caught):
+            self._journal.fail("oracle", f"wake-ups were lost: {caught}")
 
     def _nothing_is_left_over(self, found: dict[str, Any]) -> None:
         """Every run is one that a client knows, exactly once; what was not there once stays away."""

@@ -40,10 +40,12 @@ def storm(project: Project, journal: Journal) -> None:
     except AssertionError as error:
         journal.fail("storm", str(error))
     finally:
-        for program in (cluster.server, *cluster.supervisors):
+        programs = (cluster.server, *cluster.supervisors)
+        for program in programs:
             program.stop()
         project.close()
-        (project.base / "server.log").write_text("\n".join([*cluster.output, cluster.server.output]))
+        output = [*cluster.output, *(program.output for program in programs)]
+        (project.base / "processes.log").write_text("\n".join(output))
 
 
 def judge_database(project: Project, journal: Journal) -> None:
