@@ -6,6 +6,7 @@ import random
 import signal
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from audit import verify
@@ -64,6 +65,8 @@ class Faults:
     def __init__(self, cluster: Cluster, journal: Journal, strikes: list[Strike]) -> None:
         self._cluster, self._journal, self._strikes = cluster, journal, strikes
         self._pauses: list[threading.Thread] = []
+        self._paused: set[int] = set()
+        """Workers that stand still: a second pause would end with the first."""
 
     def run(self) -> None:
         for number, strike in enumerate(self._strikes):
@@ -121,9 +124,11 @@ class Faults:
             self._cluster.start_supervisor(index)
 
     def _pause_worker(self, strike: Strike, seconds: float | None) -> None:
-        workers = self._cluster.workers() if seconds is not None else sorted(self._cluster.sessions())
-        if workers:
-            pid = workers[strike.target % len(workers)]
+        workers = self._cluster.workers() if seconds is not None else self._cluster.sessions()
+        going = sorted(set(workers) - self._paused)
+        if going:
+            pid = going[strike.target % len(going)]
+            self._paused.add(pid)
             self._cluster.signal_worker(pid, signal.SIGSTOP)
             self._begin_pause(f"worker {pid}", lambda: self._resume_worker(pid, seconds))
 
@@ -133,6 +138,7 @@ class Faults:
         else:
             time.sleep(seconds)
         self._cluster.signal_worker(pid, signal.SIGCONT)
+        self._paused.discard(pid)
 
     def _pause_server(self, strike: Strike) -> None:
         """Now and then for longer than a lease, which is no reason to take one."""
@@ -147,10 +153,10 @@ class Faults:
         server.signal(signal.SIGSTOP)
         self._begin_pause(f"server {server.pid}", resume)
 
-    def _begin_pause(self, what: str, resume: object) -> None:
+    def _begin_pause(self, what: str, resume: Callable[[], None]) -> None:
         def run() -> None:
             try:
-                resume()  # type: ignore[operator]
+                resume()
                 self._journal.say("faults", f"{what} goes on")
             except Exception as error:  # noqa: BLE001 - told by the storm's thread
                 self._journal.fail("faults", f"{what}: {error}")
