@@ -121,16 +121,24 @@ Task<void> Child::read_lines(std::shared_ptr<Child> self, Pipe& pipe, Line line)
   --self->open_pipes_;
 }
 
+Task<int> Child::reap() {
+  int status = 0;
+  // A wait may end early: what was reported for a descriptor that has just been closed can reach the one
+  // that takes its place in the loop.
+  do {
+    co_await exit_.async_wait(Pipe::wait_read, use_tuple);
+  } while (::waitpid(pid_, &status, WNOHANG) == 0);
+  ended_ = true;
+  co_return status;
+}
+
 Task<ChildExit> Child::run(std::shared_ptr<Child> self, Line output, Line event) {
   const auto executor = exit_.get_executor();
   open_pipes_ = 3;
   spawn(executor, "child's output", read_lines(self, output_, output));
   spawn(executor, "child's errors", read_lines(self, errors_, output));
   spawn(executor, "child's events", read_lines(self, events_, std::move(event)));
-  co_await exit_.async_wait(Pipe::wait_read, use_tuple);
-  ended_ = true;
-  int status = 0;
-  ::waitpid(pid_, &status, 0);
+  const int status = co_await reap();
   // What it wrote last is read before its pipes are closed; its own children may keep them open.
   for (int tries = 0; tries < 50 && open_pipes_ > 0; ++tries)
     co_await asio::post(executor, asio::use_awaitable_t<Executor>{});

@@ -49,6 +49,8 @@ class Child {
  private:
   using Pipe = boost::asio::posix::basic_stream_descriptor<Executor>;
   explicit Child(boost::asio::io_context& io);
+  // Waits for the end, without ever holding the loop; the status as waitpid gives it.
+  Task<int> reap();
   static Task<void> read_lines(std::shared_ptr<Child> self, Pipe& pipe, Line line);
 
   int pid_ = -1;
