@@ -79,7 +79,7 @@ Task<Result<domain::Run>> Runs::try_cancel(std::string run_id, domain::CancelAct
   if (events->empty()) co_return run;
   const bool running = run.state == domain::RunState::in_progress;
   if (!running) {
-    if (action == domain::CancelAction::rollback) events->push_back(domain::RunDeleted{"rolled back"});
+    if (action == domain::CancelAction::rollback) events->emplace_back(domain::RunDeleted{"rolled back"});
     const auto done = co_await end_with(run, *events, std::nullopt);
     if (!done) co_return fail(done.error());
     run.state = domain::RunState::cancelled;
@@ -163,9 +163,9 @@ Task<std::string> Runs::result_of(domain::Run run) {
     if (!only_interrupts) values = (*frame)->data;
   }
   if (run.state == domain::RunState::requires_action) {
+    // Each task that asks has a frame of its own.
     const auto interrupts = interrupts_of(head);
-    if (!json::View(values).find("__interrupt__") && interrupts != "[]")
-      values = with_interrupts(std::move(values), interrupts);
+    if (interrupts != "[]") values = with_interrupts(std::move(values), interrupts);
   }
   co_return values;
 }

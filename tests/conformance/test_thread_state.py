@@ -166,8 +166,9 @@ def test_updates_of_a_graph_that_nobody_has(http: httpx.Client, client: SyncLang
 
 
 def test_two_parallel_questions(client: SyncLangGraphClient, thread: str) -> None:
-    client.runs.wait(thread, "two_interrupts", input={})
+    told = client.runs.wait(thread, "two_interrupts", input={})
     state = client.threads.get_state(thread)
+    assert sorted(i["id"] for i in told["__interrupt__"]) == sorted(i["id"] for i in state["interrupts"])
     assert sorted(state["next"]) == ["ask_a", "ask_b"]
     record = client.threads.get(thread)
     assert {task["id"]: task["interrupts"] for task in state["tasks"]} == record["interrupts"]

@@ -1,5 +1,7 @@
 #include "api/worker/wire.hpp"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gmock/gmock.h>
 
 namespace dg::api::worker {
@@ -241,11 +243,16 @@ TEST(ReadHello, NeedsASessionASecretAndSlots) {
   EXPECT_EQ(hello->owned.at(0).epoch, 2);
 
   const std::string slots = R"("slots":1)";
-  for (const auto& members :
-       {session + "," + secret, session + "," + slots, secret + "," + slots,
-        session + "," + secret + R"(,"slots":-1)", session + "," + secret + R"(,"slots":"many")",
-        session + R"(,"secret":"short",)" + slots, R"("session":"me",)" + secret + "," + slots})
-    EXPECT_EQ(read_hello(View("{" + members + "}")).error().code, Errc::invalid_argument) << members;
+  for (const std::vector<std::string>& members : {std::vector{session, secret},
+                                                  {session, slots},
+                                                  {secret, slots},
+                                                  {session, secret, R"("slots":-1)"},
+                                                  {session, secret, R"("slots":"many")"},
+                                                  {session, R"("secret":"short")", slots},
+                                                  {R"("session":"me")", secret, slots}}) {
+    const auto hello_text = fmt::format("{{{}}}", fmt::join(members, ","));
+    EXPECT_EQ(read_hello(View(hello_text)).error().code, Errc::invalid_argument) << hello_text;
+  }
 }
 
 TEST(Encode, ALeaseHasAllThatAWorkerNeeds) {
