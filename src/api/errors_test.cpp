@@ -8,8 +8,8 @@ namespace dg::api {
 namespace {
 
 using json::View;
-using testing::Contains;
-using testing::Pair;
+using ::testing::Contains;
+using ::testing::Pair;
 
 net::Request request_to(std::string path) {
   net::Request request;
@@ -77,7 +77,7 @@ TEST(ErrorResponse, SaysWhenToComeBack) {
   EXPECT_THAT(error_response(request_to("/"), {Errc::unavailable, "", {}}).headers,
               Contains(Pair("Retry-After", "1")));
   EXPECT_THAT(error_response(request_to("/"), {Errc::internal, "", {}}).headers,
-              testing::Not(Contains(Pair("Retry-After", testing::_))));
+              ::testing::Not(Contains(Pair("Retry-After", ::testing::_))));
 }
 
 TEST(ErrorResponse, IsAProblemForWhoAsksForOne) {

@@ -5,12 +5,12 @@
 namespace dg::api {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 // Reads fields of a body, and tells which were wrong.
-class BodyTest : public testing::Test {
+class BodyTest : public ::testing::Test {
  protected:
   Body body(std::string text) {
     request_.body = std::move(text);
@@ -137,7 +137,7 @@ TEST_F(BodyTest, PlacesOfInnerObjectsAreWhole) {
 }
 
 // A query, and what reading it by `read` says is wrong.
-class QueryTest : public testing::Test {
+class QueryTest : public ::testing::Test {
  protected:
   using Values = std::vector<std::pair<std::string, std::string>>;
   Query& query(Values values) {

@@ -6,10 +6,10 @@ namespace dg::api::langgraph {
 namespace {
 
 using json::View;
-using testing::ElementsAre;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
-class RunInput : public testing::Test {
+class RunInput : public ::testing::Test {
  protected:
   app::RunOrder read(std::string body, bool stateless = false) {
     request_.body = std::move(body);

@@ -7,10 +7,10 @@ namespace {
 
 using domain::RunState;
 using json::View;
-using testing::Contains;
-using testing::ElementsAre;
-using testing::IsEmpty;
-using testing::Pair;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::Pair;
 
 TEST(StatusWord, IsLangGraphsAndReadsBack) {
   EXPECT_EQ(status_word(RunState::queued), "pending");
@@ -113,7 +113,7 @@ TEST(Pagination, TellsTheTotalAndWhatIsNext) {
   for (const auto& [rows, total] : {std::pair(15u, 35), std::pair(0u, 5)}) {
     net::Response last;
     add_pagination(last, {10, 20}, rows, total);
-    EXPECT_THAT(last.headers, testing::Not(Contains(Pair("X-Pagination-Next", testing::_))));
+    EXPECT_THAT(last.headers, ::testing::Not(Contains(Pair("X-Pagination-Next", ::testing::_))));
   }
 }
 

@@ -13,7 +13,7 @@ using std::chrono::seconds;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-constexpr const char* session = "018f0000-0000-7000-8000-000000000001";
+constexpr const char* own_session = "018f0000-0000-7000-8000-000000000001";
 
 class EndpointTest : public testing::ApiTest {
  public:
@@ -45,7 +45,7 @@ class EndpointTest : public testing::ApiTest {
   }
   TestSocket& connect_worker(std::string_view more = "") {
     auto& socket = connect();
-    say(socket, std::string(R"({"type":"hello","protocol":1,"session":")") + session +
+    say(socket, std::string(R"({"type":"hello","protocol":1,"session":")") + own_session +
                     R"(","secret":"0123456789abcdef0123456789abcdef","slots":1,"worker":{"name":"w"},
                        "graphs":[{"graph_id":"agent"}])" +
                     std::string(more) + "}");
@@ -87,7 +87,7 @@ TEST_F(EndpointTest, AWorkerIsWelcomedAndGivenWork) {
   ASSERT_EQ(socket.sent.size(), 2u);
   const View welcome(socket.sent[0]);
   EXPECT_EQ(welcome["type"].string(), "welcome");
-  EXPECT_EQ(welcome["session"].string(), session);
+  EXPECT_EQ(welcome["session"].string(), own_session);
   EXPECT_EQ(welcome["heartbeat_ms"].integer(), 2000);
   EXPECT_EQ(welcome["lease_ms"].integer(), 10000);
   EXPECT_EQ(last(socket)["type"].string(), "lease");
@@ -156,7 +156,7 @@ TEST_F(EndpointTest, AHelloThatIsWrongIsRefusedWithItsCode) {
 TEST_F(EndpointTest, AnotherSecretIsForbidden) {
   connect_worker();
   auto& thief = connect();
-  say(thief, std::string(R"({"type":"hello","protocol":1,"slots":1,"session":")") + session +
+  say(thief, std::string(R"({"type":"hello","protocol":1,"slots":1,"session":")") + own_session +
                  R"(","secret":"ffffffffffffffffffffffffffffffff"})");
   EXPECT_EQ(thief.closed, 4403);
 }
@@ -206,10 +206,10 @@ TEST_F(EndpointTest, ASupervisorBeatsForItsWorkersAndTellsTheirEnd) {
   EXPECT_EQ(last(supervisor)["type"].string(), "welcome");
   for (int i = 0; i < 10; ++i) {
     server_.pass(seconds(2));
-    say(supervisor, std::string(R"({"type":"beat","sessions":[")") + session + R"(","unknown",7]})");
+    say(supervisor, std::string(R"({"type":"beat","sessions":[")") + own_session + R"(","unknown",7]})");
   }
   EXPECT_FALSE(worker.closed);
-  say(supervisor, std::string(R"({"type":"ended","session":")") + session + R"(","signal":9})");
+  say(supervisor, std::string(R"({"type":"ended","session":")") + own_session + R"(","signal":9})");
   EXPECT_EQ(worker.closed, 4409);
   say(supervisor, R"({"type":"frames"})");
   EXPECT_EQ(supervisor.closed, 4400);
@@ -219,11 +219,11 @@ TEST_F(EndpointTest, ACleanCloseEndsTheSessionAtOnce) {
   auto& socket = connect_worker();
   socket.leave(1000);
   server_.settle();
-  EXPECT_FALSE(server_.app().workers.session(session));
+  EXPECT_FALSE(server_.app().workers.session(own_session));
   auto& again = connect_worker();
   again.leave(1006);
   server_.settle();
-  EXPECT_TRUE(server_.app().workers.session(session)) << "it may come back";
+  EXPECT_TRUE(server_.app().workers.session(own_session)) << "it may come back";
 }
 
 }  // namespace

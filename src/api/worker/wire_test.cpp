@@ -8,9 +8,9 @@ namespace dg::api::worker {
 namespace {
 
 using json::View;
-using testing::ElementsAre;
-using testing::IsEmpty;
-using testing::SizeIs;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 net::WsMessage text(std::string data) {
   return {false, std::move(data)};

@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t worker_token_min = 32;  // characters; less is a file that something else wrote
 
-std::optional<std::string> read_file(const fs::path& path) {
+std::optional<std::string> contents_of(const fs::path& path) {
   std::ifstream in(path, std::ios::binary);
   if (!in) return std::nullopt;
   std::stringstream text;
@@ -72,7 +72,7 @@ Result<DataFolder> DataFolder::open(const fs::path& path) {
     return fail(Errc::internal,
                 fmt::format("{} cannot be opened: {}", lock_path.string(), std::strerror(errno)));
   if (::flock(lock, LOCK_EX | LOCK_NB) != 0) {
-    const auto holder = read_file(lock_path).value_or("");
+    const auto holder = contents_of(lock_path).value_or("");
     ::close(lock);
     return fail(Errc::conflict, fmt::format("another server uses {} already (process {}); stop it first",
                                             path.string(), holder.empty() ? "unknown" : holder));
@@ -112,11 +112,11 @@ void DataFolder::retract() const {
 }
 
 std::optional<std::string> read_worker_token(const fs::path& folder) {
-  return read_file(folder / "worker-token");
+  return contents_of(folder / "worker-token");
 }
 
 std::optional<std::string> read_server_url(const fs::path& folder) {
-  const auto text = read_file(folder / "server.json");
+  const auto text = contents_of(folder / "server.json");
   if (!text || !json::validate(*text, json::client_rules)) return std::nullopt;
   auto url = json::View(*text)["url"].string();
   return url.empty() ? std::nullopt : std::optional(std::move(url));
