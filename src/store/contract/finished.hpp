@@ -145,6 +145,24 @@ TEST_P(StoreContract, AForkHasTheValuesOfItsFinishedParent) {
   EXPECT_EQ(value("0007"), conversation.expected().at("0007").first);
 }
 
+// As update_state makes them with as_node "__copy__": they name the versions of one checkpoint and have the
+// parent of that one.
+TEST_P(StoreContract, ACopyHasTheValuesOfAFinishedCheckpointWhereverItsParentIs) {
+  const auto thread = add_thread();
+  Conversation conversation(thread);
+  add_finished_runs(conversation, thread, 40);
+  for (int number = 2; number <= 40; ++number) {
+    const auto parent = fmt::format("{:04}", number - 1);
+    const auto source = fmt::format("{:04}", number);
+    auto copy = make_checkpoint(thread, fmt::format("{}", 9000 + number), parent);
+    copy.channel_versions = fmt::format(R"({{"messages":"v{}"}})", source);
+    apply(PutCheckpoint{copy});
+    const auto read = get(store().checkpoint(thread, "", copy.key.checkpoint_id)).value();
+    ASSERT_EQ(read.values.size(), 1U) << number;
+    EXPECT_EQ(read.values.front().value.data, conversation.expected().at(source).first) << number;
+  }
+}
+
 TEST_P(StoreContract, AFinishedRunIsErasedAlone) {
   const auto thread = add_thread();
   Conversation conversation(thread);

@@ -156,6 +156,10 @@ std::int64_t key_of_namespace(std::string_view thread_id, std::string_view ns) {
   return Hash().add("namespace").add(thread_id).add(ns).value();
 }
 
+std::int64_t key_of_version(std::string_view thread_id, std::string_view ns, std::string_view version) {
+  return Hash().add("version").add(thread_id).add(ns).add(version).value();
+}
+
 Summary summary_of(std::string_view thread_id, const Contents& contents) {
   Summary out;
   for (const auto& row : contents.checkpoints) {
@@ -166,6 +170,7 @@ Summary summary_of(std::string_view thread_id, const Contents& contents) {
       if (!run.empty()) out.keys.push_back(key_of_run(run));
     out.keys.push_back(key_of_namespace(thread_id, row.ns));
   }
+  for (const auto& row : contents.values) out.keys.push_back(key_of_version(thread_id, row.ns, row.version));
   std::ranges::sort(out.keys);
   const auto repeated = std::ranges::unique(out.keys);
   out.keys.erase(repeated.begin(), repeated.end());

@@ -21,8 +21,8 @@ struct Summary {
   // Of its checkpoints in the order of ids; empty where it has none.
   std::string first_checkpoint_id;
   std::string last_checkpoint_id;
-  // Of each run that wrote a checkpoint or is named by its metadata, and of each namespace: `key_of_run`,
-  // `key_of_namespace`. Without repetition.
+  // Of each run that wrote a checkpoint or is named by its metadata, of each namespace, and of each version
+  // that a value has: `key_of_run`, `key_of_namespace`, `key_of_version`. Without repetition.
   std::vector<std::int64_t> keys;
   // The bytes of series' logs that it needs, for `take_needs`.
   std::string needs;
@@ -33,5 +33,6 @@ Summary summary_of(std::string_view thread_id, const Contents& contents);
 // for others.
 std::int64_t key_of_run(std::string_view run_id);
 std::int64_t key_of_namespace(std::string_view thread_id, std::string_view ns);
+std::int64_t key_of_version(std::string_view thread_id, std::string_view ns, std::string_view version);
 
 }  // namespace dg::store::pack

@@ -103,7 +103,8 @@ class Packing {
     // Those without a run, and those whose run's events are in a pack already.
     take_checkpoints([](const Loose&) { return true; });
     take_values();
-    if (!out_.checkpoints.empty() || !out_.requests.empty()) store();
+    if (out_.checkpoints.empty() && out_.requests.empty()) return false;
+    store();
     return full();
   }
 
@@ -142,9 +143,16 @@ class Packing {
 
   void take_run(const std::string& run_id) {
     if (Query elsewhere(db_, is_elsewhere, run_id, thread_id_); elsewhere.next()) return;
-    const auto before = out_.events.size();
+    const auto events = out_.events.size();
+    const auto requests = out_.requests.size();
+    const auto bytes = bytes_;
     take(out_.events, select_events, run_id, thread_id_);
-    if (out_.events.size() > before) take(out_.requests, select_request, run_id);
+    take(out_.requests, select_request, run_id);
+    if (out_.events.size() > events && out_.requests.size() > requests) return;
+    // A run of which one or the other is missing stays as it is.
+    out_.events.resize(events);
+    out_.requests.resize(requests);
+    bytes_ = bytes;
   }
 
   template <class Wanted>

@@ -47,14 +47,17 @@ constexpr std::string_view select_of_thread =
     "SELECT id FROM packs WHERE thread_id = ? ORDER BY last_checkpoint_id";
 constexpr std::string_view select_with_key =
     "SELECT p.id FROM pack_keys AS k JOIN packs AS p ON p.id = k.pack WHERE k.key = ?";
-constexpr std::string_view has_checkpoint =
-    "SELECT 1 FROM checkpoints WHERE thread_id = ? AND ns = ? AND checkpoint_id = ?";
 constexpr std::string_view has_value =
     "SELECT 1 FROM checkpoint_values WHERE thread_id = ? AND ns = ? AND channel = ? AND version = ?";
 
 template <class... Values>
 bool finds(Database& db, std::string_view sql, const Values&... values) {
   return Query(db, sql, values...).next();
+}
+
+std::set<std::int64_t> ids_with_key(Database& db, std::int64_t key) {
+  const auto ids = pack_ids(db, select_with_key, key);
+  return {ids.begin(), ids.end()};
 }
 
 void forget_keys(Database& db, std::int64_t id, const HeldPack& held) {
@@ -152,13 +155,12 @@ void unpack_before(Database& db, const NewCheckpoint& c) {
   const auto& [thread_id, ns, id] = c.key;
   if (!finds(db, select_of_thread, thread_id)) return;
   unpack_checkpoint(db, c.key);
-  // What it does not bring itself it has from its parent.
-  if (finds(db, has_checkpoint, thread_id, ns, c.parent_id)) return;
-  if (!c.parent_id.empty() && unpack_checkpoint(db, {thread_id, ns, c.parent_id})) return;
-  const auto candidates = pack_ids(db, select_with_key, pack::key_of_namespace(thread_id, ns));
-  if (candidates.empty()) return;
+  // What it does not bring itself it has from its parent, or from the checkpoint that it is a copy of. Most
+  // versions without a value never had one.
   const auto missing = missing_values(db, c);
-  if (missing.empty()) return;
+  std::set<std::int64_t> candidates;
+  for (const auto& [channel, version] : missing)
+    candidates.merge(ids_with_key(db, pack::key_of_version(thread_id, ns, version)));
   for (const auto pack : candidates) {
     const auto held = Packs(db).load(pack);
     if (held.contents && held.thread_id == thread_id && holds_any(*held.contents, ns, missing))

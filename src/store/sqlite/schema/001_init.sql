@@ -205,7 +205,8 @@ CREATE TABLE packs (
 ) STRICT;
 CREATE INDEX packs_of_thread ON packs (thread_id, last_checkpoint_id, first_checkpoint_id);
 
--- Hashes of the namespaces of its checkpoints, and of the runs that wrote them or are named by their metadata.
+-- Hashes of the namespaces of its checkpoints, of the runs that wrote them or are named by their metadata, and of
+-- the versions of its values.
 CREATE TABLE pack_keys (
   key INTEGER NOT NULL,
   pack INTEGER NOT NULL,
