@@ -33,6 +33,7 @@ void Owners::receive(OwnerMessage message, std::shared_ptr<WorkerLink> link) {
   auto& inbox = inboxes_[key];
   if (!inbox) inbox = std::make_shared<Inbox>(context_.env.timers);
   inbox->link = std::move(link);
+  inbox->link_gone = false;
   inbox->waiting.push_back(std::move(message));
   if (inbox->draining) return;
   inbox->draining = true;
@@ -43,7 +44,7 @@ void Owners::disconnected(const WorkerLink* link) {
   std::erase_if(inboxes_, [&](const auto& entry) {
     Inbox& inbox = *entry.second;
     if (inbox.link.get() != link) return false;
-    inbox.known = false;
+    inbox.link_gone = true;
     return !inbox.draining;
   });
 }
@@ -84,7 +85,7 @@ Task<void> Owners::drain(Key key, std::shared_ptr<Inbox> inbox) {
   if (!status) say_why(key, *inbox, status.error());
   inbox->draining = false;
   inbox->applied.notify_all();
-  if (!status || !inbox->known) inboxes_.erase(key);
+  if (!status || !inbox->known || inbox->link_gone) inboxes_.erase(key);
 }
 
 std::vector<OwnerMessage> Owners::take_due(const Key& key, Inbox& inbox) {
@@ -163,7 +164,8 @@ Task<Status> Owners::apply(const Key& key, Inbox& inbox, std::vector<OwnerMessag
   }
   if (complete && !inbox.is_run) co_return fail(Errc::invalid_argument, "an operation has no completion");
   // What came with the end shares its commit, unless it is much: the end may be decided several times.
-  RunProgress before_end{.first_n = inbox.applied_n + 1, .last_n = inbox.applied_n + 1};
+  RunProgress before_end;
+  before_end.first_n = before_end.last_n = inbox.applied_n + 1;
   if (complete && complete->outcome != Outcome::cancelled && batch.bytes <= end_bytes_max) {
     before_end.last_n = std::max(batch.last_n, inbox.applied_n) + 1;
     for (const auto& place : batch.checkpoints)

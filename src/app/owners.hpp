@@ -30,6 +30,7 @@ class Owners {
     std::deque<OwnerMessage> waiting;
     std::shared_ptr<WorkerLink> link;
     bool draining = false;
+    bool link_gone = false;
     bool known = false;  // what follows was read, and is kept while the run sends over this connection
     std::int64_t applied_n = 0;
     std::string thread_id;

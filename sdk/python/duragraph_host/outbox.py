@@ -33,6 +33,7 @@ class Outbox:
         self._items: deque[Item] = deque()
         self._wake = asyncio.Event()
         self._wake_pending = False
+        self._sending = False
         self.is_open = False
 
     def put(self, item: Item) -> None:
@@ -60,6 +61,7 @@ class Outbox:
 
     def open(self, items: Iterable[Item]) -> None:
         """A connection begins with these."""
+        self._sending = False
         self._items = deque(items)
         self.is_open = True
 
@@ -69,13 +71,14 @@ class Outbox:
         self.is_open = False
 
     def is_empty(self) -> bool:
-        return not self._items
+        return not self._items and not self._sending
 
     async def write(self, socket: Socket) -> None:
         """Sends what comes, for as long as the socket takes it. Called on the loop, without the lock."""
         while True:
             parts: list[wire.Payload] = []
             size = 0
+            self._sending = True
             for payload in self._waiting():
                 if parts and size + len(payload) > SHARED_BYTES:
                     await socket.send(b"".join(parts))
@@ -84,7 +87,8 @@ class Outbox:
                 size += len(payload)
             if parts:
                 await socket.send(b"".join(parts))
-            else:
+            self._sending = False
+            if not parts:
                 await self._wake.wait()
                 self._wake.clear()
 

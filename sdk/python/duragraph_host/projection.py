@@ -175,9 +175,12 @@ class _Level:
     def __init__(self, graph: AnyGraph) -> None:
         self.graph = graph
         self._subgraphs = frozenset(name for name, _ in graph.get_subgraphs())
+        self._has_deltas = any(type(channel).__name__ == "DeltaChannel" for channel in graph.channels.values())
 
     def project(self, saved: CheckpointTuple) -> bytes:
         """What ``get_state`` says of a checkpoint of this graph; raises where it cannot tell."""
+        if self._has_deltas:
+            raise _Unprojectable("the values may be spread over the checkpoint's ancestors")
         graph, checkpoint = self.graph, saved.checkpoint.copy()
         graph._migrate_checkpoint(checkpoint)
         step = saved.metadata.get("step", -1) + 1

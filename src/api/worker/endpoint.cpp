@@ -240,6 +240,10 @@ Task<void> serve(app::App& app, net::WebSocket& socket) {
     socket.close(4400, first.error().message);
     co_return;
   }
+  if (first->size() != 1) {
+    socket.close(4400, "the first message is alone");
+    co_return;
+  }
   const View object = first->front().object;
   if (object["protocol"].integer() != protocol_version) {
     socket.close(4426, "this server speaks version 1 of the worker protocol");

@@ -1,5 +1,7 @@
 #include "api/worker/wire.hpp"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <utility>
 
@@ -192,6 +194,8 @@ std::vector<app::ItemPut> read_item_puts(View message) {
 
 namespace {
 
+constexpr std::size_t messages_max = 16384;  // that share one of the WebSocket
+
 std::unexpected<Error> malformed(std::string message) {
   return fail(Errc::bad_request, std::move(message));
 }
@@ -236,6 +240,8 @@ Result<std::vector<Incoming>> decode(net::WsMessage message) {
   }
   std::string_view rest = *text;
   do {
+    if (out.size() == messages_max)
+      return malformed(fmt::format("more than {} messages share one of the WebSocket", messages_max));
     auto next = take_binary(rest);
     if (!next) return fail(next.error());
     next->text = text;

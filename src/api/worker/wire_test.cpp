@@ -70,6 +70,12 @@ TEST(Decode, TakesSeveralMessagesFromOne) {
   EXPECT_FALSE(join({text("{}")}).binary);
 }
 
+TEST(Decode, RefusesMoreMessagesInOneThanAreEverSent) {
+  std::string many;
+  for (int i = 0; i < 20000; ++i) many += binary("{}", "").data;
+  EXPECT_EQ(refusal({true, many}), Errc::bad_request);
+}
+
 TEST(Decode, RefusesWhatIsNoMessage) {
   for (const auto* data : {"", "{", "[]", "null", "1", "\"x\"", "{\"a\":\xff}", "{} {}"})
     EXPECT_EQ(refusal(text(data)), Errc::bad_request) << data;
