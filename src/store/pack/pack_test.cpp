@@ -4,6 +4,7 @@
 
 #include <limits>
 #include <random>
+#include <set>
 
 #include "store/delta/packing.hpp"
 #include "store/delta/recipe.hpp"
@@ -62,7 +63,12 @@ TEST(Pack, SaysWhatItHolds) {
   for (const auto key : {key_of_run("run"), key_of_run("other"), key_of_namespace("thread", ""),
                          key_of_namespace("thread", "sub")})
     EXPECT_EQ(std::ranges::count(summary.keys, key), 1);
-  EXPECT_EQ(summary.keys.size(), 4U);
+  std::set<std::int64_t> versions;
+  for (const auto& value : example().values)
+    versions.insert(key_of_version("thread", value.ns, value.version));
+  EXPECT_FALSE(versions.empty());
+  for (const auto key : versions) EXPECT_EQ(std::ranges::count(summary.keys, key), 1);
+  EXPECT_EQ(summary.keys.size(), 4U + versions.size());
   Needs needs;
   ASSERT_TRUE(take_needs(summary.needs, needs));
   ASSERT_EQ(needs.size(), 1U);
