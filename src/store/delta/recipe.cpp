@@ -83,4 +83,10 @@ std::optional<Recipe> Recipe::decode(std::string_view bytes) {
   return recipe;
 }
 
+void add_ranges(Spans& out, const Recipe& recipe) {
+  for (const auto& piece : recipe.pieces())
+    if (piece.own.empty())
+      out.add(static_cast<std::int64_t>(piece.at), static_cast<std::int64_t>(piece.at + piece.size));
+}
+
 }  // namespace dg::store::delta

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "store/spans.hpp"
+
 namespace dg::store::delta {
 
 // A range of the log or, where `own` is not empty, these bytes themselves.
@@ -43,5 +45,8 @@ class Recipe {
  private:
   std::vector<Piece> pieces_;
 };
+
+// Adds the ranges of the log that the recipe names.
+void add_ranges(Spans& out, const Recipe& recipe);
 
 }  // namespace dg::store::delta

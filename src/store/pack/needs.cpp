@@ -11,11 +11,7 @@ namespace {
 
 void name(Needs& needs, std::int64_t series, std::string_view recipe) {
   auto& spans = needs[series];
-  const auto decoded = delta::Recipe::decode(recipe);
-  if (!decoded) return;
-  for (const auto& piece : decoded->pieces())
-    if (piece.own.empty())
-      spans.add(static_cast<std::int64_t>(piece.at), static_cast<std::int64_t>(piece.at + piece.size));
+  if (const auto decoded = delta::Recipe::decode(recipe)) add_ranges(spans, *decoded);
 }
 
 }  // namespace

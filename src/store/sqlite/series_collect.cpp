@@ -40,9 +40,7 @@ struct Named {
   void add(std::string_view recipe) {
     const auto decoded = delta::Recipe::decode(recipe);
     if (!decoded) return;
-    for (const auto& piece : decoded->pieces())
-      if (piece.own.empty())
-        spans.add(static_cast<std::int64_t>(piece.at), static_cast<std::int64_t>(piece.at + piece.size));
+    add_ranges(spans, *decoded);
     last = recipe;
     any = true;
   }
@@ -55,10 +53,11 @@ struct Named {
   // Whether all that the recipe is put together from is named.
   bool covers(std::string_view recipe) const {
     const auto decoded = delta::Recipe::decode(recipe);
-    return decoded && std::ranges::all_of(decoded->pieces(), [&](const auto& piece) {
-             const auto at = static_cast<std::int64_t>(piece.at);
-             return !piece.own.empty() || spans.holds(at, at + static_cast<std::int64_t>(piece.size));
-           });
+    if (!decoded) return false;
+    Spans needed;
+    add_ranges(needed, *decoded);
+    return std::ranges::all_of(needed.all(),
+                               [&](const auto& span) { return spans.holds(span.first, span.second); });
   }
 };
 

@@ -55,14 +55,9 @@ bool finds(Database& db, std::string_view sql, const Values&... values) {
   return Query(db, sql, values...).next();
 }
 
-std::set<std::int64_t> ids_with_key(Database& db, std::int64_t key) {
-  const auto ids = pack_ids(db, select_with_key, key);
-  return {ids.begin(), ids.end()};
-}
-
-void forget_keys(Database& db, std::int64_t id, const HeldPack& held) {
+void forget_keys(Database& db, const HeldPack& held) {
   for (const auto key : pack::summary_of(held.thread_id, *held.contents).keys)
-    execute(db, delete_key, key, id);
+    execute(db, delete_key, key, held.id);
 }
 
 using ChannelVersions = std::set<std::pair<std::string, std::string>>;
@@ -93,11 +88,27 @@ bool holds_newest(Database& db, const HeldPack& held) {
   });
 }
 
-void erase_checkpoints_in(Database& db, std::int64_t id, const HeldPack& held) {
-  forget_keys(db, id, held);
-  if (held.contents->events.empty()) return execute(db, delete_pack_row, id);
+void unpack(Database& db, const HeldPack& held) {
+  const auto& thread = held.thread_id;
+  for (const auto& row : held.contents->checkpoints) put_row(db, insert_checkpoint, thread, row);
+  for (const auto& row : held.contents->values) put_row(db, insert_value, thread, row);
+  for (const auto& row : held.contents->writes) put_row(db, insert_write, thread, row);
+  for (const auto& row : held.contents->tasks) put_row(db, insert_task, thread, row);
+  for (const auto& row : held.contents->events) put_row(db, insert_event, thread, row);
+  for (const auto& row : held.contents->requests) {
+    execute(db, insert_request, row.run_id, row.request);
+    execute(db, set_unpacked, row.run_id);
+    execute(db, leave_pack, row.run_id, held.id);
+  }
+  forget_keys(db, held);
+  execute(db, delete_pack_row, held.id);
+}
+
+void erase_checkpoints_in(Database& db, const HeldPack& held) {
+  forget_keys(db, held);
+  if (held.contents->events.empty()) return execute(db, delete_pack_row, held.id);
   const pack::Contents rest{.events = held.contents->events, .requests = held.contents->requests};
-  execute(db, empty_pack_row, id, Blob{pack::encode(rest)});
+  execute(db, empty_pack_row, held.id, Blob{pack::encode(rest)});
 }
 
 }  // namespace
@@ -113,31 +124,15 @@ std::int64_t insert_pack(Database& db, const std::string& thread_id, const pack:
 }
 
 void unpack(Database& db, std::int64_t id) {
-  const auto held = Packs(db).load(id);
-  if (!held.contents) return;
-  const auto& thread = held.thread_id;
-  for (const auto& row : held.contents->checkpoints) put_row(db, insert_checkpoint, thread, row);
-  for (const auto& row : held.contents->values) put_row(db, insert_value, thread, row);
-  for (const auto& row : held.contents->writes) put_row(db, insert_write, thread, row);
-  for (const auto& row : held.contents->tasks) put_row(db, insert_task, thread, row);
-  for (const auto& row : held.contents->events) put_row(db, insert_event, thread, row);
-  for (const auto& row : held.contents->requests) {
-    execute(db, insert_request, row.run_id, row.request);
-    execute(db, set_unpacked, row.run_id);
-    execute(db, leave_pack, row.run_id, id);
-  }
-  forget_keys(db, id, held);
-  execute(db, delete_pack_row, id);
+  if (const auto held = Packs(db).load(id); held.contents) unpack(db, held);
 }
 
 void unpack_run(Database& db, const std::string& run_id) {
-  if (const auto held = Packs(db).of_run(run_id); held.contents) unpack(db, held.id);
+  if (const auto held = Packs(db).of_run(run_id); held.contents) unpack(db, held);
 }
 
-bool unpack_checkpoint(Database& db, const CheckpointKey& key) {
-  const auto held = Packs(db).holding(key);
-  if (held.contents) unpack(db, held.id);
-  return held.contents != nullptr;
+void unpack_checkpoint(Database& db, const CheckpointKey& key) {
+  if (const auto held = Packs(db).holding(key); held.contents) unpack(db, held);
 }
 
 void unpack_checkpoints_of_run(Database& db, const std::string& run_id, bool by_metadata) {
@@ -147,7 +142,7 @@ void unpack_checkpoints_of_run(Database& db, const std::string& run_id, bool by_
     const bool concerned = std::ranges::any_of(held.contents->checkpoints, [&](const auto& row) {
       return row.run_id == run_id || (by_metadata && row.metadata_run_id == run_id);
     });
-    if (concerned) unpack(db, id);
+    if (concerned) unpack(db, held);
   }
 }
 
@@ -160,11 +155,12 @@ void unpack_before(Database& db, const NewCheckpoint& c) {
   const auto missing = missing_values(db, c);
   std::set<std::int64_t> candidates;
   for (const auto& [channel, version] : missing)
-    candidates.merge(ids_with_key(db, pack::key_of_version(thread_id, ns, version)));
+    for (const auto pack : pack_ids(db, select_with_key, pack::key_of_version(thread_id, ns, version)))
+      candidates.insert(pack);
   for (const auto pack : candidates) {
     const auto held = Packs(db).load(pack);
     if (held.contents && held.thread_id == thread_id && holds_any(*held.contents, ns, missing))
-      unpack(db, pack);
+      unpack(db, held);
   }
 }
 
@@ -183,9 +179,9 @@ bool erase_packed_checkpoints(Database& db, const std::string& thread_id, bool k
     if (!held) {
       execute(db, delete_pack_row, id);  // nobody can read it any more
     } else if (keep_newest && holds_newest(db, *held)) {
-      unpack(db, id);
+      unpack(db, *held);
     } else if (!held->contents->checkpoints.empty()) {
-      erase_checkpoints_in(db, id, *held);
+      erase_checkpoints_in(db, *held);
     }
   }
   return !ids.empty();

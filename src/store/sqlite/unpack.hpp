@@ -17,8 +17,8 @@ std::int64_t insert_pack(Database& db, const std::string& thread_id, const pack:
 void unpack(Database& db, std::int64_t id);
 // The same for the pack with the events and the request of that run, where there is one.
 void unpack_run(Database& db, const std::string& run_id);
-// The same for the pack with that checkpoint, where there is one; says whether there was.
-bool unpack_checkpoint(Database& db, const CheckpointKey& key);
+// The same for the pack with that checkpoint, where there is one.
+void unpack_checkpoint(Database& db, const CheckpointKey& key);
 // The same for all packs with checkpoints that the run wrote or, where asked, whose metadata names it.
 void unpack_checkpoints_of_run(Database& db, const std::string& run_id, bool by_metadata);
 // The same for the packs with what the checkpoint, which is about to be put, names or replaces.
