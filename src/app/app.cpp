@@ -48,7 +48,7 @@ App::App(Context made_context, Metrics& made_metrics)
       streams(context),
       runs(context, workers, assistants, streams, metrics),
       owners(context, workers, runs, streams),
-      threads(context, workers, owners) {
+      threads(context, workers) {
   workers.on_graphs([this](std::vector<RegisteredGraph> graphs) { return greet(std::move(graphs)); });
   show_loads(*this);
 }

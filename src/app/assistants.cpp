@@ -10,11 +10,8 @@ namespace {
 
 void append_assistant(store::Commit& commit, domain::Assistant& assistant,
                       const domain::AssistantEvent& event) {
-  commit.appends.push_back({domain::AggregateType::assistant,
-                            assistant.id,
-                            assistant.version,
-                            "",
-                            {{std::string(domain::type_of(event)), domain::payload_of(event)}}});
+  commit.appends.push_back(
+      {domain::AggregateType::assistant, assistant.id, assistant.version, "", {new_event(event)}});
   assistant = domain::evolve(std::move(assistant), event, commit.at.value());
 }
 

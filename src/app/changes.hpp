@@ -31,6 +31,12 @@ inline std::unexpected<Error> unknown_thread(const std::string& id) {
   return fail(Errc::not_found, "Thread with ID " + id + " not found");
 }
 
+// An event of an aggregate as the store takes it.
+template <class Event>
+store::NewEvent new_event(const Event& event) {
+  return {std::string(domain::type_of(event)), domain::payload_of(event)};
+}
+
 // Appends a decision to the commit, whose time is set, and evolves `run`; its row is written too unless
 // `erase` says that it goes with everything it has.
 inline void append_run(store::Commit& commit, domain::Run& run, const std::vector<domain::RunEvent>& events,
@@ -38,7 +44,7 @@ inline void append_run(store::Commit& commit, domain::Run& run, const std::vecto
   if (events.empty()) return;
   store::Append append{domain::AggregateType::run, run.id, run.version, run.thread_id, {}};
   for (const auto& event : events) {
-    append.events.push_back({std::string(domain::type_of(event)), domain::payload_of(event)});
+    append.events.push_back(new_event(event));
     run = domain::evolve(std::move(run), event, commit.at.value());
   }
   commit.appends.push_back(std::move(append));
@@ -50,11 +56,8 @@ inline void append_run(store::Commit& commit, domain::Run& run, const std::vecto
 }
 
 inline void append_thread(store::Commit& commit, domain::Thread& thread, const domain::ThreadEvent& event) {
-  commit.appends.push_back({domain::AggregateType::thread,
-                            thread.id,
-                            thread.version,
-                            thread.id,
-                            {{std::string(domain::type_of(event)), domain::payload_of(event)}}});
+  commit.appends.push_back(
+      {domain::AggregateType::thread, thread.id, thread.version, thread.id, {new_event(event)}});
   thread = domain::evolve(std::move(thread), event, commit.at.value());
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "app/changes.hpp"
 #include "app/items.hpp"
 #include "base/log.hpp"
 
@@ -13,14 +14,12 @@ constexpr std::size_t commit_messages_max = 512;
 constexpr std::size_t commit_bytes_max = 8u << 20;
 constexpr std::size_t end_bytes_max = 256u << 10;
 
-store::NewEvent checkpoint_saved(const store::CheckpointKey& key, const std::string& revision) {
-  const domain::RunEvent event = domain::CheckpointSaved{key.checkpoint_id, key.ns, revision};
-  return {std::string(domain::type_of(event)), domain::payload_of(event)};
+domain::RunEvent checkpoint_saved(const store::CheckpointKey& key, const std::string& revision) {
+  return domain::CheckpointSaved{key.checkpoint_id, key.ns, revision};
 }
 
-store::NewEvent state_updated(const store::CheckpointKey& key) {
-  const domain::ThreadEvent event = domain::ThreadStateUpdated{key.checkpoint_id, key.ns};
-  return {std::string(domain::type_of(event)), domain::payload_of(event)};
+domain::ThreadEvent state_updated(const store::CheckpointKey& key) {
+  return domain::ThreadStateUpdated{key.checkpoint_id, key.ns};
 }
 
 }  // namespace
@@ -163,24 +162,24 @@ Task<Status> Owners::apply(const Key& key, Inbox& inbox, std::vector<OwnerMessag
     batch.take(std::move(message), key, inbox);
   }
   if (complete && !inbox.is_run) co_return fail(Errc::invalid_argument, "an operation has no completion");
+  const auto end_n = std::max(batch.last_n, inbox.applied_n) + 1;  // the completion's, if there is one
   // What came with the end shares its commit, unless it is much: the end may be decided several times.
-  RunProgress before_end;
-  before_end.first_n = before_end.last_n = inbox.applied_n + 1;
-  if (complete && complete->outcome != Outcome::cancelled && batch.bytes <= end_bytes_max) {
-    before_end.last_n = std::max(batch.last_n, inbox.applied_n) + 1;
+  const bool together = complete && complete->outcome != Outcome::cancelled && batch.bytes <= end_bytes_max;
+  RunProgress progress;
+  if (together) {
     for (const auto& place : batch.checkpoints)
-      before_end.events.emplace_back(domain::CheckpointSaved{place.checkpoint_id, place.ns, inbox.revision});
-    before_end.changes = std::move(batch.changes);
-    before_end.frames = std::move(batch.frames);
+      progress.events.push_back(checkpoint_saved(place, inbox.revision));
+    progress.changes = std::move(batch.changes);
+    progress.frames = std::move(batch.frames);
   } else if (batch.last_n > inbox.applied_n) {
     if (auto done = co_await commit(key, inbox, std::move(batch)); !done) co_return done;
-    before_end.first_n = before_end.last_n = inbox.applied_n + 1;
   }
   if (complete) {
-    const auto last_n = before_end.last_n;
-    auto done = co_await runs_.complete(key.first, key.second, std::move(before_end), std::move(*complete));
+    progress.first_n = inbox.applied_n + 1;
+    progress.last_n = end_n;
+    auto done = co_await runs_.complete(key.first, key.second, std::move(progress), std::move(*complete));
     if (!done) co_return done;
-    inbox.applied_n = last_n;
+    inbox.applied_n = end_n;
     inbox.known = false;
   }
   for (const auto id : replies) inbox.link->send(Replied{id});
@@ -196,7 +195,8 @@ Task<Status> Owners::commit(const Key& key, Inbox& inbox, Batch batch) {
     facts = {domain::AggregateType::thread, inbox.thread_id, std::nullopt, inbox.thread_id, {}};
   if (inbox.is_run || inbox.has_thread)
     for (const auto& place : batch.checkpoints)
-      facts.events.push_back(inbox.is_run ? checkpoint_saved(place, inbox.revision) : state_updated(place));
+      facts.events.push_back(inbox.is_run ? new_event(checkpoint_saved(place, inbox.revision))
+                                          : new_event(state_updated(place)));
   if (!facts.events.empty()) commit.appends.push_back(std::move(facts));
   if (inbox.is_run && !batch.checkpoints.empty())
     commit.changes.emplace_back(store::MarkRunCheckpoint{key.first});

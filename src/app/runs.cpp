@@ -80,7 +80,7 @@ Task<Result<domain::Run>> Runs::try_cancel(std::string run_id, domain::CancelAct
   const bool running = run.state == domain::RunState::in_progress;
   if (!running) {
     if (action == domain::CancelAction::rollback) events->emplace_back(domain::RunDeleted{"rolled back"});
-    const auto done = co_await end_with(run, *events, std::nullopt);
+    const auto done = co_await end_with(run, *events);
     if (!done) co_return fail(done.error());
     run.state = domain::RunState::cancelled;
     co_return run;

@@ -5,8 +5,8 @@
 
 namespace dg::app {
 
-Threads::Threads(Context& context, Workers& workers, Owners& owners)
-    : context_(context), workers_(workers), owners_(owners), lines_(context.env.timers) {}
+Threads::Threads(Context& context, Workers& workers)
+    : context_(context), workers_(workers), lines_(context.env.timers) {}
 
 Task<Result<store::ThreadRow>> Threads::create(std::optional<std::string> id, std::string metadata,
                                                bool keep_existing) {

@@ -7,7 +7,6 @@
 
 #include "app/context.hpp"
 #include "app/lines.hpp"
-#include "app/owners.hpp"
 #include "app/workers.hpp"
 
 namespace dg::app {
@@ -38,7 +37,7 @@ struct HistoryQuery {
 
 class Threads {
  public:
-  Threads(Context& context, Workers& workers, Owners& owners);
+  Threads(Context& context, Workers& workers);
 
   // conflict when it exists and `keep_existing` is false.
   Task<Result<store::ThreadRow>> create(std::optional<std::string> id, std::string metadata,
@@ -72,7 +71,6 @@ class Threads {
   Task<void> expire(std::string operation);
   Context& context_;
   Workers& workers_;
-  Owners& owners_;
   Lines lines_;  // of threads
 };
 
