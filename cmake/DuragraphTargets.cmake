@@ -61,7 +61,8 @@ endif()
 # Makes the library dg_NAME from this folder's sources and the program dg_NAME_test from its
 # *_test.cpp files. Headers are included by their path from src/, as in "base/json.hpp"; each
 # layer sees the headers of the layers it links and of no other (see `include_root` below).
-# SEPARATE: its files have names in common, so each is compiled alone.
+# SEPARATE, SEPARATE_TESTS: the files of the library, or of its tests, have names in common, so each is
+# compiled alone.
 function(dg_layer name)
   cmake_parse_arguments(ARG "SEPARATE;SEPARATE_TESTS" "" "DEPS;TEST_DEPS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/*.cpp")

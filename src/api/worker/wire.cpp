@@ -34,6 +34,39 @@ std::string be32(std::size_t value) {
   return out;
 }
 
+constexpr std::size_t messages_max = 16384;  // that share one of the WebSocket
+
+std::unexpected<Error> malformed(std::string message) {
+  return fail(Errc::bad_request, std::move(message));
+}
+
+Result<View> read_object(std::string_view text) {
+  if (auto valid = json::validate(text, json::worker_rules); !valid) return fail(valid.error());
+  const View object(text);
+  if (!object.is_object()) return malformed("a message is no JSON object");
+  return object;
+}
+
+// Takes the first of the messages that are left in `rest`.
+Result<Incoming> take_binary(std::string_view& rest) {
+  if (rest.size() < 4) return malformed("a binary message is shorter than its length field");
+  const std::size_t length = read_be32(rest);
+  rest.remove_prefix(4);
+  if (length > rest.size()) return malformed("a binary message's object is longer than the message");
+  const auto object = read_object(rest.substr(0, length));
+  if (!object) return fail(object.error());
+  rest.remove_prefix(length);
+  Incoming out{.text = {}, .object = *object, .blobs = {}};
+  for (const auto blob : (*object)["blobs"].elements()) {
+    const auto size = blob.integer();
+    if (!size || *size < 0 || static_cast<std::size_t>(*size) > rest.size())
+      return malformed("the blobs of a message are shorter than it says");
+    out.blobs.push_back(rest.substr(0, static_cast<std::size_t>(*size)));
+    rest.remove_prefix(static_cast<std::size_t>(*size));
+  }
+  return out;
+}
+
 void begin(Writer& out, std::string_view type) {
   out.begin_object().key("type").string(type);
 }
@@ -191,43 +224,6 @@ std::vector<app::ItemPut> read_item_puts(View message) {
     out.push_back({read_labels(put["namespace"]), put["key"].string(), std::string(put["value"].raw())});
   return out;
 }
-
-namespace {
-
-constexpr std::size_t messages_max = 16384;  // that share one of the WebSocket
-
-std::unexpected<Error> malformed(std::string message) {
-  return fail(Errc::bad_request, std::move(message));
-}
-
-Result<View> read_object(std::string_view text) {
-  if (auto valid = json::validate(text, json::worker_rules); !valid) return fail(valid.error());
-  const View object(text);
-  if (!object.is_object()) return malformed("a message is no JSON object");
-  return object;
-}
-
-// Takes the first of the messages that are left in `rest`.
-Result<Incoming> take_binary(std::string_view& rest) {
-  if (rest.size() < 4) return malformed("a binary message is shorter than its length field");
-  const std::size_t length = read_be32(rest);
-  rest.remove_prefix(4);
-  if (length > rest.size()) return malformed("a binary message's object is longer than the message");
-  const auto object = read_object(rest.substr(0, length));
-  if (!object) return fail(object.error());
-  rest.remove_prefix(length);
-  Incoming out{.text = {}, .object = *object, .blobs = {}};
-  for (const auto blob : (*object)["blobs"].elements()) {
-    const auto size = blob.integer();
-    if (!size || *size < 0 || static_cast<std::size_t>(*size) > rest.size())
-      return malformed("the blobs of a message are shorter than it says");
-    out.blobs.push_back(rest.substr(0, static_cast<std::size_t>(*size)));
-    rest.remove_prefix(static_cast<std::size_t>(*size));
-  }
-  return out;
-}
-
-}  // namespace
 
 Result<std::vector<Incoming>> decode(net::WsMessage message) {
   const auto text = std::make_shared<const std::string>(std::move(message.data));
