@@ -135,14 +135,7 @@ class Projector:
     def _project_whole(self, saved: CheckpointTuple) -> bytes:
         _held.set(saved)
         snapshot = self._graph.get_state(_mutable(saved.config))
-        return jsonable.dumps(
-            {
-                "values": snapshot.values,
-                "next": snapshot.next,
-                "created_at": snapshot.created_at,
-                "tasks": [task_to_json(task) for task in snapshot.tasks],
-            }
-        )
+        return _shown(snapshot.values, snapshot.next, snapshot.created_at, snapshot.tasks)
 
     def _patch(self, writes: Sequence[tuple[str, Any]], channels: set[str], ns: str) -> bytes:
         pending = [("task", channel, value) for channel, value in writes]
@@ -185,17 +178,12 @@ class _Level:
         graph._migrate_checkpoint(checkpoint)
         step = saved.metadata.get("step", -1) + 1
         channels, managed = channels_from_checkpoint(graph.channels, checkpoint)
-        tasks = prepare_next_tasks(
+        prepared = prepare_next_tasks(
             checkpoint, [], graph.nodes, channels, managed, saved.config, step, step + 2, for_execution=False
-        ).values()
-        return jsonable.dumps(
-            {
-                "values": read_channels(channels, graph.stream_channels_asis),
-                "next": [task.name for task in tasks],
-                "created_at": checkpoint["ts"],
-                "tasks": [task_to_json(self._placed(task, saved.config["configurable"])) for task in tasks],
-            }
         )
+        tasks = [self._placed(task, saved.config["configurable"]) for task in prepared.values()]
+        values = read_channels(channels, graph.stream_channels_asis)
+        return _shown(values, [task.name for task in tasks], checkpoint["ts"], tasks)
 
     def _placed(self, task: PregelTask, address: dict[str, Any]) -> PregelTask:
         """The task with the place where its subgraph, if it has one, keeps checkpoints."""
@@ -205,6 +193,17 @@ class _Level:
         ns = f"{address['checkpoint_ns']}|{own}" if address["checkpoint_ns"] else own
         place = {"thread_id": address["thread_id"], "checkpoint_ns": ns}
         return PregelTask(task.id, task.name, task.path, state={"configurable": place})
+
+
+def _shown(values: Any, nodes: Sequence[str], created_at: str | None, tasks: Sequence[PregelTask]) -> bytes:
+    return jsonable.dumps(
+        {
+            "values": values,
+            "next": nodes,
+            "created_at": created_at,
+            "tasks": [task_to_json(task) for task in tasks],
+        }
+    )
 
 
 def _mutable(config: RunnableConfig) -> RunnableConfig:
