@@ -7,13 +7,14 @@ port=${PORT:-2024}
 url="http://127.0.0.1:$port"
 export DURAGRAPH_URL=$url
 
-scripts/install-deps.sh
-scripts/build.sh release
-scripts/python-env.sh "$EXAMPLE/.venv" "$EXAMPLE/requirements.txt"
-
+# Asked first: nobody should wait for a build to learn it.
 if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
   die "port $port is taken; choose another: make run PORT=$((port + 1))"
 fi
+
+scripts/install-deps.sh
+scripts/build.sh release
+scripts/python-env.sh "$EXAMPLE/.venv" "$EXAMPLE/requirements.txt"
 
 say "bin/duragraph dev examples/approval-agent --port $port"
 # In a process group of its own, so that Ctrl-C reaches it once: through `stop`.
