@@ -20,7 +20,7 @@ javascript() {
 }
 
 # Some seconds of those targets that are built in some; their corpus and the other targets are a C++ suite.
-fuzzers() { scripts/fuzz.sh --junit "$report" 5 json http sse langgraph_json; }
+fuzzers() { scripts/fuzz.sh --junit "$report" 5 json http sse langgraph_json pack; }
 
 cpp_suites release
 suite "fuzzers" fuzzers

@@ -13,8 +13,9 @@ constexpr char zstd = 1;
 constexpr int quick_level = 3;
 constexpr int thorough_level = 6;
 constexpr std::size_t worth_trying = 64;
-// What one frame may unpack to; its header is not trusted beyond that.
-constexpr unsigned long long largest = 1ULL << 32;
+// A block of zstd takes four bytes or more and unpacks to 128 KiB at most; a header that says more is not
+// trusted with the memory.
+constexpr unsigned long long most_per_byte = (128ULL << 10) / 4;
 
 struct FreeCompressor {
   void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
@@ -50,7 +51,7 @@ std::optional<std::string> unpack(std::string_view packed) {
   packed.remove_prefix(1);
   if (kind == plain) return std::string(packed);
   const auto size = ZSTD_getFrameContentSize(packed.data(), packed.size());
-  if (kind != zstd || size > largest) return std::nullopt;
+  if (kind != zstd || size > packed.size() * most_per_byte) return std::nullopt;
   thread_local const std::unique_ptr<ZSTD_DCtx, FreeDecompressor> context(ZSTD_createDCtx());
   std::string out(size, '\0');
   const auto done = ZSTD_decompressDCtx(context.get(), out.data(), out.size(), packed.data(), packed.size());

@@ -72,7 +72,7 @@ std::optional<Recipe> Recipe::decode(std::string_view bytes) {
     const auto size = head >> 1;
     std::uint64_t at = 0;
     if ((head & 1) == 0) {
-      if (size == 0 || !take_varint(bytes, at)) return std::nullopt;
+      if (size == 0 || !take_varint(bytes, at) || !is_range(at, size)) return std::nullopt;
       recipe.pieces_.push_back({at, size, {}});
     } else {
       if (size == 0 || size > bytes.size()) return std::nullopt;

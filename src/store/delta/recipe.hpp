@@ -24,6 +24,12 @@ struct Piece {
   bool operator==(const Piece&) const = default;
 };
 
+// Whether a log may have such bytes; what says otherwise is damaged.
+constexpr bool is_range(std::uint64_t at, std::uint64_t size) {
+  constexpr std::uint64_t longest = std::uint64_t{1} << 62;
+  return size <= longest && at <= longest - size;
+}
+
 class Recipe {
  public:
   // Appends a range; one that goes on where the last piece ends becomes part of it.

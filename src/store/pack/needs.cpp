@@ -43,7 +43,6 @@ std::string encode_needs(const Needs& needs) {
 }
 
 bool take_needs(std::string_view bytes, Needs& out) {
-  constexpr std::uint64_t largest = std::uint64_t{1} << 62;
   while (!bytes.empty()) {
     std::uint64_t series = 0;
     std::uint64_t count = 0;
@@ -53,7 +52,7 @@ bool take_needs(std::string_view bytes, Needs& out) {
       std::uint64_t from = 0;
       std::uint64_t size = 0;
       if (!take_varint(bytes, from) || !take_varint(bytes, size)) return false;
-      if (from > largest || size > largest) return false;
+      if (!delta::is_range(from, size)) return false;
       spans.add(static_cast<std::int64_t>(from), static_cast<std::int64_t>(from + size));
     }
   }

@@ -1,5 +1,6 @@
 #include "store/sqlite/apply.hpp"
 #include "store/sqlite/rows.hpp"
+#include "store/sqlite/unpack.hpp"
 
 namespace dg::store::sqlite {
 namespace {
@@ -84,6 +85,7 @@ void apply(WriteContext& context, const EraseThread& change) {
   execute(context.db, mark_runs_erased, change.id);
   execute(context.db, delete_segments, change.id);
   for (const auto statement : delete_of_thread) execute(context.db, statement, change.id);
+  drop_damaged_packs(context.db, change.id);
   erase_checkpoints_of_thread(context.db, change.id);
   erase_series_of_thread(context, change.id);
   mark_erased(context.db, domain::AggregateType::thread, change.id);

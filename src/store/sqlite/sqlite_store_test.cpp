@@ -53,11 +53,12 @@ class SqliteStoreTest : public contract::StoreContract {
     backend_ = std::move(file);
   }
 
-  std::int64_t count(std::string_view table) {
+  std::int64_t number(std::string_view sql) {
     const auto db = file_->database();
-    Query query(*db, fmt::format("SELECT count(*) FROM {}", table));
+    Query query(*db, sql);
     return query.next() ? query.integer() : -1;
   }
+  std::int64_t count(std::string_view table) { return number(fmt::format("SELECT count(*) FROM {}", table)); }
 
   std::string refusal_to_open() {
     auto opened = open_sqlite(env_, file_->options());
@@ -226,9 +227,33 @@ TEST_F(SqliteStoreTest, ADamagedPackIsAnError) {
   EXPECT_FALSE(wait(store().events(run.id)));
   EXPECT_FALSE(wait(store().checkpoint(thread, "", "0001")));
   EXPECT_TRUE(get(store().state(thread, "", "")));
-  // It does not keep its thread from being deleted.
+  for (const bool keep_latest : {true, false}) {
+    Commit erased;
+    erased.changes.emplace_back(EraseCheckpoints{thread, keep_latest});
+    EXPECT_FALSE(commit(std::move(erased)));
+  }
+  EXPECT_EQ(count("packs"), 1);
+  // It does not keep its thread from being deleted, and nothing names it then.
   apply(EraseThread{thread});
-  EXPECT_EQ(count("packs"), 0);
+  for (const char* rows : {"packs", "pack_keys", "heads WHERE pack <> 0"}) EXPECT_EQ(count(rows), 0) << rows;
+}
+
+TEST_F(SqliteStoreTest, APackNeverHasTheIdOfAnEarlierOne) {
+  file_->options().inline_mode = true;
+  file_->options().pack_after = 0;
+  open();
+  std::int64_t last = 0;
+  for (int i = 0; i < 2; ++i) {
+    const auto thread = add_thread();
+    contract::Conversation conversation(thread);
+    add_finished_run(conversation, thread);
+    const auto id = number("SELECT max(id) FROM packs");
+    EXPECT_GT(id, last);
+    last = id;
+    file_->database()->run_script("UPDATE packs SET data = x''");
+    apply(EraseThread{thread});
+    EXPECT_EQ(count("packs"), 0);
+  }
 }
 
 TEST_F(SqliteStoreTest, AFailedTransactionLeavesLargeValuesWhole) {

@@ -40,6 +40,9 @@ const std::string insert_event = fmt::format(
 constexpr std::string_view insert_request =
     "INSERT INTO requests (run_id, request) SELECT id, ?2 FROM runs WHERE id = ?1 AND packed = 1";
 constexpr std::string_view set_unpacked = "UPDATE runs SET packed = 0 WHERE id = ?";
+// Of a pack whose contents nobody knows; both look through their whole table.
+constexpr std::string_view delete_keys_of_pack = "DELETE FROM pack_keys WHERE pack = ?";
+constexpr std::string_view leave_whole_pack = "UPDATE heads SET pack = 0 WHERE type = 'run' AND pack = ?";
 constexpr std::string_view leave_pack =
     "UPDATE heads SET pack = 0 WHERE aggregate_id = ?1 AND type = 'run' AND pack = ?2";
 
@@ -175,16 +178,23 @@ void unpack_newest(Database& db, const std::string& thread_id) {
 bool erase_packed_checkpoints(Database& db, const std::string& thread_id, bool keep_newest) {
   const auto ids = pack_ids(db, select_of_thread, thread_id);
   for (const auto id : ids) {
-    const auto held = Packs(db).read(id);
-    if (!held) {
-      execute(db, delete_pack_row, id);  // nobody can read it any more
-    } else if (keep_newest && holds_newest(db, *held)) {
-      unpack(db, *held);
-    } else if (!held->contents->checkpoints.empty()) {
-      erase_checkpoints_in(db, *held);
+    const auto held = Packs(db).load(id);
+    if (!held.contents) break;
+    if (keep_newest && holds_newest(db, held)) {
+      unpack(db, held);
+    } else if (!held.contents->checkpoints.empty()) {
+      erase_checkpoints_in(db, held);
     }
   }
   return !ids.empty();
+}
+
+void drop_damaged_packs(Database& db, const std::string& thread_id) {
+  for (const auto id : pack_ids(db, select_of_thread, thread_id)) {
+    if (Packs(db).read(id)) continue;
+    for (const auto statement : {leave_whole_pack, delete_keys_of_pack, delete_pack_row})
+      execute(db, statement, id);
+  }
 }
 
 }  // namespace dg::store::sqlite

@@ -29,7 +29,10 @@ void unpack_thread(Database& db, const std::string& thread_id);
 void unpack_newest(Database& db, const std::string& thread_id);
 
 // Removes checkpoints, values and writes from the packs of the thread, whose events stay. `keep_newest`:
-// packs with the newest checkpoint of a namespace become rows instead. Says whether there was any.
+// packs with the newest checkpoint of a namespace become rows instead. Says whether there was any. A pack
+// that cannot be read fails the transaction.
 bool erase_packed_checkpoints(Database& db, const std::string& thread_id, bool keep_newest);
+// Removes the packs of the thread that cannot be read, with the events in them: for a thread that goes.
+void drop_damaged_packs(Database& db, const std::string& thread_id);
 
 }  // namespace dg::store::sqlite

@@ -135,6 +135,7 @@ std::vector<CheckpointState> read_states(const Tables& tables, const CheckpointF
 std::vector<ChannelHistory> read_channel_history(const Tables& tables, const CheckpointKey& key,
                                                  const std::vector<std::string>& channels) {
   std::vector<ChannelHistory> out;
+  out.reserve(channels.size());
   for (const auto& channel : channels) out.push_back({channel, {}, std::nullopt});
   const auto* at = find_checkpoint(tables, key.thread_id, key.ns, key.checkpoint_id);
   if (at == nullptr) return out;

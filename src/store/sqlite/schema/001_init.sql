@@ -196,7 +196,7 @@ CREATE TABLE checkpoint_tasks (
 -- The rows of finished work of a thread, which the tables of checkpoints, events and requests then lack
 -- (store/pack). What a checkpoint that is a row names is in rows, and so is a thread's newest root checkpoint.
 CREATE TABLE packs (
-  id INTEGER PRIMARY KEY,
+  id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never that of an earlier pack, which something may still name
   thread_id TEXT NOT NULL,
   first_checkpoint_id TEXT NOT NULL,   -- of its checkpoints; empty where it has none
   last_checkpoint_id TEXT NOT NULL,
