@@ -287,6 +287,7 @@ std::shared_ptr<WorkerSession> Workers::session(std::string_view id) const {
 
 std::vector<std::shared_ptr<WorkerSession>> Workers::sessions() const {
   std::vector<std::shared_ptr<WorkerSession>> out;
+  out.reserve(sessions_.size());
   for (const auto& [id, session] : sessions_) out.push_back(session);
   return out;
 }

@@ -157,6 +157,7 @@ class StoreContract : public testing::TestWithParam<Adapter> {
   std::vector<domain::Run> add_finished_runs(Conversation& conversation, const std::string& thread,
                                              int count) {
     std::vector<domain::Run> runs;
+    runs.reserve(static_cast<std::size_t>(count));
     for (int i = 0; i < count; ++i) runs.push_back(add_finished_run(conversation, thread));
     return runs;
   }

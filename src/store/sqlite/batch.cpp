@@ -29,7 +29,7 @@ std::expected<Answers, Failure> attempt(Database& db, SeriesWriter& series, cons
     if (checked) {
       answers.emplace_back(apply(db, series, env, *commit));
     } else {
-      answers.push_back(fail(std::move(checked.error())));
+      answers.emplace_back(fail(std::move(checked.error())));
     }
   }
   const bool failed_before_flush = db.failed();

@@ -217,6 +217,7 @@ Reply<std::vector<std::vector<std::string>>> SimulatedStore::namespaces(Namespac
 Reply<std::vector<Session>> SimulatedStore::sessions() {
   return read<std::vector<Session>>([](const Tables& t) {
     std::vector<Session> out;
+    out.reserve(t.sessions.size());
     for (const auto& [id, session] : t.sessions) out.push_back(session);
     return out;
   });
@@ -237,6 +238,7 @@ Reply<std::optional<Lease>> SimulatedStore::lease(std::string owner) {
 Reply<std::vector<GraphRow>> SimulatedStore::graphs() {
   return read<std::vector<GraphRow>>([](const Tables& t) {
     std::vector<GraphRow> out;
+    out.reserve(t.graphs.size());
     for (const auto& [id, graph] : t.graphs) out.push_back(graph);
     return out;
   });
