@@ -110,12 +110,13 @@ Task<Result<std::vector<domain::Run>>> Runs::create_all(std::vector<RunOrder> or
     std::ranges::move(creation.commit.appends, std::back_inserter(commit.appends));
     std::ranges::move(creation.commit.changes, std::back_inserter(commit.changes));
   }
-  if (auto committed = co_await context_.store.commit(std::move(commit)); !committed)
-    co_return refused(committed.error());
+  const auto committed = co_await context_.store.commit(std::move(commit));
+  if (!committed) co_return refused(committed.error());
+  auto has_checkpoints = committed->has_checkpoints.begin();
   std::vector<domain::Run> runs;
   runs.reserve(creations.size());
   for (auto& creation : creations) {
-    created(creation);
+    created(creation, creation.session && *has_checkpoints++);
     runs.push_back(std::move(creation.run));
   }
   co_return runs;
@@ -142,7 +143,7 @@ Status Runs::settle_others(Creation& creation, std::vector<domain::Run> others,
       if (!decided) return fail(decided.error());
       const bool was_queued = other.state == domain::RunState::queued;
       const bool erase = was_queued && plan.action == domain::CancelAction::rollback;
-      if (erase) decided->push_back(domain::RunDeleted{"rolled back by run " + creation.run.id});
+      if (erase) decided->emplace_back(domain::RunDeleted{"rolled back by run " + creation.run.id});
       append_run(creation.commit, other, *decided, erase);
       creation.stopped.push_back(std::move(other));
     }
@@ -179,7 +180,7 @@ Task<Result<domain::Run>> Runs::try_create(RunOrder order, domain::Assistant ass
       co_return fail(Errc::conflict, committed.error().message);
     co_return fail(committed.error());
   }
-  created(*creation);
+  created(*creation, creation->session && committed->has_checkpoints.front());
   co_return std::move(creation->run);
 }
 
@@ -215,12 +216,12 @@ Task<Result<Runs::Creation>> Runs::prepare(RunOrder order, domain::Assistant ass
   co_return creation;
 }
 
-void Runs::created(const Creation& creation) {
+void Runs::created(const Creation& creation, bool has_checkpoints) {
   counts_.created.add();
   if (const auto& session = creation.session) {
     counts_.started.add();
     workers_.own(session, creation.run.id);
-    workers_.send(session->id, LeaseOffer{creation.run});
+    workers_.send(session->id, LeaseOffer{creation.run, has_checkpoints});
     // The session may have ended while the commit was in flight.
     if (!workers_.session(session->id)) workers_.take_away(session->id, "its worker ended");
   }

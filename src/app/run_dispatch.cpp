@@ -107,7 +107,7 @@ Task<Status> Runs::start(domain::Run run, std::shared_ptr<WorkerSession> session
   counts_.started.add();
   if (!frames.empty()) streams_.publish(run.id, done->first_frames.front(), frames);
   workers_.own(session, run.id);
-  workers_.send(session->id, LeaseOffer{run});
+  workers_.send(session->id, LeaseOffer{run, done->has_checkpoints.front()});
   context_.bus.publish(bus::Topic::run, run.id);
   // The session may have ended while the commit was in flight.
   if (!workers_.session(session->id)) workers_.take_away(session->id, "its worker ended");

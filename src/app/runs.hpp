@@ -110,8 +110,9 @@ class Runs {
                               const domain::MultitaskPlan& plan);
   // Adds the run itself, started where it may start and a slot is free.
   void add_run(Creation& creation, domain::RunCreated created, bool may_start);
-  // Tells everybody whom the commit of a creation concerns.
-  void created(const Creation& creation);
+  // Tells everybody whom the commit of a creation concerns. `has_checkpoints`: the thread of one that was
+  // started.
+  void created(const Creation& creation, bool has_checkpoints);
 
   Task<Result<Why>> waiting_for_person(domain::Run run);
   Task<Status> start(domain::Run run, std::shared_ptr<WorkerSession> session);

@@ -12,7 +12,8 @@ namespace dg::app {
 
 // --- from the server --------------------------------------------------------------------------
 struct LeaseOffer {
-  domain::Run run;  // with epoch, attempt and request
+  domain::Run run;              // with epoch, attempt and request
+  bool has_checkpoints = true;  // its thread, or that is not known
 };
 struct CancelOrder {
   std::string owner;

@@ -148,6 +148,8 @@ struct Commit {
 struct Committed {
   // For each AppendFrames in order: the number of its first frame among the run's.
   std::vector<std::int64_t> first_frames;
+  // For each PutLease in order: whether its thread has a checkpoint.
+  std::vector<bool> has_checkpoints;
 };
 
 // What waits for the database, its bounds, and what was written since the store was opened.

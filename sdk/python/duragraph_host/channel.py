@@ -20,6 +20,12 @@ class RunChannel:
         """Whether the run was cancelled or lost."""
         return self.owner.dead
 
+    @property
+    def has_next(self) -> bool | None:
+        """Whether the graph has tasks to come, by the last root checkpoint of this run; None where it made none,
+        or where that cannot tell."""
+        return self.saver.has_next
+
     def send_frame(self, event: str, data: bytes) -> None:
         """Queues one stream frame (`data` is JSON) without waiting; await `drain` between frames."""
         self.owner.send_frame(event, data)

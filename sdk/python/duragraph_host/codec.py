@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 from langchain_core.runnables import RunnableConfig
@@ -22,8 +22,15 @@ from . import jsonable, wire
 from .pending import Reply
 
 
+class Projection(NamedTuple):
+    """What the API shows of a checkpoint, as JSON, and whether its graph has tasks to come."""
+
+    json: bytes
+    has_next: bool
+
+
 class CheckpointProjector(Protocol):
-    """Makes what the API shows of a checkpoint, as JSON; None where there is nothing to show."""
+    """Makes what the API shows of checkpoints and tasks; None where there is nothing to show."""
 
     def checkpoint(
         self,
@@ -31,7 +38,7 @@ class CheckpointProjector(Protocol):
         checkpoint: Checkpoint,
         metadata: dict[str, Any],
         parent_config: RunnableConfig | None,
-    ) -> bytes | None: ...
+    ) -> Projection | None: ...
 
     def task(self, writes: Sequence[tuple[str, Any]], ns: str, task_id: str) -> bytes | None: ...
 
@@ -41,6 +48,16 @@ def ns_of(config: RunnableConfig) -> str:
     return config["configurable"].get("checkpoint_ns") or ""
 
 
+class CheckpointMessage(NamedTuple):
+    """The message that stores a checkpoint with its new values."""
+
+    body: wire.Body
+    saved: RunnableConfig
+    """The config that addresses the checkpoint then."""
+    has_next: bool | None
+    """Whether its graph has tasks to come; None where the checkpoint alone cannot tell."""
+
+
 def checkpoint_message(
     serde: SerializerProtocol,
     projector: CheckpointProjector | None,
@@ -48,8 +65,8 @@ def checkpoint_message(
     checkpoint: Checkpoint,
     metadata: CheckpointMetadata,
     new_versions: ChannelVersions,
-) -> tuple[RunnableConfig, wire.Body]:
-    """The message that stores a checkpoint with its new values, and the config that addresses it then."""
+) -> CheckpointMessage:
+    """Encodes a checkpoint that is being put."""
     blobs = wire.BlobWriter()
     bare: dict[str, Any] = {**checkpoint}
     values = bare.pop("channel_values")
@@ -73,9 +90,10 @@ def checkpoint_message(
             if channel in values
         ],
         "metadata": orjson.Fragment(jsonable.dumps(meta)),
-        "projection": orjson.Fragment(projection) if projection is not None else None,
+        "projection": orjson.Fragment(projection.json) if projection is not None else None,
     }
-    return saved, wire.body(message, blobs.blobs)
+    has_next = projection.has_next if projection is not None else None
+    return CheckpointMessage(wire.body(message, blobs.blobs), saved, has_next)
 
 
 def writes_message(

@@ -8,7 +8,6 @@ from typing import Any, Protocol
 from langchain_core.messages import BaseMessage, BaseMessageChunk, message_chunk_to_message
 
 from . import jsonable
-from .interrupts import shows_interrupt, updates_may_be_added
 from .shapes import config_to_checkpoint, public_config, public_configurable
 
 _SAME = ("values", "updates", "custom", "debug", "tasks", "checkpoints")
@@ -22,10 +21,8 @@ class FrameSink(Protocol):
 
 
 def library_modes(asked: Sequence[str]) -> list[str]:
-    """The library's modes that give the asked ones, and ``updates`` where possible, which tell of
-    interrupts."""
-    more = ("updates",) if updates_may_be_added(asked) else ()
-    modes = [mode for mode in _SAME if mode in asked or mode in more]
+    """The library's modes that give the asked ones."""
+    modes = [mode for mode in _SAME if mode in asked]
     if "messages" in asked or "messages-tuple" in asked:
         modes.append("messages")
     if "messages" in asked and "values" not in modes:
@@ -34,7 +31,7 @@ def library_modes(asked: Sequence[str]) -> list[str]:
 
 
 class FrameWriter:
-    """Turns chunks into frames of the asked modes, in the library's order, and notices interrupts."""
+    """Turns chunks into frames of the asked modes, in the library's order."""
 
     def __init__(self, sink: FrameSink, asked: Sequence[str], subgraphs: bool) -> None:
         self._sink = sink
@@ -43,16 +40,12 @@ class FrameWriter:
         self._root_run: str | None = None
         self._partial: dict[str, Any] = {}
         self._complete: set[str] = set()
-        self.interrupted = False
-        """Whether the root graph has stopped for an interrupt or a static breakpoint."""
         self.root_ended = False
         """Whether the events have told that the root graph has ended."""
 
     def chunk(self, chunk: Any) -> None:
         """One element of ``astream`` with a list of modes: (mode, data), or (namespace, mode, data)."""
         namespace, mode, data = chunk if self._subgraphs else ((), *chunk)
-        if not namespace and shows_interrupt(mode, data):
-            self.interrupted = True
         if mode == "messages":
             self._message(namespace, data)
         elif mode in self._asked:

@@ -174,7 +174,13 @@ class Host:
         if entry is None:
             return "error", {"error": "KeyError", "message": f"this worker has no graph {run['graph_id']!r}"}
         wait = run.get("durability") == "sync"
-        saver = ServerSaver(self._connection, owner=owner, serde=self._project.serde, wait=wait)
+        saver = ServerSaver(
+            self._connection,
+            owner=owner,
+            serde=self._project.serde,
+            wait=wait,
+            is_new_thread=run.get("has_checkpoints") is False,
+        )
         channel = RunChannel(owner, saver, ServerStore(self._connection, owner=owner))
         try:
             outcome = await runner.execute(self._project, entry, run, channel)

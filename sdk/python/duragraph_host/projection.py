@@ -32,6 +32,7 @@ except ImportError:
     HAS_PARTS = False
 
 from . import jsonable
+from .codec import Projection
 from .shapes import task_to_json
 
 if TYPE_CHECKING:
@@ -84,8 +85,8 @@ class Projector:
         checkpoint: Checkpoint,
         metadata: CheckpointMetadata,
         parent_config: RunnableConfig | None = None,
-    ) -> bytes | None:
-        """The JSON ``projection`` of a checkpoint that is being put.
+    ) -> Projection | None:
+        """The projection of a checkpoint that is being put.
 
         ``config.configurable`` names its thread_id and checkpoint_ns; its checkpoint_id, where present, is
         the parent's, as in the config that ``put`` is called with. None where the library cannot tell the
@@ -126,13 +127,13 @@ class Projector:
         except Exception:
             return None
 
-    def _project(self, saved: CheckpointTuple) -> bytes:
+    def _project(self, saved: CheckpointTuple) -> Projection:
         if HAS_PARTS and (level := self._level(saved.config["configurable"]["checkpoint_ns"])):
             with contextlib.suppress(Exception):
                 return level.project(saved)
         return self._project_whole(saved)
 
-    def _project_whole(self, saved: CheckpointTuple) -> bytes:
+    def _project_whole(self, saved: CheckpointTuple) -> Projection:
         _held.set(saved)
         snapshot = self._graph.get_state(_mutable(saved.config))
         return _shown(snapshot.values, snapshot.next, snapshot.created_at, snapshot.tasks)
@@ -170,7 +171,7 @@ class _Level:
         self._subgraphs = frozenset(name for name, _ in graph.get_subgraphs())
         self._has_deltas = any(type(channel).__name__ == "DeltaChannel" for channel in graph.channels.values())
 
-    def project(self, saved: CheckpointTuple) -> bytes:
+    def project(self, saved: CheckpointTuple) -> Projection:
         """What ``get_state`` says of a checkpoint of this graph; raises where it cannot tell."""
         if self._has_deltas:
             raise _Unprojectable("the values may be spread over the checkpoint's ancestors")
@@ -195,15 +196,16 @@ class _Level:
         return PregelTask(task.id, task.name, task.path, state={"configurable": place})
 
 
-def _shown(values: Any, nodes: Sequence[str], created_at: str | None, tasks: Sequence[PregelTask]) -> bytes:
-    return jsonable.dumps(
-        {
-            "values": values,
-            "next": nodes,
-            "created_at": created_at,
-            "tasks": [task_to_json(task) for task in tasks],
-        }
-    )
+def _shown(
+    values: Any, nodes: Sequence[str], created_at: str | None, tasks: Sequence[PregelTask]
+) -> Projection:
+    shown = {
+        "values": values,
+        "next": nodes,
+        "created_at": created_at,
+        "tasks": [task_to_json(task) for task in tasks],
+    }
+    return Projection(jsonable.dumps(shown), bool(nodes))
 
 
 def _mutable(config: RunnableConfig) -> RunnableConfig:

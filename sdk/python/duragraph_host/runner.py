@@ -19,7 +19,6 @@ from langgraph.types import Command, Send
 from .binding import bind
 from .errors import RunDead
 from .frames import FrameWriter, library_modes
-from .interrupts import updates_may_be_added
 from .loader import GraphEntry, Project
 from .output import finish_run, run_output
 
@@ -37,6 +36,11 @@ class Channel(Protocol):
 
     @property
     def store(self) -> BaseStore: ...
+
+    @property
+    def has_next(self) -> bool | None:
+        """Whether the graph has tasks to come, by the last root checkpoint of this run; None: ask the graph."""
+        ...
 
     def send_frame(self, event: str, data: bytes) -> None:
         """Queues a stream frame."""
@@ -81,7 +85,7 @@ async def _execute(entry: GraphEntry, lease: Mapping[str, Any], channel: Channel
         graph = bind(opened, str(lease["graph_id"]), channel.saver, channel.store)
         try:
             await _stream(graph, config, lease, channel, writer)
-            interrupted = writer.interrupted or await _stopped_unseen(graph, lease)
+            interrupted = await _stopped_midway(graph, lease, channel)
         except ParentCommand as error:
             writer.parent_command(error.args[0])
             await channel.drain()
@@ -89,13 +93,13 @@ async def _execute(entry: GraphEntry, lease: Mapping[str, Any], channel: Channel
     return Outcome("interrupted" if interrupted else "success")
 
 
-async def _stopped_unseen(graph: AnyGraph, lease: Mapping[str, Any]) -> bool:
-    """Whether the thread stands at a breakpoint that no streamed mode could tell of (older versions of the
-    library)."""
-    if updates_may_be_added(lease.get("stream_modes") or ["values"]):
-        return False
+async def _stopped_midway(graph: AnyGraph, lease: Mapping[str, Any], channel: Channel) -> bool:
+    """Whether the graph stopped, for an interrupt or a breakpoint, with tasks to come."""
+    if channel.has_next is not None:
+        return channel.has_next
     state = await graph.aget_state({"configurable": {"thread_id": lease["thread_id"]}})
-    return bool(state.next)
+    # Older versions of the library do not count a task that has had one answer of several as one to come.
+    return bool(state.next) or any(task.interrupts for task in state.tasks)
 
 
 async def _stream(

@@ -21,6 +21,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from . import operation, wire
 from .codec import (
+    CheckpointMessage,
     CheckpointProjector,
     checkpoint_message,
     existing_tuple,
@@ -39,11 +40,19 @@ from .pending import Reply
 class _Link:
     """What a saver and the clones that LangGraph makes of it share."""
 
-    def __init__(self, connection: Connection, owner: Owner | None, projector: CheckpointProjector | None):
+    def __init__(
+        self,
+        connection: Connection,
+        owner: Owner | None,
+        projector: CheckpointProjector | None,
+        is_new_thread: bool,
+    ):
         self.connection = connection
         self.owner = owner
         self.projector = projector
         self.last_write: dict[str, int] = {}
+        self.is_new_thread = is_new_thread
+        self.has_next: bool | None = None
 
 
 class ServerSaver(BaseCheckpointSaver[str]):
@@ -51,6 +60,7 @@ class ServerSaver(BaseCheckpointSaver[str]):
 
     With an `owner` its writes are that run's numbered messages; `wait` makes each return only once it is
     durable. Without one, each write is an operation of its own and always durable when it returns.
+    `is_new_thread` says that the owner's thread has no checkpoint but those that this saver puts.
     """
 
     def __init__(
@@ -61,9 +71,10 @@ class ServerSaver(BaseCheckpointSaver[str]):
         projector: CheckpointProjector | None = None,
         serde: SerializerProtocol | None = None,
         wait: bool = False,
+        is_new_thread: bool = False,
     ) -> None:
         super().__init__(serde=serde)
-        self._link = _Link(connection, owner, projector)
+        self._link = _Link(connection, owner, projector, is_new_thread)
         self._wait = wait
 
     @property
@@ -74,16 +85,26 @@ class ServerSaver(BaseCheckpointSaver[str]):
     def projector(self, projector: CheckpointProjector | None) -> None:
         self._link.projector = projector
 
+    @property
+    def has_next(self) -> bool | None:
+        """Whether the graph has tasks to come, by the root checkpoint that was put last; None where none was, or
+        where it cannot tell."""
+        return self._link.has_next
+
     # Reading.
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         ns = ns_of(config)
+        if self._is_unwritten(config, ns):
+            return None
         self._before_read(ns)
         reply = self._ask(_tuple_request(config, ns)).result()
         return tuple_of(self.serde, reply.result, reply.blobs)
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         ns = ns_of(config)
+        if self._is_unwritten(config, ns):
+            return None
         await self._abefore_read(ns)
         reply = await asyncio.wrap_future(self._ask(_tuple_request(config, ns)))
         return tuple_of(self.serde, reply.result, reply.blobs)
@@ -154,11 +175,9 @@ class ServerSaver(BaseCheckpointSaver[str]):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        saved, message = checkpoint_message(
-            self.serde, self.projector, config, checkpoint, metadata, new_versions
-        )
-        self._write(saved, message)
-        return saved
+        message = self._encoded(config, checkpoint, metadata, new_versions)
+        self._write(message.saved, message.body)
+        return message.saved
 
     async def aput(
         self,
@@ -167,11 +186,9 @@ class ServerSaver(BaseCheckpointSaver[str]):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        saved, message = checkpoint_message(
-            self.serde, self.projector, config, checkpoint, metadata, new_versions
-        )
-        await self._awrite(saved, message)
-        return saved
+        message = self._encoded(config, checkpoint, metadata, new_versions)
+        await self._awrite(message.saved, message.body)
+        return message.saved
 
     def put_writes(
         self,
@@ -225,13 +242,34 @@ class ServerSaver(BaseCheckpointSaver[str]):
 
     # Inside.
 
+    def _encoded(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> CheckpointMessage:
+        message = checkpoint_message(self.serde, self.projector, config, checkpoint, metadata, new_versions)
+        if not ns_of(config):
+            self._link.has_next = message.has_next
+        return message
+
     def _ask(self, fields: dict[str, Any]) -> Future[Reply]:
         return self._link.connection.request(fields, owner=self._link.owner).future
 
     def _manage(self, fields: dict[str, Any]) -> Future[Reply]:
+        self._link.is_new_thread = False  # It may be copied to.
         if self._link.owner is not None:
             self._link.owner.check()
         return self._link.connection.request(fields).future
+
+    def _is_unwritten(self, config: RunnableConfig, ns: str) -> bool:
+        """Whether the namespace is known to have no checkpoint, so that nobody need be asked."""
+        link = self._link
+        if link.owner is None or not link.is_new_thread or ns in link.last_write:
+            return False
+        link.owner.check()
+        return bool(link.owner.thread_id == config["configurable"]["thread_id"])
 
     def _before_read(self, ns: str | None) -> None:
         """A run sees its own writes: those of `ns` (None: all) are applied before it reads."""

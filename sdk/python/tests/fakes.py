@@ -13,7 +13,6 @@ from typing import Annotated, Any
 
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, ToolMessage
-from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.graph import END, START, MessagesState, StateGraph
@@ -36,13 +35,16 @@ class RecordingSaver(InMemorySaver):
     def __init__(self) -> None:
         super().__init__()
         self.projector: Any = None
+        self.has_next: bool | None = None
         self.projections: dict[tuple[str, str], Any] = {}
         self.patches: list[tuple[str, str, str, Any]] = []
 
     def put(self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any) -> Any:
         ns = config["configurable"].get("checkpoint_ns", "")
         made = self.projector.checkpoint(config, checkpoint, metadata)
-        self.projections[(ns, checkpoint["id"])] = None if made is None else json.loads(made)
+        self.projections[(ns, checkpoint["id"])] = None if made is None else json.loads(made.json)
+        if not ns:
+            self.has_next = None if made is None else made.has_next
         return super().put(config, checkpoint, metadata, new_versions)
 
     def put_writes(self, config: Any, writes: Any, task_id: str, task_path: str = "") -> None:
@@ -65,10 +67,15 @@ class RecordingSaver(InMemorySaver):
 class FakeChannel:
     """A run's channel without a server."""
 
-    def __init__(self, saver: BaseCheckpointSaver[Any] | None = None) -> None:
+    def __init__(self, saver: RecordingSaver | None = None) -> None:
         self.saver = saver or RecordingSaver()
         self.store = InMemoryStore()
         self.frames: list[tuple[str, Any]] = []
+        self.saver.has_next = None  # As of a new run.
+
+    @property
+    def has_next(self) -> bool | None:
+        return self.saver.has_next
 
     def send_frame(self, event: str, data: bytes) -> None:
         self.frames.append((event, json.loads(data)))

@@ -143,6 +143,16 @@ def test_interrupt_and_resume() -> None:
     assert again.frames[-1] == ("values", {"items": ["yes", "b"]})
 
 
+def test_a_second_question_of_a_node_makes_no_checkpoint_and_is_seen() -> None:
+    graph = chain(a=lambda s: {"items": [interrupt("first"), interrupt("second")]})
+    _, channel = run(graph, thread_id="t", input={"items": []})
+    for answer, status in (("1", "interrupted"), ("2", "success")):
+        channel = FakeChannel(channel.saver)
+        outcome, _ = run(graph, channel, thread_id="t", command={"resume": answer})
+        assert outcome.status == status
+    assert channel.frames[-1] == ("values", {"items": ["1", "2"]})
+
+
 @pytest.mark.parametrize("modes", [["values"], ["custom"], ["updates"], ["events"], ["debug"]])
 @pytest.mark.parametrize("place", ["interrupt_before", "interrupt_after"])
 def test_static_breakpoints(modes: list[str], place: str) -> None:

@@ -14,8 +14,9 @@ from langgraph.store.base import GetOp, InvalidNamespaceError, PutOp, SearchOp
 from langgraph.types import Command, interrupt
 from typing_extensions import TypedDict
 
+from duragraph_host.codec import Projection
 from duragraph_host.connection import Connection
-from duragraph_host.errors import RequestError
+from duragraph_host.errors import RequestError, RunDead
 from duragraph_host.saver import ServerSaver
 from duragraph_host.store import ServerStore
 from server_double import ServerDouble
@@ -88,8 +89,8 @@ def test_only_new_versions_travel_and_empty_channels_do_not(server: ServerDouble
 
 
 class _Projector:
-    def checkpoint(self, config: Any, checkpoint: Any, metadata: Any, parent_config: Any) -> bytes:
-        return b'{"of":"%s"}' % checkpoint["id"].encode()
+    def checkpoint(self, config: Any, checkpoint: Any, metadata: Any, parent_config: Any) -> Projection:
+        return Projection(b'{"of":"%s"}' % checkpoint["id"].encode(), has_next=True)
 
     def task(self, writes: Any, ns: str, task_id: str) -> bytes:
         return b'{"result":"%s"}' % task_id.encode()
@@ -104,6 +105,30 @@ def test_projections_travel_with_what_they_project(server: ServerDouble, worker:
     assert server.of("checkpoint")[0]["projection"] == {"of": checkpoint["id"]}
     (writes,) = server.of("writes")
     assert writes["task"] == {"result": "task-1"} and [w["idx"] for w in writes["writes"]] == [0, -1]
+
+
+def test_a_new_thread_is_asked_for_nothing_but_what_its_run_wrote(
+    server: ServerDouble, worker: Worker
+) -> None:
+    connection, recorder = worker
+    owner = leased(server, recorder)
+    saver = ServerSaver(connection, owner=owner, is_new_thread=True)
+
+    def config(ns: str) -> RunnableConfig:
+        return {"configurable": {"thread_id": owner.thread_id, "checkpoint_ns": ns}}
+
+    assert saver.get_tuple(config("")) is None
+    assert asyncio.run(saver.aget_tuple(config("sub:1"))) is None
+    assert server.of("get_tuple") == []
+    checkpoint = empty_checkpoint()
+    saver.put(config(""), checkpoint, {}, {})
+    found = saver.get_tuple(config(""))
+    assert found is not None and found.checkpoint["id"] == checkpoint["id"]
+    assert saver.get_tuple(config("sub:1")) is None
+    assert len(server.of("get_tuple")) == 1
+    owner.supersede("lost")
+    with pytest.raises(RunDead):
+        saver.get_tuple(config("sub:1"))
 
 
 def test_sync_durability_waits_for_the_commit(server: ServerDouble, worker: Worker) -> None:

@@ -91,7 +91,8 @@ struct Encode {
         .key("interrupt_after")
         .raw(request.interrupt_after);
     out.key("durability").string(domain::to_string(request.durability));
-    out.key("temporary").boolean(request.temporary).end_object().end_object();
+    out.key("temporary").boolean(request.temporary);
+    out.key("has_checkpoints").boolean(offer.has_checkpoints).end_object().end_object();
   }
   void operator()(const app::CancelOrder& order) const {
     begin(out, "cancel");

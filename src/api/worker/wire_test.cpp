@@ -285,6 +285,8 @@ TEST(Encode, ALeaseHasAllThatAWorkerNeeds) {
   EXPECT_EQ(lease["durability"].string(), "sync");
   EXPECT_EQ(lease["temporary"].boolean(), true);
   EXPECT_EQ(lease["config"]["metadata"]["run_attempt"].integer(), 2);
+  EXPECT_EQ(lease["has_checkpoints"].boolean(), true);
+  EXPECT_EQ(View(encode(app::LeaseOffer{run, false}).data)["run"]["has_checkpoints"].boolean(), false);
 }
 
 TEST(Encode, TheOthersAreSmall) {

@@ -32,6 +32,25 @@ TEST_P(StoreContract, FenceTakesMessagesInOrderOnce) {
   EXPECT_EQ(refusal(commit(fenced(run, 1, 4, 4))), std::nullopt);
 }
 
+TEST_P(StoreContract, ALeaseTellsWhetherItsThreadHasCheckpoints) {
+  const auto one = add_thread();
+  const auto two = add_thread();
+  const auto lease_both = [&](std::int64_t epoch) {
+    return apply(PutLease{{one + "-owner", LeaseKind::run, one, epoch, "s", 0}},
+                 PutLease{{two + "-owner", LeaseKind::run, two, epoch, "s", 0}})
+        .has_checkpoints;
+  };
+  EXPECT_EQ(lease_both(1), (std::vector{false, false}));
+  apply(PutWrites{make_writes(one, "1", "task", {{0, "x", {"t", "w"}}})});
+  EXPECT_EQ(lease_both(2), (std::vector{false, false}));
+  auto inner = make_checkpoint(two, "1");
+  inner.key.ns = "sub|1";
+  apply(PutCheckpoint{inner});
+  EXPECT_EQ(lease_both(3), (std::vector{false, true}));
+  apply(EraseCheckpoints{two, false});
+  EXPECT_EQ(lease_both(4), (std::vector{false, false}));
+}
+
 TEST_P(StoreContract, FencedBatchIsAppliedInOrder) {
   const auto thread = add_thread();
   const auto run = new_id();

@@ -29,6 +29,9 @@ constexpr std::string_view delete_run = "DELETE FROM runs WHERE id = ? RETURNING
 constexpr std::string_view upsert_lease =
     "INSERT OR REPLACE INTO leases (owner, kind, thread_id, epoch, session_id, applied_n) VALUES (?, ?, ?, "
     "?, ?, 0)";
+constexpr std::string_view select_checkpoint =
+    "SELECT 1 WHERE EXISTS (SELECT 1 FROM checkpoints WHERE thread_id = ?1) OR "
+    "EXISTS (SELECT 1 FROM packs WHERE thread_id = ?1)";
 constexpr std::string_view delete_lease = "DELETE FROM leases WHERE owner = ? RETURNING thread_id";
 
 // Runs a statement that gives the threads it concerned.
@@ -72,6 +75,7 @@ void apply(WriteContext& context, const EraseRun& change) {
 void apply(WriteContext& context, const PutLease& change) {
   const auto& l = change.lease;
   execute(context.db, upsert_lease, l.owner, to_text(l.kind), l.thread_id, l.epoch, l.session_id);
+  context.result.has_checkpoints.push_back(Query(context.db, select_checkpoint, l.thread_id).next());
   context.refresh(l.thread_id);
 }
 

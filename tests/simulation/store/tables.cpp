@@ -58,6 +58,13 @@ class Applying {
   }
 
  private:
+  bool has_checkpoints(const std::string& thread_id) const {
+    const auto found = t_.spaces_.find(thread_id);
+    return found != t_.spaces_.end() && std::ranges::any_of(found->second, [](const auto& space) {
+             return std::ranges::any_of(space.second.checkpoints,
+                                        [](const auto& c) { return c.second.exists; });
+           });
+  }
   using Namespace = Tables::Namespace;
   struct Touched {
     bool changed = false, state = false;
@@ -184,6 +191,7 @@ class Applying {
     lease = change.lease;
     lease.applied_n = 0;
     t_.threads_[lease.thread_id].lease = lease.owner;
+    result_.has_checkpoints.push_back(has_checkpoints(lease.thread_id));
     touched_[lease.thread_id];
   }
   void apply(const DropLease& change) { drop_lease(change.owner); }

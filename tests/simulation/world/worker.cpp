@@ -284,6 +284,7 @@ void Worker::on(const app::LeaseOffer& offer) {
   executions_[key] = exec;
   stage_.trace("{} executes {} epoch {}", name_, key.first, key.second);
   if (draining_) return complete(exec, app::Outcome::cancelled);
+  if (!offer.has_checkpoints) return begin(exec, std::nullopt);
   read_state(exec);
 }
 
