@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/json.hpp"
+#include "store/documents.hpp"
 #include "store/store.hpp"
 
 namespace dg::app {
@@ -72,13 +73,14 @@ inline std::string frame_json(const domain::RunError& error) {
       .take();
 }
 
-// The interrupts of every task of a thread's newest checkpoint, as a JSON list.
+// The open questions of a thread's newest checkpoint, as a JSON list of interrupts.
 inline std::string interrupts_of(const std::optional<store::CheckpointState>& head) {
   json::Writer out;
   out.begin_array();
   if (head)
     for (const auto task : json::View(head->projection)["tasks"].elements())
-      for (const auto interrupt : task["interrupts"].elements()) out.raw(interrupt.raw());
+      for (const auto interrupt : task["interrupts"].elements())
+        if (!store::is_finished(task)) out.raw(interrupt.raw());
   out.end_array();
   return out.take();
 }

@@ -141,6 +141,7 @@ struct Owners::Batch {
       changes.emplace_back(store::PutCheckpoint{std::move(saved->checkpoint)});
     } else if (auto* pending = std::get_if<WritesSaid>(&message.body)) {
       pending->writes.key.thread_id = inbox.thread_id;
+      if (inbox.is_run) pending->writes.run_id = key.first;
       changes.emplace_back(store::PutWrites{std::move(pending->writes)});
     } else if (auto* items = std::get_if<ItemsSaid>(&message.body)) {
       for (auto& put : items->puts)

@@ -37,7 +37,8 @@ Task<Result<std::optional<store::CheckpointState>>> Threads::state(StateAddress 
   co_return state;
 }
 
-Task<Result<std::string>> Threads::nested_state(StateAddress address, std::string checkpoint_map) {
+Task<Result<std::string>> Threads::worker_state(StateAddress address, std::string checkpoint_map,
+                                                bool subgraphs) {
   const auto row = co_await get(address.thread_id);
   if (!row) co_return fail(row.error());
   const auto graph = graph_of(*row);
@@ -51,7 +52,7 @@ Task<Result<std::string>> Threads::nested_state(StateAddress address, std::strin
                           .key("config")
                           .raw(address_config(address, checkpoint_map, row->thread.config))
                           .key("subgraphs")
-                          .boolean(true)
+                          .boolean(subgraphs)
                           .end_object()
                           .take();
   co_return co_await workers_.request(*graph, "get_state", params,

@@ -51,8 +51,9 @@ class Threads {
 
   // Nothing when the thread has no such checkpoint (a thread without any has none).
   Task<Result<std::optional<store::CheckpointState>>> state(StateAddress address);
-  // The state with those of its subgraphs, as JSON made by a worker.
-  Task<Result<std::string>> nested_state(StateAddress address, std::string checkpoint_map);
+  // The state with those of its subgraphs where asked, as JSON made by a worker: its values are those of the
+  // checkpoint with what finished tasks wrote since.
+  Task<Result<std::string>> worker_state(StateAddress address, std::string checkpoint_map, bool subgraphs);
   Task<Result<std::vector<store::CheckpointState>>> history(HistoryQuery query);
   // A worker applies the update under a lease of the thread. Gives {"checkpoint": {…}}. Errors: busy,
   // invalid_argument (no graph has run on the thread), unavailable (no worker).

@@ -58,6 +58,10 @@ std::vector<std::pair<std::string, std::string>> channel_versions(std::string_vi
   return out;
 }
 
+bool is_finished(json::View task) {
+  return !task["result"].is_null();
+}
+
 bool has_next(const std::string& projection) {
   return !json::View(projection)["next"].elements().empty();
 }

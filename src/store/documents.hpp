@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/json.hpp"
 #include "store/records.hpp"
 
 namespace dg::store {
@@ -16,6 +17,9 @@ namespace dg::store {
 // The members of a checkpoint's channel_versions, with numbers as they are written.
 std::vector<std::pair<std::string, std::string>> channel_versions(std::string_view json);
 
+// Whether a task of a projection has a result. What it asked is then answered, though its checkpoint is not
+// followed by another yet.
+bool is_finished(json::View task);
 // Whether the projection has unvisited nodes.
 bool has_next(const std::string& projection);
 // The projection with each patch laid over the task that it names.

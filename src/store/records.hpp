@@ -57,6 +57,7 @@ struct NewWrites {
   std::string task_path;
   std::vector<Write> writes;
   std::string task_patch = "null";  // merged over the task of that id in the checkpoint's projection
+  std::string run_id{};             // their writer's; empty: an operation's
 };
 
 struct StoredWrite {

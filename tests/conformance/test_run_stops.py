@@ -86,6 +86,65 @@ def test_rollback_keeps_what_was_before(client: SyncLangGraphClient, thread: str
     assert (record["status"], record["values"]) == ("idle", history[0]["values"])
 
 
+def asked(client: SyncLangGraphClient, thread: str, gate: Path) -> dict[str, Any]:
+    """The thread's state, stopped at a question whose answer leads to a node that waits for the gate."""
+    client.runs.wait(thread, "human", input={"topic": "x", "gate": str(gate)})
+    return shown(client, thread)
+
+
+def shown(client: SyncLangGraphClient, thread: str) -> dict[str, Any]:
+    """What the API shows of where a thread stands."""
+    record = client.threads.get(thread)
+    return {
+        "state": client.threads.get_state(thread),
+        "nested": client.threads.get_state(thread, subgraphs=True),
+        "history": client.threads.get_history(thread),
+        "thread": [record[key] for key in ("status", "values", "interrupts")],
+    }
+
+
+def answered(client: SyncLangGraphClient, thread: str, answer: str, **options: Any) -> str:
+    """Starts a run with an answer; its id, once it waits for the gate."""
+    command = {"resume": answer, "update": {"plan": f"plan of {answer}"}}
+    run = client.runs.create(thread, "human", command=command, **options)["run_id"]
+    until(lambda: client.threads.get_state(thread)["next"] == ["done"], "the node after the answer")
+    return str(run)
+
+
+@pytest.mark.oldest
+def test_rollback_takes_an_answer_back(client: SyncLangGraphClient, thread: str, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    before = asked(client, thread, gate)
+    run = answered(client, thread, "approve")
+    client.runs.cancel(thread, run, wait=True, action="rollback")
+    assert shown(client, thread) == before
+    gate.touch()
+    assert client.runs.wait(thread, "human", command={"resume": "reject"})["result"] == "a plan for x: reject"
+
+
+def test_another_answer_may_roll_the_first_one_back(
+    client: SyncLangGraphClient, thread: str, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    asked(client, thread, gate)
+    first = answered(client, thread, "approve")
+    second = client.runs.create(thread, "human", command={"resume": "reject"}, multitask_strategy="rollback")
+    gate.touch()
+    assert client.runs.join(thread, second["run_id"])["result"] == "a plan for x: reject"
+    with refused(404):
+        client.runs.get(thread, first)
+
+
+def test_deleting_a_run_takes_its_answer_back(client: SyncLangGraphClient, thread: str, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    before = asked(client, thread, gate)
+    gate.touch()
+    client.runs.wait(thread, "human", command={"resume": "approve"})
+    client.runs.delete(thread, client.runs.list(thread)[0]["run_id"])
+    assert shown(client, thread) == before
+    assert client.runs.wait(thread, "human", command={"resume": "reject"})["result"] == "a plan for x: reject"
+
+
 def test_a_finished_run_stays_finished(client: SyncLangGraphClient, thread: str) -> None:
     client.runs.wait(thread, "three_nodes", input=STEPS)
     run = client.runs.list(thread)[0]

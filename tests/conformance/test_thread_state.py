@@ -182,7 +182,13 @@ def test_two_parallel_questions(client: SyncLangGraphClient, thread: str) -> Non
 def test_one_of_two_questions_may_be_answered_first(client: SyncLangGraphClient, thread: str) -> None:
     client.runs.wait(thread, "two_interrupts", input={})
     by_name = {t["name"]: t["interrupts"][0]["id"] for t in client.threads.get_state(thread)["tasks"]}
-    client.runs.wait(thread, "two_interrupts", command={"resume": {by_name["ask_b"]: 2}})
+    told = client.runs.wait(thread, "two_interrupts", command={"resume": {by_name["ask_b"]: 2}})
+    assert told["answers"] == ["b=2"] and [i["id"] for i in told["__interrupt__"]] == [by_name["ask_a"]]
+    assert client.runs.join(thread, client.runs.list(thread)[0]["run_id"]) == told
+    state = client.threads.get_state(thread)
+    assert (state["values"], state["next"]) == ({"answers": ["b=2"]}, ["ask_a"])
+    assert client.threads.get_state(thread, subgraphs=True) == state
+    assert client.threads.get_history(thread)[0]["values"] == {"answers": []}
     record = client.threads.get(thread)
     assert record["status"] == "interrupted"
     assert [i["id"] for waiting in record["interrupts"].values() for i in waiting] == [by_name["ask_a"]]

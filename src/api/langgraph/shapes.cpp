@@ -2,11 +2,14 @@
 
 #include <algorithm>
 
+#include "store/documents.hpp"
+
 namespace dg::api::langgraph {
 namespace {
 
 using json::View;
 using json::Writer;
+using store::is_finished;
 
 void write_content(Writer& out, const domain::AssistantContent& content) {
   out.key("graph_id").string(content.graph_id).key("name").string(content.name);
@@ -23,10 +26,6 @@ void write_checkpoint(Writer& out, const store::CheckpointKey& key, const std::s
   out.key("checkpoint_id").string(checkpoint_id).end_object();
 }
 
-// A task that has a result has its answer too: what it asked is then history.
-bool is_finished(View task) {
-  return !task["result"].is_null();
-}
 bool is_asking(View task) {
   return !is_finished(task) && !task["interrupts"].elements().empty();
 }

@@ -1,9 +1,12 @@
+#include <algorithm>
+
 #include "api/input.hpp"
 #include "api/langgraph/common_input.hpp"
 #include "api/langgraph/routes.hpp"
 #include "api/langgraph/shapes.hpp"
 #include "api/route.hpp"
 #include "base/env.hpp"
+#include "store/documents.hpp"
 
 namespace dg::api::langgraph {
 namespace {
@@ -26,6 +29,21 @@ Task<Status> check_graph(app::App& app, std::string thread_id) {
                                       "\" does not exist. Graphs here: " + app.workers.graph_names() + ".");
 }
 
+// The newest state of a thread that stands still while some tasks of its step are done, as paused and failed
+// ones are. What those wrote is in no checkpoint, and only the graph knows what it makes of the values.
+// Nothing where there is no such task, or no worker that could be asked.
+Task<std::optional<std::string>> state_with_results(app::App& app, app::StateAddress address,
+                                                    const store::CheckpointState& stored) {
+  const auto tasks = json::View(stored.projection)["tasks"].elements();
+  if (std::ranges::none_of(tasks, store::is_finished)) co_return std::nullopt;
+  const auto row = co_await app.threads.get(address.thread_id);
+  if (!row || row->status == domain::ThreadStatus::busy) co_return std::nullopt;
+  const auto graph = app.workers.graph(json::View(row->thread.metadata)["graph_id"].string());
+  if (!graph || !graph->served) co_return std::nullopt;
+  auto now = co_await app.threads.worker_state(std::move(address), "null", false);
+  co_return now ? std::optional(std::move(*now)) : std::nullopt;
+}
+
 Answer answer_state(app::App& app, StateQuestion question) {
   const auto state = co_await app.threads.state(question.address);
   if (!state) co_return fail(state.error());
@@ -37,11 +55,13 @@ Answer answer_state(app::App& app, StateQuestion question) {
   if (question.subgraphs) {
     if (auto known = co_await check_graph(app, question.address.thread_id); !known)
       co_return fail(known.error());
-    auto nested = co_await app.threads.nested_state(question.address, question.checkpoint_map);
+    auto nested = co_await app.threads.worker_state(question.address, question.checkpoint_map, true);
     if (!nested) co_return fail(nested.error());
     co_return json_response(std::move(*nested));
   }
   if (question.address.checkpoint_id.empty()) {
+    if (auto now = co_await state_with_results(app, question.address, **state))
+      co_return json_response(std::move(*now));
     write_newest_state(out, **state);
   } else {
     write_state(out, **state);

@@ -11,3 +11,4 @@
 #include "store/contract/leases.hpp"
 #include "store/contract/runs.hpp"
 #include "store/contract/tables.hpp"
+#include "store/contract/undo.hpp"

@@ -69,7 +69,8 @@ void apply(WriteContext& context, const PutGraph& change);
 
 // Rewrites all of the run's segments into as few as their size allows.
 void merge_segments(Database& db, std::string_view run_id);
-// Removes the checkpoints that the run wrote, with what hangs on them.
+// Removes the checkpoints that the run wrote, with what hangs on them, and takes back what it wrote to
+// others.
 void erase_checkpoints_of_writer(WriteContext& context, const std::string& run_id);
 // Removes the checkpoints of a thread with their values and writes, but not its large values.
 void erase_checkpoints_of_thread(Database& db, const std::string& thread_id);

@@ -1,6 +1,7 @@
 #include "store/documents.hpp"
 #include "store/sqlite/apply.hpp"
 #include "store/sqlite/rows.hpp"
+#include "store/sqlite/undo.hpp"
 #include "store/sqlite/unpack.hpp"
 
 namespace dg::store::sqlite {
@@ -98,6 +99,7 @@ void apply(WriteContext& context, const PutWrites& change) {
   const auto& w = change.writes;
   const auto& key = w.key;
   unpack_checkpoint(context.db, key);
+  keep_for_undo(context.db, w);
   for (const auto& write : w.writes) {
     const auto statement = write.idx < 0 ? replace_write : insert_write;
     execute(context.db, statement, key.thread_id, key.ns, key.checkpoint_id, w.task_id, write.idx,

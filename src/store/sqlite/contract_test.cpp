@@ -29,14 +29,16 @@ class SqliteMemory final : public Backend {
   bool outlives_store() const override { return false; }
 };
 
-INSTANTIATE_TEST_SUITE_P(
-    Sqlite, StoreContract,
+const auto adapters =
     testing::Values(Adapter{"file", [] { return std::make_unique<SqliteFile>(false); }},
                     Adapter{"file_packing", [] { return std::make_unique<SqliteFile>(false, 0); }},
                     Adapter{"inline_file_packing", [] { return std::make_unique<SqliteFile>(true, 0); }},
                     Adapter{"inline_file", [] { return std::make_unique<SqliteFile>(true); }},
-                    Adapter{"inline_memory", [] { return std::make_unique<SqliteMemory>(); }}),
-    [](const auto& param) { return param.param.name; });
+                    Adapter{"inline_memory", [] { return std::make_unique<SqliteMemory>(); }});
+const auto name_of = [](const auto& param) { return param.param.name; };
+
+INSTANTIATE_TEST_SUITE_P(Sqlite, StoreContract, adapters, name_of);
+INSTANTIATE_TEST_SUITE_P(Sqlite, UndoContract, adapters, name_of);
 
 }  // namespace
 }  // namespace dg::store::contract

@@ -4,21 +4,22 @@
 
 #include "store/sqlite/apply.hpp"
 #include "store/sqlite/rows.hpp"
+#include "store/sqlite/undo.hpp"
 #include "store/sqlite/unpack.hpp"
 
 namespace dg::store::sqlite {
 namespace {
 
 constexpr std::string_view delete_of_thread[] = {
-    "DELETE FROM checkpoints WHERE thread_id = ?",
-    "DELETE FROM checkpoint_values WHERE thread_id = ?",
-    "DELETE FROM checkpoint_writes WHERE thread_id = ?",
-    "DELETE FROM checkpoint_tasks WHERE thread_id = ?",
+    "DELETE FROM checkpoints WHERE thread_id = ?",       "DELETE FROM checkpoint_values WHERE thread_id = ?",
+    "DELETE FROM checkpoint_writes WHERE thread_id = ?", "DELETE FROM checkpoint_tasks WHERE thread_id = ?",
+    "DELETE FROM checkpoint_undo WHERE thread_id = ?",
 };
 constexpr std::string_view delete_of_checkpoint[] = {
     "DELETE FROM checkpoints WHERE thread_id = ? AND ns = ? AND checkpoint_id = ?",
     "DELETE FROM checkpoint_writes WHERE thread_id = ? AND ns = ? AND checkpoint_id = ?",
     "DELETE FROM checkpoint_tasks WHERE thread_id = ? AND ns = ? AND checkpoint_id = ?",
+    "DELETE FROM checkpoint_undo WHERE thread_id = ? AND ns = ? AND checkpoint_id = ?",
 };
 constexpr std::string_view select_older =
     "SELECT thread_id, ns, checkpoint_id FROM checkpoints AS c WHERE thread_id = ? AND checkpoint_id < "
@@ -98,7 +99,9 @@ void apply(WriteContext& context, const EraseCheckpoints& change) {
   if (change.keep_latest) {
     const bool any_packed = erase_packed_checkpoints(context.db, change.thread_id, true);
     erase_selected(context, select_older, change.thread_id);
-    if (any_packed) collect_series_of_thread(context, change.thread_id);
+    if (!any_packed) return context.refresh(change.thread_id);
+    forget_undo_of_erased(context.db, change.thread_id);
+    collect_series_of_thread(context, change.thread_id);
   } else {
     erase_checkpoints_of_thread(context.db, change.thread_id);
     collect_series_of_thread(context, change.thread_id);
@@ -112,6 +115,7 @@ void apply(WriteContext& context, const EraseCheckpointsOfRun& change) {
 }
 
 void erase_checkpoints_of_writer(WriteContext& context, const std::string& run_id) {
+  undo_writes_of(context, run_id);
   unpack_checkpoints_of_run(context.db, run_id, false);
   erase_selected(context, select_of_writer, run_id);
 }

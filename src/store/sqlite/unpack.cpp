@@ -92,12 +92,8 @@ bool holds_newest(Database& db, const HeldPack& held) {
 }
 
 void unpack(Database& db, const HeldPack& held) {
-  const auto& thread = held.thread_id;
-  for (const auto& row : held.contents->checkpoints) put_row(db, insert_checkpoint, thread, row);
-  for (const auto& row : held.contents->values) put_row(db, insert_value, thread, row);
-  for (const auto& row : held.contents->writes) put_row(db, insert_write, thread, row);
-  for (const auto& row : held.contents->tasks) put_row(db, insert_task, thread, row);
-  for (const auto& row : held.contents->events) put_row(db, insert_event, thread, row);
+  insert_rows(db, held.thread_id, *held.contents);
+  for (const auto& row : held.contents->events) put_row(db, insert_event, held.thread_id, row);
   for (const auto& row : held.contents->requests) {
     execute(db, insert_request, row.run_id, row.request);
     execute(db, set_unpacked, row.run_id);
@@ -115,6 +111,13 @@ void erase_checkpoints_in(Database& db, const HeldPack& held) {
 }
 
 }  // namespace
+
+void insert_rows(Database& db, const std::string& thread_id, const pack::Contents& contents) {
+  for (const auto& row : contents.checkpoints) put_row(db, insert_checkpoint, thread_id, row);
+  for (const auto& row : contents.values) put_row(db, insert_value, thread_id, row);
+  for (const auto& row : contents.writes) put_row(db, insert_write, thread_id, row);
+  for (const auto& row : contents.tasks) put_row(db, insert_task, thread_id, row);
+}
 
 std::int64_t insert_pack(Database& db, const std::string& thread_id, const pack::Contents& contents) {
   const auto summary = pack::summary_of(thread_id, contents);

@@ -13,6 +13,9 @@ namespace dg::store::sqlite {
 // Stores a pack and where it is found; returns its id.
 std::int64_t insert_pack(Database& db, const std::string& thread_id, const pack::Contents& contents);
 
+// Makes the checkpoints, values, writes and patches of a pack rows of the thread.
+void insert_rows(Database& db, const std::string& thread_id, const pack::Contents& contents);
+
 // Makes the rows of a pack rows again and removes it.
 void unpack(Database& db, std::int64_t id);
 // The same for the pack with the events and the request of that run, where there is one.

@@ -16,9 +16,11 @@ class InMemory final : public Backend {
   simulation::Disk disk_;
 };
 
-INSTANTIATE_TEST_SUITE_P(Simulated, StoreContract,
-                         testing::Values(Adapter{"memory", [] { return std::make_unique<InMemory>(); }}),
-                         [](const auto& param) { return param.param.name; });
+const auto adapters = testing::Values(Adapter{"memory", [] { return std::make_unique<InMemory>(); }});
+const auto name_of = [](const auto& param) { return param.param.name; };
+
+INSTANTIATE_TEST_SUITE_P(Simulated, StoreContract, adapters, name_of);
+INSTANTIATE_TEST_SUITE_P(Simulated, UndoContract, adapters, name_of);
 
 }  // namespace
 }  // namespace dg::store::contract

@@ -174,6 +174,7 @@ class Applying {
     t_.queued_.erase(change.id);
     drop_lease(change.id);
     t_.frames_.erase(change.id);
+    undo_writes_of(change.id);
     erase_where([&](const std::string&, const NewCheckpoint& c) { return c.run_id == change.id; });
     mark_erased(domain::AggregateType::run, change.id);
   }
@@ -210,7 +211,9 @@ class Applying {
   }
   void apply(const PutWrites& change) {
     const auto& w = change.writes;
-    auto& task = t_.spaces_[w.key.thread_id][w.key.ns].checkpoints[w.key.checkpoint_id].tasks[w.task_id];
+    auto& checkpoint = t_.spaces_[w.key.thread_id][w.key.ns].checkpoints[w.key.checkpoint_id];
+    keep_for_undo(checkpoint, w);
+    auto& task = checkpoint.tasks[w.task_id];
     for (const auto& write : w.writes) {
       const StoredWrite stored{w.task_id, w.task_path, write};
       if (write.idx < 0) {
@@ -223,6 +226,39 @@ class Applying {
     task.patch =
         task.patch.empty() ? w.task_patch : json::merge(json::View(task.patch), json::View(w.task_patch));
   }
+  static void keep_for_undo(Tables::Checkpoint& checkpoint, const NewWrites& w) {
+    const bool of_another = checkpoint.exists && !w.run_id.empty() && checkpoint.saved.run_id != w.run_id;
+    const bool kept = std::ranges::any_of(checkpoint.undo, [&](const auto& undo) {
+      return undo.run_id == w.run_id && undo.task_id == w.task_id;
+    });
+    if (!of_another || kept) return;
+    const auto before = checkpoint.tasks.find(w.task_id);
+    checkpoint.undo.push_back(
+        {w.run_id, w.task_id,
+         before == checkpoint.tasks.end() ? std::nullopt : std::optional(before->second)});
+  }
+  // Takes back what the run wrote to tasks of the checkpoint; a later run's writes stay.
+  static void undo(Tables::Checkpoint& checkpoint, const std::string& run_id) {
+    auto& all = checkpoint.undo;
+    for (auto own = all.begin(); own != all.end(); ++own) {
+      if (own->run_id != run_id) continue;
+      const auto later = std::find_if(std::next(own), all.end(),
+                                      [&](const auto& other) { return other.task_id == own->task_id; });
+      if (later != all.end()) {
+        later->before = own->before;
+      } else if (own->before) {
+        checkpoint.tasks[own->task_id] = *own->before;
+      } else {
+        checkpoint.tasks.erase(own->task_id);
+      }
+    }
+    std::erase_if(all, [&](const auto& entry) { return entry.run_id == run_id; });
+  }
+  void undo_writes_of(const std::string& run_id) {
+    for (auto& [thread_id, spaces] : t_.spaces_)
+      for (auto& [ns, space] : spaces)
+        for (auto& [id, checkpoint] : space.checkpoints) undo(checkpoint, run_id);
+  }
   void apply(const CopyCheckpoints& change) {
     const auto source = t_.spaces_[change.source];
     for (const auto& [ns, space] : source) {
@@ -234,6 +270,7 @@ class Applying {
         copy = checkpoint;
         copy.saved.key.thread_id = change.target;
         copy.saved.run_id.clear();
+        copy.undo.clear();
         copy.saved.metadata = metadata_in(copy.saved.metadata, change.target);
         copy.saved.projection = projection_in(copy.saved.projection, change.target);
       }

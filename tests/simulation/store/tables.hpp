@@ -34,10 +34,17 @@ class Tables {
     std::map<std::int64_t, StoredWrite> writes;
     std::string patch;  // empty: none
   };
+  // A task as it was before a run, which had not written the checkpoint, wrote to it.
+  struct Undo {
+    std::string run_id;
+    std::string task_id;
+    std::optional<Task> before;
+  };
   struct Checkpoint {
     bool exists = false;  // else there are only writes that came before it
     NewCheckpoint saved;
     std::map<std::string, Task> tasks;
+    std::vector<Undo> undo;  // in the order of the runs' first writes
   };
   struct Namespace {
     std::map<std::string, Checkpoint> checkpoints;

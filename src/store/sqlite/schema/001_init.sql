@@ -193,6 +193,20 @@ CREATE TABLE checkpoint_tasks (
   UNIQUE (thread_id, ns, checkpoint_id, task_id)
 ) STRICT;
 
+-- A run that goes on from a pause writes to tasks of the checkpoint where another run stopped. Such a task as it
+-- was before the run's first writes to it: the run's deletion takes them back.
+CREATE TABLE checkpoint_undo (
+  id INTEGER PRIMARY KEY,
+  thread_id TEXT NOT NULL,
+  ns TEXT NOT NULL,
+  checkpoint_id TEXT NOT NULL,
+  task_id TEXT NOT NULL,
+  run_id TEXT NOT NULL,
+  before BLOB NOT NULL,                -- its writes and its patch (store/pack)
+  UNIQUE (thread_id, ns, checkpoint_id, task_id, run_id)
+) STRICT;
+CREATE INDEX checkpoint_undo_of_run ON checkpoint_undo (run_id);
+
 -- The rows of finished work of a thread, which the tables of checkpoints, events and requests then lack
 -- (store/pack). What a checkpoint that is a row names is in rows, and so is a thread's newest root checkpoint.
 CREATE TABLE packs (
