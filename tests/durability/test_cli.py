@@ -252,6 +252,7 @@ def test_a_wrong_command_line_is_named(cli: Cli) -> None:
         ("run", "create", "agent", "--after", "-1"): "--after: must be 0 or more",
         ("dev", "--n-jobs-per-worker", "0"): "--n-jobs-per-worker: must be a whole number, 1 or more",
         ("dev", "--port", "70000"): "--port: must be a port from 0 to 65535",
+        ("dev", "--host", "nonsense"): "--host: must be an IP address such as 127.0.0.1, or localhost",
         ("dev", "--cors-origin", "nonsense"): "--cors-origin: must be * or an origin",
         ("dev", "/no/such/folder"): "/no/such/folder/langgraph.json does not exist",
         ("dev", "--config", "/nope.json"): "--config: /nope.json does not exist",

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <boost/asio/ip/address.hpp>
 #include <charconv>
 #include <cmath>
 #include <optional>
@@ -119,6 +120,14 @@ CLI::Validator port_number() {
   return check("a port from 0 to 65535", [](const std::string& text) {
     const auto value = number_of<std::int64_t>(text);
     return value && *value >= 0 && *value <= 65535;
+  });
+}
+
+CLI::Validator host_address() {
+  return check("an IP address such as 127.0.0.1, or localhost", [](const std::string& text) {
+    boost::system::error_code error;
+    boost::asio::ip::make_address(text, error);
+    return !error || text == "localhost";
   });
 }
 

@@ -12,6 +12,8 @@ namespace dg::cli {
 CLI::Validator at_least(double least);
 CLI::Validator whole_number(std::int64_t least, std::int64_t most = std::numeric_limits<int>::max());
 CLI::Validator port_number();
+// What a server can listen on: an IP address, or "localhost".
+CLI::Validator host_address();
 // "*", or what a browser sends as Origin: a scheme, a host and maybe a port.
 CLI::Validator web_origin();
 

@@ -18,6 +18,7 @@ class CommandLine : public testing::Test {
     run.add_subcommand("list")->add_option("--limit", whole_)->check(whole_number(1, 1000));
     auto& dev = *app_.add_subcommand("dev");
     dev.add_option("--port", whole_)->check(port_number());
+    dev.add_option("--host", text_)->check(host_address());
     dev.add_option("--processes", whole_)->check(whole_number(1));
     dev.add_option("--cors-origin", texts_)->check(web_origin())->allow_extra_args(false);
     dev.add_option("dir", text_);
@@ -78,6 +79,15 @@ TEST_F(CommandLine, SaysWhatAValueMustBe) {
     EXPECT_EQ(said({"dev", "--port=" + port}),
               "error: --port: must be a port from 0 to 65535, not \"" + port + "\"");
   EXPECT_EQ(said({"dev", "--port", "0"}), "");
+}
+
+TEST_F(CommandLine, ListensOnAddressesOnly) {
+  for (const std::string host : {"127.0.0.1", "0.0.0.0", "::", "::1", "localhost"})
+    EXPECT_EQ(said_of({"dev", "--host=" + host}), "") << host;
+  for (const std::string host : {"nonsense", "127.0.0", "127.0.0.1:80", "[::1]", "http://127.0.0.1"})
+    EXPECT_EQ(said_of({"dev", "--host=" + host}),
+              "error: --host: must be an IP address such as 127.0.0.1, or localhost, not \"" + host +
+                  "\"\nMore: prog dev --help\n");
 }
 
 TEST_F(CommandLine, TakesOriginsAsBrowsersSendThem) {

@@ -33,7 +33,9 @@ void add_dev(CLI::App& app, int& exit_code) {
   const auto options = std::make_shared<DevOptions>();
   dev->add_option("dir", options->dir, "The project's folder")->capture_default_str();
   dev->add_option("--config", options->config, "Its langgraph.json, when it is elsewhere");
-  dev->add_option("--host", options->host, "The address to listen on")->capture_default_str();
+  dev->add_option("--host", options->host, "The address to listen on")
+      ->check(host_address())
+      ->capture_default_str();
   dev->add_option("--port", options->port, "The port; 0 lets the system choose")
       ->check(port_number())
       ->capture_default_str();
