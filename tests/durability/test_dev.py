@@ -240,6 +240,15 @@ def test_a_worker_that_cannot_serve_here_ends(dev: DevServer, project: Project) 
     assert not project.processes()
 
 
+def test_a_worker_shows_the_token_of_its_server(project: Project, make_project: MakeProject) -> None:
+    """That of the folder to the folder's own server, whatever the environment says, and the environment's to others."""
+    own, other = DevServer(project, "--no-worker"), DevServer(make_project(), "--no-worker")
+    WorkerProgram(project, own.url, DURAGRAPH_WORKER_TOKEN="of another server")
+    own.wait_workers()
+    WorkerProgram(project, other.url, DURAGRAPH_WORKER_TOKEN=other.project.token())
+    other.wait_workers()
+
+
 def test_a_graph_that_exits_fails_its_run_alone(project: Project) -> None:
     (project.path / "exits.py").write_text(
         ENVIRONMENT_GRAPH.replace('return {"found"', 'raise SystemExit("bad flag")\n    return {"found"')

@@ -13,6 +13,7 @@
 #include "cli/server/instance.hpp"
 #include "cli/server/options.hpp"
 #include "cli/server/until_stopped.hpp"
+#include "cli/server/worker_token.hpp"
 #include "cli/supervisor/file_watch.hpp"
 #include "cli/supervisor/supervisor.hpp"
 #include "net/uri.hpp"
@@ -158,13 +159,6 @@ Task<void> stop(Dev& dev, const DataFolder& data) {
   dev.instance->close();
 }
 
-std::string worker_server(const WorkerOptions& options, const fs::path& folder) {
-  auto url =
-      options.server.empty() ? read_server_url(folder).value_or("http://127.0.0.1:2024") : options.server;
-  while (url.ends_with('/')) url.pop_back();
-  return url;
-}
-
 Task<void> leave_refused(Dev& dev) {
   co_await dev.supervisor->stop(dev.timers->now());
   std::_Exit(static_cast<int>(ExitCode::unauthorized));
@@ -203,9 +197,9 @@ int run_worker(const WorkerOptions& options) {
   if (!project) return report(project.error());
   for (const auto& warning : project->warnings) log::warn("{}", warning);
   const auto folder = data_folder_of(project->dir);
-  const char* const given = std::getenv("DURAGRAPH_WORKER_TOKEN");
-  const std::string token = given != nullptr ? given : read_worker_token(folder).value_or("");
-  if (token.empty())
+  const char* const environment = std::getenv("DURAGRAPH_WORKER_TOKEN");
+  const auto token = worker_token(options.server, folder, environment != nullptr ? environment : "");
+  if (token.text.empty())
     return report({Errc::unauthorized,
                    "a worker needs its server's token: set DURAGRAPH_WORKER_TOKEN, or start `duragraph dev` "
                    "on this folder",
@@ -213,20 +207,20 @@ int run_worker(const WorkerOptions& options) {
   if (const auto made = make_data_folder(folder); !made) return report(made.error());
   auto supervised = supervisor_options(*project, folder);
   if (!supervised) return report(supervised.error());
-  supervised->token = token;
-  supervised->url = worker_server(options, folder);
+  supervised->token = token.text;
+  supervised->url = worker_server(options.server, folder);
   supervised->processes = options.processes;
   supervised->slots = options.slots;
   supervised->revision = options.revision;
 
   Dev dev;
-  supervised->refused = [&dev, url = supervised->url] {
-    report(
-        {Errc::unauthorized,
-         fmt::format("the server at {} refuses the token; set DURAGRAPH_WORKER_TOKEN to the one in its data "
-                     "folder's worker-token",
-                     url),
-         {}});
+  supervised->refused = [&dev, url = supervised->url, from = token.from] {
+    report({Errc::unauthorized,
+            fmt::format(
+                "the server at {} refuses the token from {}; set DURAGRAPH_WORKER_TOKEN to the one in its "
+                "data folder's worker-token, and --server to its URL",
+                url, from),
+            {}});
     spawn(dev.io.get_executor(), "refused", leave_refused(dev));
   };
   dev.supervisor = std::make_unique<Supervisor>(dev.io, dev.env, std::move(*supervised));
