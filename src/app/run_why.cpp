@@ -49,15 +49,48 @@ Why waiting_for_slot(const domain::Run& run, const std::vector<std::shared_ptr<W
           "every slot of the workers that serve the graph \"" + run.graph_id + "\" is busy", out.take()};
 }
 
+// What a thread's newest checkpoint is left to do, as its state tells it.
+struct Left {
+  std::string interrupts = "[]";  // the open questions
+  std::vector<std::string> next;  // the nodes
+};
+
+// A task that has a result is done, and what it asked is answered.
+Left left_to_do(const std::optional<store::CheckpointState>& head) {
+  Left out;
+  if (!head) return out;
+  json::Writer interrupts;
+  interrupts.begin_array();
+  for (const auto task : json::View(head->projection)["tasks"].elements()) {
+    if (!task["result"].is_null()) continue;
+    out.next.push_back(task["name"].string());
+    for (const auto interrupt : task["interrupts"].elements()) interrupts.raw(interrupt.raw());
+  }
+  out.interrupts = interrupts.end_array().take();
+  return out;
+}
+
+// A run pauses for an answer, or at a breakpoint, where nothing is asked and a value would answer nothing.
+std::string why_paused(const Left& left) {
+  if (left.interrupts != "[]" || left.next.empty())
+    return "it has paused for an answer; resume it with a value";
+  std::string nodes;
+  for (const auto& node : left.next) nodes += (nodes.empty() ? "" : ", ") + node;
+  return "it has stopped at a breakpoint before " + nodes + "; a run without input on its thread goes on";
+}
+
 }  // namespace
 
 Task<Result<Why>> Runs::waiting_for_person(domain::Run run) {
   const auto row = co_await context_.store.thread(run.thread_id);
   if (!row) co_return fail(row.error());
+  const auto left = left_to_do(*row ? (*row)->head : std::nullopt);
   json::Writer out;
-  out.begin_object().key("thread_id").string(run.thread_id).key("interrupts");
-  out.raw(*row ? interrupts_of((*row)->head) : "[]").end_object();
-  co_return Why{std::move(run), "person", "it has paused for an answer; resume it with a value", out.take()};
+  out.begin_object().key("thread_id").string(run.thread_id).key("interrupts").raw(left.interrupts);
+  out.key("next").begin_array();
+  for (const auto& node : left.next) out.string(node);
+  out.end_array().end_object();
+  co_return Why{std::move(run), "person", why_paused(left), out.take()};
 }
 
 Task<Result<Why>> Runs::why(std::string run_id) {

@@ -8,6 +8,7 @@ namespace {
 
 using std::chrono::seconds;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class WhyTest : public AppTest {
  protected:
@@ -108,6 +109,31 @@ TEST_F(WhyTest, ItRunsItAsksItIsOver) {
   EXPECT_THAT(why(second).message, HasSubstr("completed"));
   const auto unknown = server_.wait(server_.app().runs.why(make_uuid7(server_.world.env)));
   EXPECT_EQ(unknown.error().code, Errc::not_found);
+}
+
+TEST_F(WhyTest, AQuestionIsToldFromABreakpoint) {
+  TestWorker worker(server_, {.slots = 2});
+  const auto asking = server_.create();
+  const std::string tasks =
+      R"([{"id":"1","name":"a","result":{"x":1},"interrupts":[{"id":"i","value":"answered"}]},)"
+      R"({"id":"2","name":"b","interrupts":[{"id":"j","value":"open?"}]}])";
+  worker.say(asking, 1, checkpoint("0001", "{}", tasks, R"(["b"])"));
+  worker.complete(asking, 2, Outcome::interrupted);
+  const auto asked = why(asking);
+  EXPECT_EQ(asked.code, "person");
+  EXPECT_THAT(asked.message, HasSubstr("resume it with a value"));
+  EXPECT_EQ(json::View(asked.details)["interrupts"].raw(), R"([{"id":"j","value":"open?"}])");
+
+  const auto stopped = server_.create();
+  const std::string next = R"([{"id":"3","name":"c","interrupts":[]},{"id":"4","name":"d","interrupts":[]}])";
+  worker.say(stopped, 1, checkpoint("0001", "{}", next, R"(["c","d"])"));
+  worker.complete(stopped, 2, Outcome::interrupted);
+  const auto at_breakpoint = why(stopped);
+  EXPECT_EQ(at_breakpoint.code, "person");
+  EXPECT_THAT(at_breakpoint.message, HasSubstr("stopped at a breakpoint before c, d"));
+  EXPECT_THAT(at_breakpoint.message, Not(HasSubstr("value")));
+  EXPECT_EQ(json::View(at_breakpoint.details)["interrupts"].raw(), "[]");
+  EXPECT_EQ(json::View(at_breakpoint.details)["next"].raw(), R"(["c","d"])");
 }
 
 }  // namespace

@@ -38,7 +38,7 @@ struct Why {
   std::string code;     // no_worker, graph_broken, slots_busy, thread_busy, person, delay, retry_backoff,
                         // running, finished
   std::string message;  // for a person
-  std::string details = "{}";  // the ids: graph_id, run_id, session_id, until, interrupts
+  std::string details = "{}";  // the ids: graph_id, run_id, session_id, until, interrupts, next
 };
 
 // What a run's owner said together with its completion: its numbers `first_n` to `last_n`, of which the
