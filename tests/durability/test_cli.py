@@ -107,6 +107,22 @@ def test_a_question_is_asked_and_answered(cli: Cli) -> None:
     assert cli("run", "wait", resumed["run_id"], "--json").json["answer"] == "plain text"
 
 
+def test_retry_of_a_run_without_a_thread_has_a_thread_of_its_own(cli: Cli) -> None:
+    api = cli.server.api
+    run_id = api.post("/runs", {"assistant_id": "three_nodes", "input": {"steps": []}})["run_id"]
+    first = api.wait_status(run_id, "success")
+    retried = cli("run", "retry", run_id, "--json").json
+    assert retried["thread_id"] != first["thread_id"] and retried["kwargs"]["temporary"] is True
+    assert cli("run", "wait", retried["run_id"], "--json").json["steps"] == ["a", "b", "c"]
+    shown = cli("run", "retry", run_id, "--watch")
+    assert "succeeded" in shown.err and "thread" in shown.err and first["thread_id"] not in shown.err
+    lines = cli("run", "retry", run_id, "--watch", "--json").lines
+    again = api.run(lines[0]["data"]["run_id"])
+    assert again["thread_id"] not in (first["thread_id"], retried["thread_id"])
+    assert api.state(again["thread_id"])["values"]["steps"] == ["a", "b", "c"]
+    assert api.state(first["thread_id"])["values"]["steps"] == ["a", "b", "c"]
+
+
 def test_retry_is_a_new_run_of_the_same_request(cli: Cli) -> None:
     gate = cli.server.project.gate()
     run = cli.create("raises", {"unless": str(gate)})

@@ -82,17 +82,24 @@ Result<ExitCode> report_end(Session& session, const std::string& run_id) {
 }
 
 Result<ExitCode> start_run(Session& session, const std::string& thread_id, const RunBody& body, bool watch) {
-  const auto path = fmt::format("/threads/{}/runs", percent_encode(thread_id));
-  if (watch) {
+  const auto path = thread_id.empty() ? "/runs" : fmt::format("/threads/{}/runs", percent_encode(thread_id));
+  if (watch && !thread_id.empty()) {
     HttpCall call{.method = "POST", .path = path + "/stream", .body = body.to_json()};
     return follow(session, std::move(call), StreamPlace{thread_id, {}});
   }
   const auto run = session.api.post(path, body.to_json());
   if (!run) return fail(run.error());
+  const json::View view(*run);
+  const auto run_id = view["run_id"].string();
+  const auto thread = view["thread_id"].string();
+  if (watch) {  // the stream that creates a run does not name its thread, so the run comes first
+    session.out.note(fmt::format("run {}  thread {}", run_id, thread));
+    return watch_run(session, run_id);
+  }
   if (session.out.json()) {
     session.out.line(*run);
   } else {
-    session.out.data(format_table({{"run", json::View(*run)["run_id"].string()}, {"thread", thread_id}}));
+    session.out.data(format_table({{"run", run_id}, {"thread", thread}}));
   }
   return ExitCode::ok;
 }

@@ -9,7 +9,8 @@
 
 namespace dg::cli {
 
-// Creates the run and prints its ids, or with `watch` shows it until it ends.
+// Creates the run and prints its ids, or with `watch` shows it until it ends. Without a thread it is on one
+// of its own, which goes some time after the run.
 Result<ExitCode> start_run(Session& session, const std::string& thread_id, const RunBody& body, bool watch);
 
 // Shows a run from its first frame until it ends.

@@ -11,7 +11,7 @@
 
 namespace dg::cli {
 
-// The body of POST /threads/{id}/runs. JSON fields are text; absent ones are not sent.
+// The body of POST /threads/{id}/runs and of POST /runs. JSON fields are text; absent ones are not sent.
 struct RunBody {
   std::string assistant_id;
   std::optional<std::string> input;

@@ -73,11 +73,13 @@ Result<ExitCode> resume(Session& session, const std::string& id, const std::stri
   return start_run(session, target->thread_id, body, watch);
 }
 
+// A run on a thread of its own knew nothing from before, so its repetition gets such a thread, too.
 Result<ExitCode> retry(Session& session, const std::string& run_id, bool watch) {
   const auto run = session.api.run(run_id);
   if (!run) return fail(run.error());
   const json::View view(*run);
-  return start_run(session, view["thread_id"].string(), repeat_of(view), watch);
+  const bool temporary = view["kwargs"]["temporary"].boolean().value_or(false);
+  return start_run(session, temporary ? "" : view["thread_id"].string(), repeat_of(view), watch);
 }
 
 Result<ExitCode> fork(Session& session, const std::string& id, const std::string& checkpoint,
