@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import subprocess
 import time
@@ -25,6 +26,12 @@ class Answer(NamedTuple):
     @property
     def json(self) -> Any:
         return json.loads(self.out)
+
+    @property
+    def command(self) -> str:
+        """The command that standard error names as the next one, without the program's name."""
+        (line,) = [line for line in self.err.splitlines() if "duragraph run resume" in line]
+        return line.partition("duragraph ")[2]
 
     @property
     def lines(self) -> list[Any]:
@@ -121,6 +128,86 @@ def test_retry_of_a_run_without_a_thread_has_a_thread_of_its_own(cli: Cli) -> No
     assert again["thread_id"] not in (first["thread_id"], retried["thread_id"])
     assert api.state(again["thread_id"])["values"]["steps"] == ["a", "b", "c"]
     assert api.state(first["thread_id"])["values"]["steps"] == ["a", "b", "c"]
+
+
+def test_several_questions_are_answered_by_their_ids(cli: Cli) -> None:
+    run = cli.create("two_interrupts", {})
+    thread_id = run["thread_id"]
+    waited = cli("run", "wait", run["run_id"], "--json", code=AWAITING_HUMAN)
+    ids = {question["value"]["question"]: question["id"] for question in waited.json["__interrupt__"]}
+    assert set(ids) == {"a?", "b?"}
+    watched, got = cli("run", "watch", run["run_id"], code=AWAITING_HUMAN), cli("thread", "get", thread_id)
+    for told in (waited.err, watched.err, got.out):
+        assert all(id in told and question in told for question, id in ids.items()), told
+    assert waited.command == watched.command == got.command
+
+    ambiguous = cli("run", "resume", thread_id, "--value", "yes", "--watch", code=FAILED)
+    assert "you must specify the interrupt id" in ambiguous.out and ambiguous.command == waited.command
+    assert cli("thread", "get", thread_id, "--json").json["status"] == "error"
+    silent = cli("run", "resume", thread_id, code=CONFLICT)
+    assert all(id in silent.err for id in ids.values()) and silent.command == waited.command
+
+    partly = cli("run", "resume", thread_id, "--value", json.dumps({ids["a?"]: "A"}), "--watch", code=AWAITING_HUMAN)
+    assert "--value VALUE" in partly.command
+    answered = shlex.split(partly.command.replace("VALUE", "B"))
+    cli(*answered)
+    assert cli("thread", "get", thread_id, "--json").json["values"]["result"] == "a=A b=B"
+    cli("run", "resume", thread_id, code=CONFLICT)
+
+
+def test_the_command_that_is_told_answers_several_questions(cli: Cli) -> None:
+    asked = cli("run", "create", "two_interrupts", "--input", "{}", "--watch", code=AWAITING_HUMAN)
+    cli(*shlex.split(asked.command.replace("VALUE", '"yes"')))
+    values = cli("thread", "get", shlex.split(asked.command)[2], "--json").json["values"]
+    assert values["result"] == "a=yes b=yes"
+
+
+@pytest.mark.parametrize("breakpoints", [{"interrupt_before": ["b"]}, {"interrupt_after": ["a"]}])
+def test_a_breakpoint_is_told_from_a_question_and_passed(cli: Cli, breakpoints: dict[str, list[str]]) -> None:
+    api = cli.server.api
+    thread_id = api.thread()
+    run_id = api.start(thread_id, "three_nodes", {"steps": []}, **breakpoints)
+    waited = cli("run", "wait", run_id, code=AWAITING_HUMAN)
+    assert "stopped before b and asks nothing" in waited.err
+    assert cli("run", "watch", run_id, code=AWAITING_HUMAN).command == waited.command
+    assert cli("run", "get", run_id).command == waited.command
+    why = cli("run", "get", run_id, "--json").json["why"]
+    assert (why["code"], why["interrupts"], why["next"]) == ("person", [], ["b"])
+    assert "stopped at a breakpoint before b" in why["message"] and "value" not in why["message"]
+    refused = cli("run", "resume", thread_id, "--value", "yes", code=CONFLICT)
+    assert refused.command == waited.command and api.state(thread_id)["next"] == ["b"]
+    assert "succeeded" in cli(*shlex.split(waited.command)).err
+    assert api.state(thread_id)["values"]["steps"] == ["a", "b", "c"]
+    assert "nothing on it" in cli("run", "resume", thread_id, code=CONFLICT).err
+
+
+def test_a_run_that_is_named_goes_on_with_its_breakpoints(cli: Cli) -> None:
+    api = cli.server.api
+    thread_id = api.thread()
+    run_id = api.start(thread_id, "three_nodes", {"steps": []}, interrupt_before=["b", "c"])
+    cli("run", "wait", run_id, code=AWAITING_HUMAN)
+    assert "before c" in cli("run", "resume", run_id, "--watch", code=AWAITING_HUMAN).err
+    cli("run", "resume", run_id, "--watch")
+    assert api.state(thread_id)["values"]["steps"] == ["a", "b", "c"]
+
+
+def test_a_thread_goes_on_from_the_node_that_failed(cli: Cli) -> None:
+    gate = cli.server.project.gate()
+    run = cli.create("raises", {"unless": str(gate)})
+    cli("run", "wait", run["run_id"], code=FAILED)
+    assert "asks nothing" in cli("run", "resume", run["thread_id"], "--value", "yes", code=CONFLICT).err
+    gate.touch()
+    cli("run", "resume", run["thread_id"], "--watch")
+    assert cli("thread", "get", run["thread_id"], "--json").json["values"]["result"] == "fine"
+
+
+def test_a_busy_thread_is_not_resumed(cli: Cli) -> None:
+    gate = cli.server.project.gate()
+    run = cli.create("slow", {"gate": str(gate)})
+    cli.server.project.journal.wait(run["run_id"], "second")
+    assert "busy" in cli("run", "resume", run["thread_id"], code=CONFLICT).err
+    gate.touch()
+    cli("run", "wait", run["run_id"])
 
 
 def test_retry_is_a_new_run_of_the_same_request(cli: Cli) -> None:

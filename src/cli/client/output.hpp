@@ -21,7 +21,7 @@ class Output {
   // Writes data at once; text is not changed.
   void data(std::string_view text);
   void line(std::string_view text);
-  // A remark for the person, on standard error, as one line.
+  // A remark for the person, on standard error, on lines of its own.
   void note(std::string_view text);
   // "error: …" on standard error.
   void error(std::string_view text);

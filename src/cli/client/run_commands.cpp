@@ -90,7 +90,7 @@ void add_details(std::vector<std::vector<std::string>>& rows, json::View run, js
   }
   for (const auto& [key, value] : reason.members()) {
     constexpr std::array shown{"code", "message", "thread_id"};
-    if (std::ranges::find(shown, key) != shown.end() || value.is_null()) continue;
+    if (std::ranges::find(shown, key) != shown.end() || value.is_null() || value.raw() == "[]") continue;
     rows.push_back({key, value.is_string() ? value.string() : std::string(value.raw())});
   }
 }
@@ -117,6 +117,7 @@ Result<ExitCode> get(Session& session, const std::string& run_id) {
       {"updated", view["updated_at"].string()}};
   add_details(rows, view, reason);
   session.out.data(session.out.printable(format_table(rows)));
+  if (reason["code"].string() == "person") note_pause(session, reason);
   return ExitCode::ok;
 }
 

@@ -4,6 +4,7 @@
 
 #include <thread>
 
+#include "cli/client/questions.hpp"
 #include "cli/client/watch_view.hpp"
 
 namespace dg::cli {
@@ -48,7 +49,26 @@ void note_why_waiting(Session& session, const std::string& run_id) {
   }
 }
 
+// A failure leaves the questions open that were not answered, and what failed may have been an answer.
+void note_failure(Session& session, json::View run) {
+  const auto run_id = run["run_id"].string();
+  session.out.note(fmt::format("the run {} failed; again with: duragraph run retry {}", run_id, run_id));
+  const auto thread_id = run["thread_id"].string();
+  const auto thread = session.api.thread(thread_id);
+  if (!thread || json::View(*thread)["status"].string() == "busy") return;
+  const auto questions = questions_in(json::View(*thread)["interrupts"]);
+  if (!questions.empty()) session.out.note("its thread " + how_to_answer(thread_id, questions));
+}
+
 }  // namespace
+
+void note_pause(Session& session, json::View reason) {
+  const auto thread_id = reason["thread_id"].string();
+  const auto questions = questions_in(reason["interrupts"]);
+  const bool at_breakpoint = questions.empty() && !reason["next"].elements().empty();
+  session.out.note("the run " + (at_breakpoint ? how_to_go_on(thread_id, reason["next"])
+                                               : how_to_answer(thread_id, questions)));
+}
 
 Result<ExitCode> report_end(Session& session, const std::string& run_id) {
   const auto run = session.api.run(run_id);
@@ -60,7 +80,7 @@ Result<ExitCode> report_end(Session& session, const std::string& run_id) {
   const json::View view(*run);
   const auto status = view["status"].string();
   if (status == "error") {
-    session.out.note(fmt::format("the run {} failed; again with: duragraph run retry {}", run_id, run_id));
+    note_failure(session, view);
     return ExitCode::failed;
   }
   if (status == "timeout") {
@@ -69,8 +89,7 @@ Result<ExitCode> report_end(Session& session, const std::string& run_id) {
   }
   const auto why = session.api.why(run_id);
   if (why && json::View(*why)["reason"]["code"].string() == "person") {
-    session.out.note(fmt::format("the run waits for an answer: duragraph run resume {} --value VALUE --watch",
-                                 view["thread_id"].string()));
+    note_pause(session, json::View(*why)["reason"]);
     return ExitCode::awaiting_human;
   }
   if (status == "success") {

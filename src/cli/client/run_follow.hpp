@@ -20,7 +20,11 @@ Result<ExitCode> watch_run(Session& session, const std::string& run_id);
 Result<ExitCode> wait_run(Session& session, const std::string& run_id, std::chrono::milliseconds limit);
 
 // The exit code of a run as it stands now: ok, failed, timeout, awaiting_human. Says in words how it
-// ended, and what to do next where it waits for a person.
+// ended, and what to do next where somebody can: to answer, to go on from a breakpoint, to try again.
 Result<ExitCode> report_end(Session& session, const std::string& run_id);
+
+// Says what a run that waits for a person asks, or where it has stopped, and the command that goes on.
+// `reason` is that of its Api::why.
+void note_pause(Session& session, json::View reason);
 
 }  // namespace dg::cli

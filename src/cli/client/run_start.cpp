@@ -3,6 +3,7 @@
 
 #include "cli/client/client.hpp"
 #include "cli/client/command_line.hpp"
+#include "cli/client/questions.hpp"
 #include "cli/client/run_commands.hpp"
 #include "cli/client/run_follow.hpp"
 
@@ -49,27 +50,65 @@ Result<ExitCode> create(Session& session, const CreateOptions& options) {
   return start_run(session, thread_id, *body, options.watch);
 }
 
-Result<ExitCode> resume(Session& session, const std::string& id, const std::string& value, bool watch) {
-  const auto target = find_target(session.api, id);
-  if (!target) return fail(target.error());
-  const auto thread = session.api.thread(target->thread_id);
+// What a thread is stopped at.
+struct Stop {
+  std::vector<Question> questions;
+  std::string state;  // JSON; read where nothing is asked
+};
+
+// conflict where somebody works on the thread or nothing is left to do. Its status alone does not tell: a
+// failed run may have left questions open.
+Result<Stop> stop_of(Session& session, const std::string& thread_id) {
+  const auto thread = session.api.thread(thread_id);
   if (!thread) return fail(thread.error());
   const auto status = json::View(*thread)["status"].string();
-  if (status != "interrupted") {
-    return fail(Errc::conflict, fmt::format("the thread {} is {}: nothing on it waits for an answer",
-                                            target->thread_id, status));
+  if (status == "busy") {
+    return fail(Errc::conflict, fmt::format("the thread {} is busy; wait for its run, which `duragraph run "
+                                            "list --thread {}` names",
+                                            thread_id, thread_id));
   }
+  Stop stop{questions_in(json::View(*thread)["interrupts"]), {}};
+  if (!stop.questions.empty()) return stop;
+  auto state = session.api.get(fmt::format("/threads/{}/state", percent_encode(thread_id)));
+  if (!state) return fail(state.error());
+  stop.state = std::move(*state);
+  if (!json::View(stop.state)["next"].elements().empty()) return stop;
+  return fail(Errc::conflict,
+              fmt::format("the thread {} is {}: nothing on it waits for an answer or is left to do",
+                          thread_id, status));
+}
+
+// An answer needs a question: the graph would keep one too many for the next question, which nobody has read.
+Status check_answer(const Stop& stop, const std::string& thread_id, bool answered) {
+  if (answered != stop.questions.empty()) return {};
+  const auto said = answered ? how_to_go_on(thread_id, json::View(stop.state)["next"])
+                             : how_to_answer(thread_id, stop.questions);
+  return fail(Errc::conflict, fmt::format("the thread {} {}", thread_id, said));
+}
+
+Result<ExitCode> resume(Session& session, const std::string& id, const std::optional<std::string>& value,
+                        bool watch) {
+  std::optional<std::string> command;
+  if (value) {
+    const bool is_json = json::validate(*value, json::client_rules).has_value();
+    command = json::Writer()
+                  .begin_object()
+                  .key("resume")
+                  .raw(is_json ? *value : json::quote(*value))
+                  .end_object()
+                  .take();
+  }
+  const auto target = find_target(session.api, id);
+  if (!target) return fail(target.error());
+  const auto stop = stop_of(session, target->thread_id);
+  if (!stop) return fail(stop.error());
+  if (const auto fits = check_answer(*stop, target->thread_id, value.has_value()); !fits)
+    return fail(fits.error());
   RunBody body;
   if (!target->run.empty()) body = repeat_of(json::View(target->run));
   body.assistant_id = target->assistant_id;
   body.input.reset();
-  const bool is_json = json::validate(value, json::client_rules).has_value();
-  body.command = json::Writer()
-                     .begin_object()
-                     .key("resume")
-                     .raw(is_json ? value : json::quote(value))
-                     .end_object()
-                     .take();
+  body.command = std::move(command);
   return start_run(session, target->thread_id, body, watch);
 }
 
@@ -122,12 +161,16 @@ void add_resume(CLI::App& run, int& exit_code) {
     bool watch = false;
   };
   auto o = std::make_shared<Options>();
-  auto& command = *run.add_subcommand("resume", "Answer the question that a thread waits with");
+  auto& command = *run.add_subcommand(
+      "resume", "Answer what a thread asks; without a value, go on where it has stopped and asks nothing");
   command.add_option("thread-or-run", o->id, "The thread, or a run on it")->required();
-  command.add_option("--value", o->value, "The answer: JSON, or else plain text")->required();
+  // An empty answer is one, too, so the value alone does not tell whether it was given.
+  const auto* const value = command.add_option(
+      "--value", o->value, "The answer: JSON, or else plain text; to several questions {\"ID\": ANSWER, …}");
   command.add_flag("--watch", o->watch, watch_help);
-  set_action(command, exit_code,
-             [o](Session& session) { return resume(session, o->id, o->value, o->watch); });
+  set_action(command, exit_code, [o, value](Session& session) {
+    return resume(session, o->id, value->count() > 0 ? std::optional(o->value) : std::nullopt, o->watch);
+  });
 }
 
 void add_retry(CLI::App& run, int& exit_code) {

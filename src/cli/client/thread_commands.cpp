@@ -4,6 +4,7 @@
 #include "base/json.hpp"
 #include "cli/client/client.hpp"
 #include "cli/client/command_line.hpp"
+#include "cli/client/questions.hpp"
 #include "cli/client/session.hpp"
 
 namespace dg::cli {
@@ -44,13 +45,12 @@ Result<ExitCode> get(Session& session, const std::string& id) {
                                    {"graph", view["metadata"]["graph_id"].string()},
                                    {"created", view["created_at"].string()},
                                    {"updated", view["updated_at"].string()}});
-  for (const auto& task : view["interrupts"].members()) {
-    for (const auto& interrupt : task.value.elements()) {
-      text += fmt::format("waits for an answer to\n{}\n", indent_json(interrupt["value"].raw()));
-    }
-  }
+  const auto questions = questions_in(view["interrupts"]);
+  for (const auto& question : questions)
+    text += fmt::format("waits for an answer to {}\n{}\n", question.id, indent_json(question.value));
   text += fmt::format("values\n{}\n", indent_json(view["values"].raw()));
   session.out.data(session.out.printable(text));
+  if (!questions.empty()) session.out.note("answer with: " + answer_command(id, questions));
   return ExitCode::ok;
 }
 
