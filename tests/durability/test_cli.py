@@ -210,6 +210,18 @@ def test_a_busy_thread_is_not_resumed(cli: Cli) -> None:
     cli("run", "wait", run["run_id"])
 
 
+def test_an_answer_that_is_broken_json_is_refused_and_plain_text_is_none(cli: Cli) -> None:
+    run_id = cli.create("human", {"topic": "tea"})["run_id"]
+    cli("run", "wait", run_id, code=AWAITING_HUMAN)
+    for broken in ("{bad", '["a"', '"yes'):
+        refused = cli("run", "resume", run_id, "--value", broken, code=USAGE)
+        assert "--value: not valid JSON" in refused.err and "--value '" in refused.err, refused.err
+    told = cli("run", "resume", run_id, "--value", "{bad", code=USAGE).err
+    (quoted,) = shlex.split(told.rpartition("--value ")[2])
+    answered = cli("run", "resume", run_id, "--value", quoted, "--json").json
+    assert cli("run", "wait", answered["run_id"], "--json").json["answer"] == "{bad"
+
+
 def test_retry_is_a_new_run_of_the_same_request(cli: Cli) -> None:
     gate = cli.server.project.gate()
     run = cli.create("raises", {"unless": str(gate)})

@@ -6,6 +6,7 @@ namespace dg::cli {
 namespace {
 
 constexpr std::size_t longest_question = 160;
+constexpr std::size_t longest_example = 80;
 
 std::string brief(std::string text) {
   if (text.size() <= longest_question) return text;
@@ -70,6 +71,19 @@ std::string how_to_go_on(std::string_view thread_id, json::View next) {
   for (const auto& node : next.elements()) nodes += (nodes.empty() ? "" : ", ") + node.string();
   return fmt::format("has stopped before {} and asks nothing; go on with: duragraph run resume {} --watch",
                      nodes, thread_id);
+}
+
+Result<std::string> read_answer(std::string_view option, const std::string& text) {
+  const auto valid = json::validate(text, json::client_rules);
+  if (valid) return text;
+  const auto begin = text.find_first_not_of(" \t\r\n");
+  if (begin == std::string::npos || !std::string_view("{[\"").contains(text[begin])) return json::quote(text);
+  auto example = json::quote(text);
+  if (example.size() > longest_example) example = R"("…")";
+  return fail(
+      Errc::invalid_argument,
+      fmt::format("{}: {}; what begins with {{, [ or \" is read as JSON, so quote text that does: {} {}",
+                  option, valid.error().message, option, shell_word(example)));
 }
 
 }  // namespace dg::cli

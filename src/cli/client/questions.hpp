@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/json.hpp"
+#include "base/result.hpp"
 
 namespace dg::cli {
 
@@ -29,5 +30,9 @@ std::string how_to_answer(std::string_view thread_id, const std::vector<Question
 
 // How a thread goes on that has stopped before these nodes and asks nothing.
 std::string how_to_go_on(std::string_view thread_id, json::View next);
+
+// The answer that `text` means, as JSON: JSON itself, or else plain text. invalid_argument, which names
+// `option`, where it begins like JSON and is none: that is a slip of the quoting, not an answer.
+Result<std::string> read_answer(std::string_view option, const std::string& text);
 
 }  // namespace dg::cli

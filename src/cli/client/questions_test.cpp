@@ -43,5 +43,26 @@ TEST(Questions, ABreakpointIsPassedWithoutAnAnswer) {
             "has stopped before b, c and asks nothing; go on with: duragraph run resume T --watch");
 }
 
+TEST(ReadAnswer, TakesJsonAndPlainText) {
+  for (const std::string json : {R"({"a":[1]})", "[1]", R"("x")", "12", "true", "null", R"( {"a":1})"})
+    EXPECT_EQ(read_answer("--value", json).value(), json);
+  EXPECT_EQ(read_answer("--value", "yes").value(), R"("yes")");
+  EXPECT_EQ(read_answer("--value", "").value(), R"("")");
+  EXPECT_EQ(read_answer("--value", " ").value(), R"(" ")");
+  EXPECT_EQ(read_answer("--value", "True, I'd say {so}").value(), R"("True, I'd say {so}")");
+}
+
+TEST(ReadAnswer, RefusesWhatBeginsLikeJsonAndSaysHowToQuoteIt) {
+  for (const std::string broken : {"{bad", "[draft] fine", "\"yes", "  {bad", "{'a': 1}", "{}}"}) {
+    const auto refused = read_answer("--value", broken);
+    ASSERT_FALSE(refused) << broken;
+    EXPECT_EQ(refused.error().code, Errc::invalid_argument);
+    EXPECT_TRUE(refused.error().message.starts_with("--value: not valid JSON at byte "))
+        << refused.error().message;
+  }
+  EXPECT_TRUE(read_answer("--value", "{it's").error().message.ends_with(R"(does: --value '"{it'\''s"')"));
+  EXPECT_TRUE(read_answer("--value", "{" + std::string(500, 'x')).error().message.ends_with(R"('"…"')"));
+}
+
 }  // namespace
 }  // namespace dg::cli

@@ -90,13 +90,9 @@ Result<ExitCode> resume(Session& session, const std::string& id, const std::opti
                         bool watch) {
   std::optional<std::string> command;
   if (value) {
-    const bool is_json = json::validate(*value, json::client_rules).has_value();
-    command = json::Writer()
-                  .begin_object()
-                  .key("resume")
-                  .raw(is_json ? *value : json::quote(*value))
-                  .end_object()
-                  .take();
+    const auto answer = read_answer("--value", *value);
+    if (!answer) return fail(answer.error());
+    command = json::Writer().begin_object().key("resume").raw(*answer).end_object().take();
   }
   const auto target = find_target(session.api, id);
   if (!target) return fail(target.error());
