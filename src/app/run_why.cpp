@@ -55,18 +55,11 @@ struct Left {
   std::vector<std::string> next;  // the nodes
 };
 
-// A task that has a result is done, and what it asked is answered.
 Left left_to_do(const std::optional<store::CheckpointState>& head) {
-  Left out;
+  Left out{interrupts_of(head), {}};
   if (!head) return out;
-  json::Writer interrupts;
-  interrupts.begin_array();
-  for (const auto task : json::View(head->projection)["tasks"].elements()) {
-    if (!task["result"].is_null()) continue;
-    out.next.push_back(task["name"].string());
-    for (const auto interrupt : task["interrupts"].elements()) interrupts.raw(interrupt.raw());
-  }
-  out.interrupts = interrupts.end_array().take();
+  for (const auto task : json::View(head->projection)["tasks"].elements())
+    if (!store::is_finished(task)) out.next.push_back(task["name"].string());
   return out;
 }
 

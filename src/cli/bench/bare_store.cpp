@@ -97,7 +97,8 @@ Result<BareStore> measure_bare_store(const std::filesystem::path& database, Dura
   execute(target.get(), "PRAGMA journal_mode = WAL");
   execute(target.get(), "PRAGMA synchronous = FULL");
   execute(target.get(), "PRAGMA wal_autocheckpoint = 0");
-  for (const auto& sql : first_column(source.get(), "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL"))
+  for (const auto& sql : first_column(
+           source.get(), "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"))
     if (!execute(target.get(), sql)) return fail(Errc::internal, "the schema cannot be made again: " + sql);
 
   std::vector<Table> tables;
