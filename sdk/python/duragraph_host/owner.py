@@ -96,14 +96,15 @@ class Owner:
         if wake:
             self._sink(self)
 
-    def post(self, body: wire.Body, *, reply: Future[Any] | None = None) -> int:
+    def post(self, body: wire.Body, *, reply: Future[Any] | None = None, wait: bool = False) -> int:
         """Numbers and queues a message at once, without waiting for room; returns its number.
 
-        `reply` is resolved when a reconnect shows that the message was applied and its answer lost.
+        `reply` is resolved when a reconnect shows that the message was applied and its answer lost. `wait`
+        asks for its acknowledgement as soon as possible.
         """
         with self._changed:
             self.check()
-            n = self._backlog.append(body)
+            n = self._backlog.append(body, wait=wait)
             if reply is not None:
                 self._replies[n] = reply
             wake = self._claim_queue()
@@ -111,15 +112,15 @@ class Owner:
             self._sink(self)
         return n
 
-    def send(self, body: wire.Body) -> int:
+    def send(self, body: wire.Body, *, wait: bool = False) -> int:
         """As `post`, but blocks the calling thread while the buffer is full."""
         self.block_for_room()
-        return self.post(body)
+        return self.post(body, wait=wait)
 
-    async def asend(self, body: wire.Body) -> int:
+    async def asend(self, body: wire.Body, *, wait: bool = False) -> int:
         """As `send`, without blocking the caller's loop."""
         await self.wait_room()
-        return self.post(body)
+        return self.post(body, wait=wait)
 
     def block_for_room(self) -> None:
         """Blocks the calling thread until the buffer of unacknowledged messages has room."""

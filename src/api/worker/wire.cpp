@@ -294,6 +294,7 @@ Result<app::OwnerMessage> read_owner_message(const Incoming& in, std::string_vie
   out.bytes = in.object.raw().size();
   for (const auto blob : in.blobs) out.bytes += blob.size();
   out.reply_id = in.object["id"].integer().value_or(0);
+  out.is_waited_for = in.object["wait"].boolean().value_or(false);
   const auto set = [&out](auto body) -> Status {
     if (!body) return fail(body.error());
     out.body = std::move(*body);

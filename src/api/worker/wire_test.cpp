@@ -125,6 +125,8 @@ TEST(OwnerMessage, HasItsNumbersAndItsBody) {
   EXPECT_EQ(frames[0].event, "values");
   EXPECT_EQ(frames[0].data, R"({"a": 1})");
   EXPECT_EQ(frames[1].data, "\"x\"");
+  EXPECT_FALSE(message->is_waited_for);
+  EXPECT_TRUE(read(owned(R"("type":"frames","wait":true,"frames":[])"))->is_waited_for);
 }
 
 TEST(OwnerMessage, NeedsAnOwnerAnEpochAndANumber) {
