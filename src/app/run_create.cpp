@@ -57,11 +57,8 @@ Task<Result<domain::Assistant>> Runs::resolve(std::string reference) {
   auto assistant = co_await assistants_.get(std::move(reference));
   if (!assistant) co_return assistant;
   const auto graph = workers_.graph(assistant->content.graph_id);
-  if (graph && !graph->served && graph->error != "null") {
-    const json::View error(graph->error);
-    co_return fail(Errc::unavailable, "the graph \"" + graph->graph_id + "\" cannot be imported: " +
-                                          error["error"].string() + ": " + error["message"].string());
-  }
+  if (graph && !graph->served && graph->error != "null")
+    co_return fail(import_error(graph->graph_id, graph->error));
   co_return assistant;
 }
 

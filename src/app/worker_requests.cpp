@@ -6,6 +6,19 @@
 
 namespace dg::app {
 
+Error import_error(const std::string& graph_id, const std::string& error) {
+  const json::View view(error);
+  auto place = view["file"].string();
+  if (const auto line = view["line"].integer(); line && !place.empty()) place += ":" + std::to_string(*line);
+  Error out{Errc::unavailable,
+            "the graph \"" + graph_id + "\" cannot be imported: " + (place.empty() ? "" : place + ": ") +
+                view["error"].string() + ": " + view["message"].string(),
+            {}};
+  if (auto traceback = view["traceback"].string(); !traceback.empty())
+    out.fields.push_back({place.empty() ? "graphs." + graph_id : place, std::move(traceback)});
+  return out;
+}
+
 Task<Result<std::shared_ptr<WorkerSession>>> Workers::find(std::string graph_id, SteadyTime deadline) {
   while (true) {
     std::shared_ptr<WorkerSession> best;
@@ -20,11 +33,7 @@ Task<Result<std::shared_ptr<WorkerSession>>> Workers::find(std::string graph_id,
       }
     }
     if (best) co_return best;
-    if (error != "null") {
-      const json::View view(error);
-      co_return fail(Errc::unavailable, "the graph \"" + graph_id + "\" cannot be imported: " +
-                                            view["error"].string() + ": " + view["message"].string());
-    }
+    if (error != "null") co_return fail(import_error(graph_id, error));
     if (!known_.contains(graph_id)) co_return fail(Errc::not_found, "no graph is named \"" + graph_id + "\"");
     if (!co_await changed_.wait_until(deadline))
       co_return fail(Errc::unavailable, "no worker serves the graph \"" + graph_id +

@@ -40,6 +40,10 @@ struct WorkerSession {
 // error it is called again.
 using SessionOver = std::function<Task<Status>(std::string session, std::string reason)>;
 
+// unavailable: the graph cannot be imported, as `error` of its registration says (JSON). The message names
+// the file and line; the one entry of `fields` is that place with the traceback.
+Error import_error(const std::string& graph_id, const std::string& error);
+
 class Workers {
  public:
   explicit Workers(Context& context);

@@ -112,7 +112,23 @@ TEST_F(WorkersTest, UnknownAndBrokenGraphsAreRefusedAtOnce) {
   ask("agent");
   ASSERT_TRUE(answer_);
   EXPECT_EQ(answer_->error().code, Errc::unavailable);
-  EXPECT_THAT(answer_->error().message, HasSubstr("E: m"));
+  EXPECT_THAT(answer_->error().message, HasSubstr("imported: E: m"));
+  EXPECT_TRUE(answer_->error().fields.empty());
+}
+
+TEST_F(WorkersTest, AGraphThatCannotBeImportedSaysWhere) {
+  TestWorker broken(server_, {.graphs = {{"agent", "",
+                                          R"({"error":"E","message":"m","file":"other.py",)"
+                                          R"("line":7,"traceback":"File other.py, line 7"})"}}});
+  ask("agent");
+  const auto run = server_.wait(server_.app().runs.create(TestServer::order()));
+  for (const auto& error : {answer_->error(), run.error()}) {
+    EXPECT_EQ(error.code, Errc::unavailable);
+    EXPECT_THAT(error.message, HasSubstr("imported: other.py:7: E: m"));
+    ASSERT_THAT(error.fields, SizeIs(1));
+    EXPECT_EQ(error.fields[0].place, "other.py:7");
+    EXPECT_EQ(error.fields[0].message, "File other.py, line 7");
+  }
 }
 
 TEST_F(WorkersTest, GraphsAreKnownWithAndWithoutTheirWorkers) {

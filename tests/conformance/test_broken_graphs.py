@@ -54,8 +54,10 @@ def test_requests_for_the_broken_one_are_told_why(http_broken: httpx.Client) -> 
         ("GET", "/assistants/broken/subgraphs"),
     ):
         answer = http_broken.request(method, path, json=body if method == "POST" else None)
-        detail = problem(answer, 503)["detail"]
-        assert "broken" in detail and REASON in detail, path
+        refusal = problem(answer, 503)
+        assert "broken.py:3: ModuleNotFoundError" in refusal["detail"] and REASON in refusal["detail"], path
+        (place,) = refusal["errors"]
+        assert place["place"] == "broken.py:3" and 'broken.py", line 3' in place["message"], path
         assert "retry-after" in answer.headers
     assert http_broken.get(f"/threads/{thread}/runs").json() == []
 
