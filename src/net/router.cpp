@@ -71,8 +71,9 @@ const Node* literal_child(const Node& node, std::string_view segment) {
   return found == node.literals.end() ? nullptr : found->second.get();
 }
 
-// One search through the tree for one request. Literals are tried before params; where a literal
-// leads to no route with the method, the search comes back and tries the param.
+// One search through the tree for one request. Literals are tried before params; where a literal leads to
+// no route at all, the search comes back and tries the param. A route with another method ends the search:
+// what is a word of the API is no parameter's value, whatever the method.
 class Search {
  public:
   Search(Method method, const Segments& segments, std::size_t count)
@@ -100,12 +101,13 @@ class Search {
 
  private:
   bool arrive(const Node& node) {
+    if (node.entries.empty()) return false;
     plain = node.find(method_, false);
     if (!plain && method_ == Method::head) plain = node.find(Method::get, false);
     if (method_ == Method::get) websocket = node.find(Method::get, true);
     if (plain || websocket) return true;
     for (const Entry& entry : node.entries) allow(to_string(entry.method));
-    return false;
+    return true;
   }
 
   void allow(std::string_view name) {
@@ -170,10 +172,8 @@ Router::Match Router::match(Request& request) const {
   const auto count = split(request.path, segments);
   if (!count) return match;
   Search search(request.method, segments, *count);
-  if (!search.run(impl_->root, 0, 0)) {
-    match.allowed = std::move(search.allowed);
-    return match;
-  }
+  if (!search.run(impl_->root, 0, 0)) return match;
+  match.allowed = std::move(search.allowed);
   if (const Entry* entry = search.websocket) {
     match.ws_gate = &entry->gate;
     match.ws_handler = &entry->ws_handler;

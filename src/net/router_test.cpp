@@ -56,9 +56,16 @@ TEST_F(RouterTest, FindsLiteralsAndParams) {
   EXPECT_EQ(asked.param("other"), "");
 }
 
-TEST_F(RouterTest, PrefersLiteralsUnlessOnlyTheParamHasTheMethod) {
+TEST_F(RouterTest, ALiteralIsNoParamsValue) {
   EXPECT_EQ(pattern_of(Method::post, "/threads/search"), "/threads/search");
-  EXPECT_EQ(pattern_of(Method::get, "/threads/search"), "/threads/{thread_id}");
+  EXPECT_EQ(pattern_of(Method::get, "/threads/searches"), "/threads/{thread_id}");
+  Request asked = request(Method::get, "/threads/search");
+  const auto match = router.match(asked);
+  EXPECT_EQ(match.handler, nullptr);
+  EXPECT_EQ(match.allowed, std::vector<std::string>{"POST"});
+}
+
+TEST_F(RouterTest, ALiteralThatLeadsNowhereIsAParamsValue) {
   EXPECT_EQ(pattern_of(Method::get, "/threads/search/runs/1"), "/threads/{thread}/runs/{run}");
 }
 

@@ -92,6 +92,24 @@ def test_cancels_of_what_does_not_exist(http: httpx.Client, client: SyncLangGrap
         client.runs.get(thread, str(uuid.uuid4()))
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/threads/search",
+        "/threads/count",
+        "/assistants/search",
+        "/assistants/count",
+        "/threads/{id}/state/checkpoint",
+        "/threads/{id}/runs/stream",
+        "/api/v1/runs/batch",
+    ],
+)
+def test_a_word_of_a_path_is_no_id(http: httpx.Client, thread: str, path: str) -> None:
+    answer = http.get(path.replace("{id}", thread))
+    assert "GET is not allowed" in problem(answer, 405)["detail"]
+    assert answer.headers["allow"] == "POST"
+
+
 def raw(server: DevServer, request: bytes) -> httpx.Response:
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as wire:
         wire.sendall(request)
