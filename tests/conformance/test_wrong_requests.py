@@ -36,6 +36,16 @@ def test_bodies(http: httpx.Client, path: str, body: dict[str, Any], wrong: list
     assert places(http.post(path, json=body)) == wrong
 
 
+def test_ids_of_checkpoints(http: httpx.Client, thread: str) -> None:
+    assert places(http.get(f"/threads/{thread}/state/zz")) == ["checkpoint_id"]
+    assert places(http.get(f"/threads/{thread}/state/zz", params={"subgraphs": "x"})) == ["subgraphs", "checkpoint_id"]
+    body: dict[str, Any] = {"checkpoint": {"checkpoint_id": "zz"}}
+    for path in ("state/checkpoint", "state", "history", "runs"):
+        answer = http.post(f"/threads/{thread}/{path}", json={"assistant_id": "agent", **body})
+        assert places(answer) == ["checkpoint.checkpoint_id"], path
+    assert places(http.post(f"/threads/{thread}/state", json={"checkpoint_id": "zz"})) == ["checkpoint_id"]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "name"),
     [

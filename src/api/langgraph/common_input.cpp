@@ -45,14 +45,20 @@ std::string read_config(Body& body) {
   return config;
 }
 
+std::optional<std::string> read_checkpoint_id(Body& body) {
+  const auto given = body.view()["checkpoint_id"];
+  if (given.is_string() && given.string().empty()) return "";
+  return body.uuid("checkpoint_id");
+}
+
 CheckpointPlace read_checkpoint(Body& body, std::string_view thread_id) {
   body.object("checkpoint");
   const auto given = body.view()["checkpoint"];
   Body inner(given.is_object() ? given : View("{}"), "checkpoint");
   CheckpointPlace place;
-  place.id = inner.optional_text("checkpoint_id");
-  if (!place.id) place.id = body.optional_text("checkpoint_id");
-  if (place.id) place.id = canonical_id(std::move(*place.id));
+  place.id = read_checkpoint_id(inner);
+  auto older = read_checkpoint_id(body);
+  if (!place.id) place.id = std::move(older);
   place.ns = inner.optional_text("checkpoint_ns");
   place.map = inner.object("checkpoint_map", "null");
   const auto thread = inner.optional_text("thread_id");

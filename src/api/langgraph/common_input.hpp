@@ -22,6 +22,9 @@ store::Page read_page(Query& query);
 // configurable value of anything else, past the server's rules for those.
 std::string read_config(Body& body);
 
+// The field `checkpoint_id`; libraries say "" for the newest.
+std::optional<std::string> read_checkpoint_id(Body& body);
+
 // A place in a thread's history, as far as the request names one.
 struct CheckpointPlace {
   std::optional<std::string> id;

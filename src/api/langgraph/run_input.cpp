@@ -22,14 +22,17 @@ std::vector<std::string> read_modes(Body& body) {
   return unique;
 }
 
-// null, "*" or a list of nodes.
+// null, "*" or a list of nodes; one node's name counts as a list of it.
 std::string read_nodes(Body& body, std::string_view name) {
   const auto value = body.view()[name];
   if (value.is_null()) return "null";
   if (value.is_string() && value.string() == "*") return "\"*\"";
   Writer out;
   out.begin_array();
-  for (const auto& node : body.texts(name)) out.string(node);
+  for (const auto& node : body.texts(name)) {
+    if (node.empty()) body.wrong(name, "must be \"*\" or a list of nodes' names, none of them empty");
+    out.string(node);
+  }
   out.end_array();
   return out.text() == "[]" ? "null" : out.take();
 }
@@ -40,10 +43,10 @@ std::string read_fork(Body& body, std::string_view thread_id) {
   auto place = read_checkpoint(body, thread_id);
   const auto given = body.view()["config"]["configurable"];
   Body configurable(given.is_object() ? given : View("{}"), "config.configurable");
-  auto id = configurable.optional_text("checkpoint_id");
+  auto id = read_checkpoint_id(configurable);
   auto ns = configurable.optional_text("checkpoint_ns");
   body.take_errors(configurable);
-  if (!place.id && id) place.id = canonical_id(std::move(*id));
+  if (!place.id) place.id = std::move(id);
   if (!place.ns) place.ns = std::move(ns);
   const bool names_id = place.id && !place.id->empty();
   Writer out;
@@ -58,12 +61,16 @@ std::string read_fork(Body& body, std::string_view thread_id) {
 // The config, with the tracer's names where the request has a tracer.
 std::string read_traced_config(Body& body) {
   auto config = read_config(body);
-  const auto tracer = body.view()["langsmith_tracer"];
-  if (!tracer.is_object()) return config;
+  const auto given = body.object("langsmith_tracer");
+  if (body.view()["langsmith_tracer"].is_null()) return config;
+  Body tracer(View(given), "langsmith_tracer");
+  const auto project = tracer.optional_text("project_name");
+  const auto example = tracer.optional_text("example_id");
+  body.take_errors(tracer);
   Writer names;
   names.begin_object();
-  if (tracer["project_name"].is_string()) names.key("langsmith_project").raw(tracer["project_name"].raw());
-  if (tracer["example_id"].is_string()) names.key("langsmith_example_id").raw(tracer["example_id"].raw());
+  if (project) names.key("langsmith_project").string(*project);
+  if (example) names.key("langsmith_example_id").string(*example);
   names.end_object();
   const auto configurable = json::merge(View(config)["configurable"], View(names.text()));
   const auto patch = Writer().begin_object().key("configurable").raw(configurable).end_object().take();
@@ -102,9 +109,21 @@ std::string read_command(Body& body) {
 }
 
 domain::Durability read_durability(Body& body) {
-  const auto legacy = body.view()["checkpoint_during"].boolean();
-  const std::string otherwise = legacy == false ? "exit" : "async";
+  const std::string otherwise = body.boolean("checkpoint_during", true) ? "async" : "exit";
   return *domain::durability_from(body.choice("durability", otherwise, {"sync", "async", "exit"}));
+}
+
+// Fields that mean something for only one kind of run, or nothing here. Clients may send them with any: they
+// are checked all the same.
+void read_kind(Body& body, app::RunOrder& order, bool stateless) {
+  const auto multitask =
+      body.choice("multitask_strategy", "enqueue", {"reject", "enqueue", "interrupt", "rollback"});
+  const auto missing = body.choice("if_not_exists", "reject", {"reject", "create"});
+  const auto completion = body.choice("on_completion", "delete", {"delete", "keep"});
+  body.list("feedback_keys");
+  if (!stateless) order.request.multitask = *domain::multitask_from(multitask);
+  order.create_thread = stateless || missing == "create";
+  order.request.temporary = stateless && completion == "delete";
 }
 
 app::RunOrder read_common(Body& body, std::string_view thread_id) {
@@ -137,16 +156,13 @@ app::RunOrder read_common(Body& body, std::string_view thread_id) {
 
 app::RunOrder read_run_order(Body& body, std::string_view thread_id) {
   auto order = read_common(body, thread_id);
-  order.request.multitask = *domain::multitask_from(
-      body.choice("multitask_strategy", "enqueue", {"reject", "enqueue", "interrupt", "rollback"}));
-  order.create_thread = body.choice("if_not_exists", "reject", {"reject", "create"}) == "create";
+  read_kind(body, order, false);
   return order;
 }
 
 app::RunOrder read_stateless_order(Body& body) {
   auto order = read_common(body, "");
-  order.create_thread = true;
-  order.request.temporary = body.choice("on_completion", "delete", {"delete", "keep"}) == "delete";
+  read_kind(body, order, true);
   return order;
 }
 

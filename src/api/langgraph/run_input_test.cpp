@@ -85,13 +85,22 @@ TEST_F(RunInput, EachBadFieldIsNamed) {
   EXPECT_THAT(wrong(R"("after_seconds":1e300)"), ElementsAre("after_seconds"));
   EXPECT_THAT(wrong(R"("interrupt_before":5)"), ElementsAre("interrupt_before"));
   EXPECT_THAT(wrong(R"("interrupt_after":[null])"), ElementsAre("interrupt_after"));
+  EXPECT_THAT(wrong(R"("interrupt_before":"","interrupt_after":["a",""])"),
+              ElementsAre("interrupt_before", "interrupt_after"));
+  EXPECT_THAT(wrong(R"("on_completion":5,"feedback_keys":"k","checkpoint_during":1)"),
+              ElementsAre("checkpoint_during", "on_completion", "feedback_keys"));
+  EXPECT_THAT(wrong(R"("langsmith_tracer":5)"), ElementsAre("langsmith_tracer"));
+  EXPECT_THAT(wrong(R"("langsmith_tracer":{"project_name":5,"example_id":[]})"),
+              ElementsAre("langsmith_tracer.project_name", "langsmith_tracer.example_id"));
   EXPECT_THAT(wrong(R"("checkpoint":"c1")"), ElementsAre("checkpoint"));
   EXPECT_THAT(wrong(R"("checkpoint":{"checkpoint_id":1})"), ElementsAre("checkpoint.checkpoint_id"));
   EXPECT_THAT(wrong(R"("checkpoint_id":1)"), ElementsAre("checkpoint_id"));
-  EXPECT_THAT(wrong(R"("checkpoint":{"thread_id":"other","checkpoint_id":"c1"})"),
-              ElementsAre("checkpoint.thread_id"));
-  EXPECT_THAT(wrong(R"("config":{"configurable":{"checkpoint_id":1}})"),
-              ElementsAre("config.configurable.checkpoint_id"));
+  EXPECT_THAT(wrong(R"("checkpoint_id":"zz")"), ElementsAre("checkpoint_id"));
+  EXPECT_THAT(wrong(R"("checkpoint":{"thread_id":"other","checkpoint_id":"zz"})"),
+              ElementsAre("checkpoint.checkpoint_id", "checkpoint.thread_id"));
+  for (const auto* id : {"1", R"("zz")"})
+    EXPECT_THAT(wrong(std::string(R"("config":{"configurable":{"checkpoint_id":)") + id + "}}"),
+                ElementsAre("config.configurable.checkpoint_id"));
   EXPECT_THAT(wrong(R"("config":{"callbacks":[],"__pregel_resuming":true,"recursionLimit":5})"),
               ElementsAre("config.callbacks", "config.__pregel_resuming", "config.recursionLimit"));
   EXPECT_THAT(wrong(R"("config":{"tags":"x","max_concurrency":0,"run_name":1,"run_id":"r"})"),
@@ -137,19 +146,22 @@ TEST_F(RunInput, InterruptsAreAllOrNamed) {
 }
 
 TEST_F(RunInput, AForkIsAnAddressOrAnId) {
-  EXPECT_EQ(read_with(R"("checkpoint_id":"c1")").checkpoint, R"({"checkpoint_id":"c1"})");
-  const auto whole = read_with(
-      R"("checkpoint":{"thread_id":"t","checkpoint_id":"c2","checkpoint_ns":"","checkpoint_map":{"":"c2"}},"checkpoint_id":"c1")");
-  EXPECT_EQ(whole.checkpoint, R"({"checkpoint_id":"c2","checkpoint_ns":"","checkpoint_map":{"":"c2"}})");
-  EXPECT_EQ(read_with(R"("config":{"configurable":{"checkpoint_id":"c3","checkpoint_ns":""}})").checkpoint,
-            R"({"checkpoint_id":"c3","checkpoint_ns":""})");
-  EXPECT_EQ(read_with(R"("checkpoint_id":"c1","config":{"configurable":{"checkpoint_id":"c3"}})").checkpoint,
-            R"({"checkpoint_id":"c1"})");
-  EXPECT_EQ(read_with(R"("checkpoint_id":"1F000000-0000-6000-8000-00000000000A")").checkpoint,
+  const std::string one = R"("1f000000-0000-6000-8000-000000000001")";
+  const std::string two = R"("1f000000-0000-6000-8000-000000000002")";
+  const auto fork = [this](const std::string& fields) { return read_with(fields).checkpoint; };
+  EXPECT_EQ(fork(R"("checkpoint_id":)" + one), R"({"checkpoint_id":)" + one + "}");
+  EXPECT_EQ(fork(R"("checkpoint":{"thread_id":"t","checkpoint_id":)" + two +
+                 R"(,"checkpoint_ns":"","checkpoint_map":{"":)" + two + R"(}},"checkpoint_id":)" + one),
+            R"({"checkpoint_id":)" + two + R"(,"checkpoint_ns":"","checkpoint_map":{"":)" + two + "}}");
+  EXPECT_EQ(fork(R"("config":{"configurable":{"checkpoint_id":)" + two + R"(,"checkpoint_ns":""}})"),
+            R"({"checkpoint_id":)" + two + R"(,"checkpoint_ns":""})");
+  EXPECT_EQ(fork(R"("checkpoint_id":)" + one + R"(,"config":{"configurable":{"checkpoint_id":)" + two + "}}"),
+            R"({"checkpoint_id":)" + one + "}");
+  EXPECT_EQ(fork(R"("checkpoint_id":"1F000000-0000-6000-8000-00000000000A")"),
             R"({"checkpoint_id":"1f000000-0000-6000-8000-00000000000a"})");
-  EXPECT_EQ(read_with(R"("checkpoint_id":"")").checkpoint, "null");
-  EXPECT_EQ(read_with(R"("checkpoint":{})").checkpoint, "null");
-  EXPECT_EQ(read_with(R"("checkpoint":{"checkpoint_ns":""})").checkpoint, "null");
+  EXPECT_EQ(fork(R"("checkpoint_id":"")"), "null");
+  EXPECT_EQ(fork(R"("checkpoint":{})"), "null");
+  EXPECT_EQ(fork(R"("checkpoint":{"checkpoint_ns":""})"), "null");
 }
 
 TEST_F(RunInput, ADelayIsInSecondsAndFractions) {

@@ -74,8 +74,9 @@ Answer in_path(app::App& app, net::Request& request) {
   if (!id) co_return fail(id.error());
   Query query(request);
   const bool subgraphs = query.flag("subgraphs", false);
-  if (auto status = query.status(); !status) co_return fail(status.error());
   auto checkpoint = canonical_id(request.param("checkpoint_id"));  // empty: the newest
+  if (!checkpoint.empty() && !is_uuid(checkpoint)) query.wrong("checkpoint_id", "must be a UUID");
+  if (auto status = query.status(); !status) co_return fail(status.error());
   co_return co_await answer_state(app, {{std::move(*id), "", std::move(checkpoint)}, "null", subgraphs});
 }
 
