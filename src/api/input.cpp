@@ -248,11 +248,11 @@ std::vector<std::string> Query::names(std::string_view name,
   return values;
 }
 
-bool Query::flag(std::string_view name, bool otherwise) {
+bool Query::flag(std::string_view name, bool otherwise, std::string_view rule) {
   const auto word = text(name);
   if (word.empty()) return otherwise;
   const auto flag = flag_from(word);
-  if (!flag) wrong(name, "must be true or false");
+  if (!flag) wrong(name, std::string(rule));
   return flag.value_or(otherwise);
 }
 

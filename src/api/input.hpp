@@ -83,7 +83,8 @@ class Query : public Mistakes {
   std::string text(std::string_view name, std::string otherwise = "") const;
   std::vector<std::string> list(std::string_view name) const;
   std::vector<std::string> names(std::string_view name, std::initializer_list<std::string_view> allowed);
-  bool flag(std::string_view name, bool otherwise);
+  // `rule` says what a word that is no flag had to be.
+  bool flag(std::string_view name, bool otherwise, std::string_view rule = "must be true or false");
   std::int64_t integer(std::string_view name, std::int64_t otherwise, std::int64_t least, std::int64_t most);
   std::string choice(std::string_view name, std::string otherwise,
                      std::initializer_list<std::string_view> allowed);

@@ -63,6 +63,12 @@ def test_flags(http: httpx.Client, thread: str, method: str, path: str, name: st
         assert places(http.request(method, path, params={name: word})) == [name]
 
 
+@pytest.mark.parametrize("word", ["maybe", "-1", "1.5"])
+def test_a_drawing_says_which_depths_it_has(http: httpx.Client, word: str) -> None:
+    (error,) = problem(http.get("/assistants/agent/graph", params={"xray": word}), 422)["errors"]
+    assert error == {"place": "xray", "message": "must be true, false or a depth from 0 to 1000"}
+
+
 @pytest.mark.parametrize("word", ["true", "True", "1", "yes", "on", "false", "False", "0", "no", "off", ""])
 def test_flags_as_other_servers_take_them(http: httpx.Client, thread: str, word: str) -> None:
     assert http.get(f"/threads/{thread}/state", params={"subgraphs": word}).status_code == 200

@@ -140,7 +140,7 @@ std::string read_xray(Query& query) {
   if (word.find_first_not_of("0123456789") == std::string::npos) {
     out.integer(query.integer("xray", 0, 0, 1000));
   } else {
-    out.boolean(query.flag("xray", false));
+    out.boolean(query.flag("xray", false, "must be true, false or a depth from 0 to 1000"));
   }
   return out.end_object().take();
 }
