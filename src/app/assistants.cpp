@@ -47,6 +47,18 @@ Error unknown_graph(const Workers& workers, const std::string& graph_id) {
       Errc::not_found, "no graph is named \"" + graph_id + "\"; graphs here: " + workers.graph_names(), {}};
 }
 
+// conflict where the id is that of an assistant which a graph has by itself.
+Status check_deletable(const Workers& workers, const std::string& id) {
+  for (const auto& graph : workers.graphs())
+    if (default_assistant_id(graph.graph_id) == id)
+      return fail(
+          Errc::conflict,
+          "the graph \"" + graph.graph_id +
+              "\" has this assistant by itself, as every graph has exactly one; it can be changed, and "
+              "is deleted only when its graph is no longer served");
+  return {};
+}
+
 }  // namespace
 
 std::string default_assistant_id(std::string_view graph_id) {
@@ -118,7 +130,7 @@ Task<Result<domain::Assistant>> Assistants::get(std::string reference) {
   auto assistant = co_await context_.store.assistant(assistant_id_of(reference));
   if (!assistant) co_return fail(assistant.error());
   if (*assistant) co_return std::move(**assistant);
-  // A graph has an assistant by itself, also where somebody deleted it: its name finds it anew.
+  // A graph has an assistant by itself, also where it was deleted while the graph was away.
   if (!is_uuid(reference) && workers_.graph(reference)) {
     if (auto made = co_await ensure_default(reference, ""); !made) co_return fail(made.error());
     assistant = co_await context_.store.assistant(assistant_id_of(reference));
@@ -175,6 +187,7 @@ Task<Status> Assistants::remove(std::string reference, bool delete_threads) {
   auto assistant = co_await get(reference);
   if (!assistant) co_return fail(assistant.error());
   const std::string id = assistant->id;
+  if (auto may = check_deletable(workers_, id); !may) co_return may;
   store::Commit commit{.at = context_.env.clock.now()};
   append_assistant(commit, *assistant, domain::AssistantDeleted{});
   commit.changes.emplace_back(store::EraseAssistant{id});

@@ -50,7 +50,7 @@ class Assistants {
   Task<Result<domain::Assistant>> get(std::string reference);
   Task<Result<store::Found<domain::Assistant>>> search(store::AssistantFilter filter, store::Page page);
   Task<Result<domain::Assistant>> patch(std::string reference, AssistantPatch patch);
-  // `delete_threads`: also the threads whose metadata names it.
+  // `delete_threads`: also the threads whose metadata names it. conflict: a graph has it by itself.
   Task<Status> remove(std::string reference, bool delete_threads);
   Task<Result<std::vector<store::AssistantVersion>>> versions(std::string reference, std::string metadata,
                                                               store::Page page);

@@ -48,10 +48,24 @@ TEST_F(AssistantsTest, AWorkersGraphHasOne) {
   EXPECT_THAT(missing.error().message, HasSubstr("agent"));
 }
 
-TEST_F(AssistantsTest, AGraphsNameFindsOneAlsoAfterItsDeletion) {
-  ASSERT_TRUE(server_.wait(assistants().remove("agent", false)));
-  EXPECT_EQ(server_.create().graph_id, "agent");
-  EXPECT_EQ(find("agent").content.graph_id, "agent");
+TEST_F(AssistantsTest, TheOneThatAGraphHasByItselfIsNotDeleted) {
+  AssistantPatch patch;
+  patch.graph_id = "planner";
+  server_.get(assistants().patch("agent", patch));
+  const auto refused = server_.wait(assistants().remove("agent", true));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::conflict);
+  EXPECT_THAT(refused.error().message, HasSubstr("\"agent\""));
+  AssistantDraft draft;
+  draft.graph_id = "agent";
+  const auto other = server_.get(assistants().create(draft));
+  EXPECT_TRUE(server_.wait(assistants().remove(other.id, false)));
+  EXPECT_EQ(find("agent").id, default_assistant_id("agent"));
+}
+
+TEST_F(AssistantsTest, AGraphsNameFindsOneThatIsNotThereYet) {
+  ASSERT_TRUE(server_.wait(server_.app().workers.declare_graph("fresh", "")));
+  EXPECT_EQ(find("fresh").content.graph_id, "fresh");
 }
 
 }  // namespace

@@ -134,6 +134,14 @@ def test_deleting_with_threads(client: SyncLangGraphClient, http: httpx.Client) 
         problem(http.post(f"/assistants/{assistant}/versions", json={}), 404)
 
 
+def test_a_graph_keeps_its_own(client: SyncLangGraphClient, http: httpx.Client) -> None:
+    own = client.assistants.get("counter")["assistant_id"]
+    for name in ("counter", own):
+        assert '"counter" has this assistant by itself' in problem(http.delete(f"/assistants/{name}"), 409)["detail"]
+    found = client.assistants.search(metadata={"created_by": "system"}, graph_id="counter")
+    assert [assistant["assistant_id"] for assistant in found] == [own]
+
+
 @pytest.mark.parametrize(
     "body",
     [{}, {"graph_id": 3}, {"graph_id": "agent", "assistant_id": "x"}, {"graph_id": "agent", "if_exists": "maybe", "name": 1}],
