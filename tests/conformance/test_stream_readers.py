@@ -53,6 +53,7 @@ def test_the_head_comes_before_the_first_frame(http: httpx.Client, client: SyncL
     assert reader.headers is not None and reader.headers["content-type"] == "text/event-stream"
     assert (reader.headers["location"], reader.headers["content-location"]) == (path, path.removesuffix("/stream"))
     assert client.runs.get(thread, run)["status"] == "pending" and reader.frames == []
+    problem(http.get(path, headers={"Last-Event-ID": "1"}), 422)
     client.runs.cancel(thread, run, wait=True)
     assert reader.end() == []
 

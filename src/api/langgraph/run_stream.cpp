@@ -32,9 +32,11 @@ Task<void> cancel_for_client(app::App& app, std::string run_id) {
     log::warn("the run {} could not be cancelled for its client: {}", run_id, done.error().message);
 }
 
-// What is left to tell of a run that is over and whose frames are deleted: which it was, and how it
-// failed. The numbers go on behind the reader's last frame.
+// What is left to tell of a run that is over and whose frames are deleted: which it was, and how it failed,
+// as frames 0 and 1. Nobody knows any more which number the error had, so a reader that is further may have
+// had it, and gets nothing a second time.
 Task<std::string> epitaph(app::App& app, StreamOrder order) {
+  if (order.from > 1) co_return "";
   const auto count = co_await app.context.store.frame_count(order.run_id);
   if (!count || *count > 0) co_return "";
   const auto run = co_await app.runs.get(order.run_id);
@@ -53,19 +55,17 @@ Task<void> stream_frames(app::App& app, StreamOrder order, net::Stream& out) {
   auto& timers = app.context.env.timers;
   auto next_beat = timers.now() + heartbeat;
   const auto answering = watch(app, order.run_id, order.cancel_on_disconnect, out);
-  bool failed = false;  // and the reader knows
   while (!out.closed()) {
     const auto page = co_await app.streams.read(order.run_id, order.from, next_beat);
     if (!page) co_return;  // a run that was deleted has no more to say
     if (page->ended) {
-      const auto rest = failed ? std::string() : co_await epitaph(app, order);
+      const auto rest = co_await epitaph(app, order);
       if (!rest.empty()) co_await out.write(rest);
       co_return;
     }
     std::string text;
     for (const auto& frame : page->frames) {
       order.from = frame.number + 1;
-      failed = failed || frame.frame.event == "error";
       if (in_modes(frame.frame.event, order.modes)) text += sse_text(frame);
     }
     while (timers.now() >= next_beat) {
@@ -106,10 +106,11 @@ Task<void> send_result(app::App& app, std::string run_id, bool cancel_on_disconn
 }  // namespace
 
 Task<Status> check_place(app::App& app, const domain::Run& run, std::int64_t from) {
-  if (from == 0 || domain::is_active(run.state)) co_return Status{};
+  if (from == 0) co_return Status{};
   const auto count = co_await app.context.store.frame_count(run.id);
   if (!count) co_return fail(count.error());
-  if (*count > 0 && from > *count) co_return no_frame();
+  const bool deleted = *count == 0 && !domain::is_active(run.state);
+  if (from > *count && !deleted) co_return no_frame();
   co_return Status{};
 }
 

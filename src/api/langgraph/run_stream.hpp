@@ -18,8 +18,8 @@ struct StreamOrder {
   bool cancel_on_disconnect = false;
 };
 
-// invalid_argument when a reader is to begin behind the frames of a run that is over. Where they are deleted
-// any place may be asked for; a run that is active may still reach it.
+// invalid_argument when a reader is to begin behind a frame that the run does not have: a frame is durable
+// before anybody is told its number. Where the frames are deleted any place may be asked for.
 Task<Status> check_place(app::App& app, const domain::Run& run, std::int64_t from);
 
 std::string path_of(const domain::Run& run);

@@ -54,10 +54,12 @@ TEST_F(StreamRoutes, AReaderComesBackBehindItsLastFrame) {
 TEST_F(StreamRoutes, APlaceThatTheRunDoesNotHaveIsNamed) {
   const auto run = start();
   worker_.say(run, 1, values("1"));
-  const auto early = follow(get(path(run, "/stream"), {{"Last-Event-ID", "2"}}));
-  EXPECT_FALSE(early->ended) << "the run may still reach it";
+  const auto early = get(path(run, "/stream"), {{"Last-Event-ID", "2"}});
+  EXPECT_THAT(wrong_fields(early), ::testing::ElementsAre("Last-Event-ID")) << "also while it is in flight";
+  const auto newest = follow(get(path(run, "/stream"), {{"Last-Event-ID", "1"}}));
+  EXPECT_FALSE(newest->ended);
   worker_.complete(run, 2);
-  EXPECT_TRUE(early->ended);
+  EXPECT_TRUE(newest->ended);
   EXPECT_EQ(get(path(run, "/stream"), {{"Last-Event-ID", "2"}}).status, 422);
   const auto end = follow(get(path(run, "/stream"), {{"Last-Event-ID", "1"}}));
   EXPECT_EQ(end->client->text, "");
@@ -89,8 +91,13 @@ TEST_F(StreamRoutes, WhatARunWasIsToldAfterItsFramesAreDeleted) {
   const auto whole = follow(get(path(bad, "/stream")));
   EXPECT_EQ(whole->client->text, metadata(bad) + "id: 1\n" + error);
   EXPECT_TRUE(whole->ended);
-  const auto back = follow(get(path(bad, "/stream"), {{"Last-Event-ID", "41"}}));
-  EXPECT_EQ(back->client->text, "id: 42\n" + error);
+  const auto began = follow(get(path(bad, "/stream"), {{"Last-Event-ID", "0"}}));
+  EXPECT_EQ(began->client->text, "id: 1\n" + error);
+  for (const auto* last : {"1", "2", "41"}) {
+    const auto back = follow(get(path(bad, "/stream"), {{"Last-Event-ID", last}}));
+    EXPECT_EQ(back->client->text, "") << "it may have had the error";
+    EXPECT_TRUE(back->ended);
+  }
 }
 
 TEST_F(StreamRoutes, OnlyTheModesAskedForAreSentUnderTheirNumbers) {
