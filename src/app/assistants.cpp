@@ -42,20 +42,13 @@ AssistantDraft draft_of(std::string graph_id, std::string description, std::stri
   return draft;
 }
 
-Error unknown_graph(const Workers& workers, const std::string& graph_id) {
-  return {
-      Errc::not_found, "no graph is named \"" + graph_id + "\"; graphs here: " + workers.graph_names(), {}};
-}
-
 // conflict where the id is that of an assistant which a graph has by itself.
 Status check_deletable(const Workers& workers, const std::string& id) {
   for (const auto& graph : workers.graphs())
     if (default_assistant_id(graph.graph_id) == id)
-      return fail(
-          Errc::conflict,
-          "the graph \"" + graph.graph_id +
-              "\" has this assistant by itself, as every graph has exactly one; it can be changed, and "
-              "is deleted only when its graph is no longer served");
+      return fail(Errc::conflict, "the graph \"" + graph.graph_id +
+                                      "\" has this assistant by itself, as every graph has exactly one; it "
+                                      "can be changed, and deleted once its graph is gone");
   return {};
 }
 
@@ -106,7 +99,7 @@ Task<Status> Assistants::ensure_default(std::string graph_id, std::string descri
 }
 
 Task<Result<domain::Assistant>> Assistants::create(AssistantDraft draft) {
-  if (!workers_.graph(draft.graph_id)) co_return fail(unknown_graph(workers_, draft.graph_id));
+  if (!workers_.graph(draft.graph_id)) co_return fail(workers_.unknown_graph(draft.graph_id));
   domain::Assistant assistant;
   assistant.id = draft.id.value_or(make_uuid7(context_.env));
   store::Commit commit{.at = context_.env.clock.now()};
@@ -148,7 +141,7 @@ Task<Result<store::Found<domain::Assistant>>> Assistants::search(store::Assistan
 
 Task<Result<domain::Assistant>> Assistants::patch(std::string reference, AssistantPatch patch) {
   if (patch.graph_id && !workers_.graph(*patch.graph_id))
-    co_return fail(unknown_graph(workers_, *patch.graph_id));
+    co_return fail(workers_.unknown_graph(*patch.graph_id));
   co_return co_await change(reference, &patch, 0);
 }
 

@@ -54,11 +54,14 @@ domain::RunCreated created_event(RunOrder order, const domain::Assistant& assist
 }  // namespace
 
 Task<Result<domain::Assistant>> Runs::resolve(std::string reference) {
-  auto assistant = co_await assistants_.get(std::move(reference));
+  auto assistant = co_await assistants_.get(reference);
   if (!assistant) co_return assistant;
   const auto graph = workers_.graph(assistant->content.graph_id);
-  if (graph && !graph->served && graph->error != "null")
-    co_return fail(import_error(graph->graph_id, graph->error));
+  if (!graph)
+    co_return fail(Errc::not_found, "No assistant found for \"" + reference + "\": its graph \"" +
+                                        assistant->content.graph_id +
+                                        "\" is no longer here. Graphs here: " + workers_.graph_names() + ".");
+  if (!graph->served && graph->error != "null") co_return fail(import_error(graph->graph_id, graph->error));
   co_return assistant;
 }
 

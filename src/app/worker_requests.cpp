@@ -34,7 +34,7 @@ Task<Result<std::shared_ptr<WorkerSession>>> Workers::find(std::string graph_id,
     }
     if (best) co_return best;
     if (error != "null") co_return fail(import_error(graph_id, error));
-    if (!known_.contains(graph_id)) co_return fail(Errc::not_found, "no graph is named \"" + graph_id + "\"");
+    if (!graph(graph_id)) co_return fail(unknown_graph(graph_id));
     if (!co_await changed_.wait_until(deadline))
       co_return fail(Errc::unavailable, "no worker serves the graph \"" + graph_id +
                                             "\"; start one with: duragraph worker DIR --server URL");
@@ -82,21 +82,36 @@ void Workers::fail_requests(const std::string& session, const std::string& reaso
   }
 }
 
+bool Workers::exists(const store::GraphRow& row) const {
+  if (!row.declared || !named_ || named_->contains(row.graph_id)) return true;
+  return std::ranges::any_of(sessions_, [&row](const auto& entry) {
+    return !entry.second->draining && entry.second->graph(row.graph_id) != nullptr;
+  });
+}
+
 std::vector<Workers::KnownGraph> Workers::graphs() const {
   std::vector<KnownGraph> out;
-  for (const auto& [id, row] : known_) out.push_back(*graph(id));
+  for (const auto& [id, row] : known_)
+    if (auto known = graph(id)) out.push_back(std::move(*known));
   return out;
 }
 
 std::string Workers::graph_names() const {
   std::string names;
-  for (const auto& [id, row] : known_) names += (names.empty() ? "" : ", ") + id;
+  for (const auto& [id, row] : known_)
+    if (exists(row)) names += (names.empty() ? "" : ", ") + id;
   return names.empty() ? "none" : names;
+}
+
+Error Workers::unknown_graph(std::string_view graph_id) const {
+  return {Errc::not_found,
+          "no graph is named \"" + std::string(graph_id) + "\"; graphs here: " + graph_names(),
+          {}};
 }
 
 std::optional<Workers::KnownGraph> Workers::graph(std::string_view graph_id) const {
   const auto row = known_.find(graph_id);
-  if (row == known_.end()) return std::nullopt;
+  if (row == known_.end() || !exists(row->second)) return std::nullopt;
   KnownGraph out{row->second.graph_id, row->second.description, "null", false};
   for (const auto& [id, session] : sessions_) {
     const auto* registered = session->graph(graph_id);
@@ -111,11 +126,17 @@ std::optional<Workers::KnownGraph> Workers::graph(std::string_view graph_id) con
   return out;
 }
 
+void Workers::name_graphs(std::set<std::string, std::less<>> graph_ids) {
+  named_ = std::move(graph_ids);
+  changed_.notify_all();  // who waits for a worker of one that is gone is told so
+}
+
 Task<Status> Workers::declare_graph(std::string graph_id, std::string description) {
   auto& known = known_[graph_id];
-  if (known.graph_id == graph_id && known.description == description) co_return Status{};
+  if (known.declared && known.description == description) co_return Status{};
   known.graph_id = graph_id;
   known.description = std::move(description);
+  known.declared = true;
   known.updated_at = context_.env.clock.now();
   store::Commit commit;
   commit.changes.emplace_back(store::PutGraph{known});

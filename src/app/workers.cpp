@@ -119,7 +119,7 @@ Task<Status> Workers::remember(const WorkerSession& session, bool graphs_changed
     auto& known = known_[graph.graph_id];
     const bool same = known.graph_id == graph.graph_id && known.error == graph.error;
     if (!graphs_changed || same) continue;
-    known = {graph.graph_id, graph.description, graph.error, context_.env.clock.now()};
+    known = {graph.graph_id, graph.description, graph.error, context_.env.clock.now(), known.declared};
     commit.changes.emplace_back(store::PutGraph{known});
   }
   graphs.end_array();

@@ -100,8 +100,9 @@ class Workers {
   Task<Result<std::shared_ptr<WorkerSession>>> find(std::string graph_id, SteadyTime deadline);
   void replied(std::int64_t id, Result<std::string> result);
 
-  // Every graph that is known: of langgraph.json and of registrations, with its last import error
-  // when nobody serves it.
+  // Every graph that exists, with its last import error when nobody serves it: those that langgraph.json
+  // names now, and those that workers brought, also while these are away. One that langgraph.json named once
+  // and names no more exists only as long as a worker serves it: nobody else is to come.
   struct KnownGraph {
     std::string graph_id;
     std::string description;
@@ -112,7 +113,12 @@ class Workers {
   std::optional<KnownGraph> graph(std::string_view graph_id) const;
   // Their names for a message: "agent, planner", or "none".
   std::string graph_names() const;
+  // langgraph.json names these graphs and no other. Until this is said, it names every one that it ever did.
+  void name_graphs(std::set<std::string, std::less<>> graph_ids);
+  // One of them is known from now on.
   Task<Status> declare_graph(std::string graph_id, std::string description);
+  // not_found: the graph does not exist; the message lists those that do.
+  Error unknown_graph(std::string_view graph_id) const;
 
  private:
   struct PendingRequest {
@@ -125,13 +131,15 @@ class Workers {
   Task<Status> remember(const WorkerSession& session, bool graphs_changed);
   void fail_requests(const std::string& session, const std::string& reason);
   std::optional<std::string> expired(const WorkerSession& session) const;
+  bool exists(const store::GraphRow& row) const;
 
   Context& context_;
   GraphsSeen graphs_seen_;
   std::map<std::string, std::shared_ptr<WorkerSession>, std::less<>> sessions_;
-  std::map<std::string, store::GraphRow, std::less<>> known_;
-  std::map<std::string, std::string, std::less<>> ended_;  // session -> reason, to be taken away
-  std::set<std::string, std::less<>> again_;               // of those: once more, whatever is under way
+  std::map<std::string, store::GraphRow, std::less<>> known_;  // also those that exist no more
+  std::optional<std::set<std::string, std::less<>>> named_;    // by langgraph.json now
+  std::map<std::string, std::string, std::less<>> ended_;      // session -> reason, to be taken away
+  std::set<std::string, std::less<>> again_;                   // of those: once more, whatever is under way
   std::map<std::int64_t, PendingRequest> requests_;
   std::int64_t last_request_ = 0;
   Signal changed_;  // somebody connected, or something ended

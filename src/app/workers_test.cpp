@@ -147,6 +147,43 @@ TEST_F(WorkersTest, GraphsAreKnownWithAndWithoutTheirWorkers) {
   EXPECT_EQ(workers().graph_names(), "agent, planner, third");
 }
 
+TEST_F(WorkersTest, AGraphThatIsNamedNoMoreExistsAsLongAsAWorkerServesIt) {
+  TestWorker(server_, {.graphs = {{"third", "", "null"}}}).die();
+  TestWorker worker(server_, {.graphs = {{"planner", "", "null"}}});
+  workers().name_graphs({"agent"});
+  EXPECT_EQ(workers().graph_names(), "agent, planner, third");
+  auto order = TestServer::order();
+  order.assistant = "planner";
+  const auto run = server_.create(order);
+  EXPECT_EQ(worker.leased().id, run.id);
+  workers().set_slots(worker.session(), 4, true);
+  EXPECT_EQ(workers().graph_names(), "agent, third") << "no new runs come to who drains";
+  EXPECT_EQ(workers().graphs().size(), 2U);
+  const auto refused = server_.wait(server_.app().runs.create(order));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Errc::not_found);
+  EXPECT_THAT(refused.error().message, HasSubstr("Graphs here: agent, third."));
+  workers().name_graphs({"agent", "planner"});
+  EXPECT_EQ(server_.create(order).graph_id, "planner");
+  worker.die();
+
+  server_.kill();
+  server_.start();
+  workers().name_graphs({"agent"});
+  EXPECT_EQ(workers().graph_names(), "agent, third");
+  EXPECT_TRUE(server_.wait(server_.app().assistants.remove("planner", false)));
+}
+
+TEST_F(WorkersTest, WhoeverWaitsForAGraphIsToldThatItIsGone) {
+  ask("planner");
+  EXPECT_FALSE(answer_);
+  workers().name_graphs({"agent"});
+  server_.settle();
+  ASSERT_TRUE(answer_);
+  EXPECT_EQ(answer_->error().code, Errc::not_found);
+  EXPECT_THAT(answer_->error().message, HasSubstr("graphs here: agent"));
+}
+
 TEST_F(WorkersTest, OneGoodWorkerHidesABrokenOne) {
   TestWorker broken(server_, {.graphs = {{"agent", "", R"({"error":"E","message":"m"})"}}});
   EXPECT_EQ(workers().graph("agent")->error, R"({"error":"E","message":"m"})");

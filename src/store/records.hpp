@@ -156,6 +156,7 @@ struct GraphRow {
   std::string description;
   std::string error = "null";  // JSON of the import error of the newest registration, or null
   WallTime updated_at{};
+  bool declared = false;  // the project's langgraph.json names it, or did once
 };
 
 struct ThreadRow {

@@ -321,6 +321,14 @@ def test_a_reload_configures_graphs_that_are_new_or_changed(project: Project) ->
     assert assistant("three_nodes")["version"] == 2
     until(lambda: run(server, "late", {"steps": []}).get("steps") == ["a", "b", "c"], lambda: server.output)
 
+    # One that is named no more is gone as soon as the last worker that has it drains.
+    del config["graphs"]["late"]
+    (project.path / "langgraph.json").write_text(json.dumps(config))
+    until(lambda: "late" not in server.api.http.get("/assistants/nobody").json()["detail"], lambda: server.output)
+    refused = server.api.http.post("/runs", json={"assistant_id": "late"})
+    assert refused.status_code == 404, refused.text
+    assert 'its graph "late" is no longer here' in refused.json()["detail"] and "three_nodes" in refused.text
+
 
 def test_a_python_without_langgraph_is_told_once_what_mends_it(project: Project) -> None:
     """The worker is tried again and again without a word, and serves as soon as the Python has what it needs."""

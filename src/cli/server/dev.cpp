@@ -2,6 +2,7 @@
 #include <fmt/ranges.h>
 
 #include <cstdio>
+#include <set>
 
 #include "base/log.hpp"
 #include "base/system_world.hpp"
@@ -82,6 +83,9 @@ Task<void> declare_graph(app::App& app, ProjectGraph graph, Declaring& declaring
 
 // All at once, so that the commits of many graphs share their flushes: clients wait for this.
 Task<void> declare_graphs(app::App& app, const Project& project) {
+  std::set<std::string, std::less<>> names;
+  for (const auto& graph : project.graphs) names.insert(graph.id);
+  app.workers.name_graphs(std::move(names));
   Declaring declaring{project.graphs.size(), Signal(app.context.env.timers)};
   for (const auto& graph : project.graphs)
     spawn(app.context.env.timers.executor(), "declare graph", declare_graph(app, graph, declaring));

@@ -70,7 +70,8 @@ TEST_P(StoreContract, ThreadsAreSearched) {
 TEST_P(StoreContract, SessionsAndGraphsAreReplaced) {
   const auto now = env_.clock.now();
   apply(PutSession{{"s1", "hash", R"({"name":"w"})", "r1", 4, true, R"(["g"])", now}},
-        PutGraph{{"g", "first", "null", now}}, PutGraph{{"g", "second", R"({"e":1})", now}});
+        PutGraph{{"g", "first", "null", now}}, PutGraph{{"g", "second", R"({"e":1})", now, true}},
+        PutGraph{{"h", "", "null", now}});
   const auto sessions = get(store().sessions());
   ASSERT_EQ(sessions.size(), 1U);
   EXPECT_EQ(sessions[0].slots, 4);
@@ -78,9 +79,11 @@ TEST_P(StoreContract, SessionsAndGraphsAreReplaced) {
   EXPECT_EQ(sessions[0].graphs, R"(["g"])");
   EXPECT_EQ(sessions[0].connected_at, now);
   const auto graphs = get(store().graphs());
-  ASSERT_EQ(graphs.size(), 1U);
+  ASSERT_EQ(graphs.size(), 2U);
   EXPECT_EQ(graphs[0].description, "second");
   EXPECT_EQ(graphs[0].error, R"({"e":1})");
+  EXPECT_TRUE(graphs[0].declared);
+  EXPECT_FALSE(graphs[1].declared);
   apply(EraseSession{"s1"});
   EXPECT_TRUE(get(store().sessions()).empty());
 }

@@ -16,7 +16,8 @@ constexpr std::string_view upsert_session =
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
 constexpr std::string_view delete_session = "DELETE FROM sessions WHERE id = ?";
 constexpr std::string_view upsert_graph =
-    "INSERT OR REPLACE INTO graphs (graph_id, description, error, updated_at) VALUES (?, ?, ?, ?)";
+    "INSERT OR REPLACE INTO graphs (graph_id, description, error, updated_at, declared) VALUES (?, ?, ?, ?, "
+    "?)";
 
 }  // namespace
 
@@ -41,7 +42,7 @@ void apply(WriteContext& context, const EraseSession& change) {
 
 void apply(WriteContext& context, const PutGraph& change) {
   const auto& g = change.graph;
-  execute(context.db, upsert_graph, g.graph_id, g.description, g.error, g.updated_at);
+  execute(context.db, upsert_graph, g.graph_id, g.description, g.error, g.updated_at, g.declared);
 }
 
 }  // namespace dg::store::sqlite

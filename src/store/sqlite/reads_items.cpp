@@ -28,7 +28,7 @@ constexpr std::string_view select_sessions =
     "SELECT id, secret_hash, worker, revision, slots, supervised, graphs, connected_at FROM sessions "
     "ORDER BY connected_at, id";
 constexpr std::string_view select_graphs =
-    "SELECT graph_id, description, error, updated_at FROM graphs ORDER BY graph_id";
+    "SELECT graph_id, description, error, updated_at, declared FROM graphs ORDER BY graph_id";
 const std::string select_leases = fmt::format("SELECT {} FROM leases ORDER BY owner", lease_columns);
 const std::string select_lease = fmt::format("SELECT {} FROM leases WHERE owner = ?", lease_columns);
 
@@ -117,6 +117,7 @@ std::vector<GraphRow> read_graphs(Database& db) {
     graph.description = query.text();
     graph.error = query.text();
     graph.updated_at = query.time();
+    graph.declared = query.flag();
   }
   return out;
 }
