@@ -185,7 +185,7 @@ Task<Status> Assistants::remove(std::string reference, bool delete_threads) {
   append_assistant(commit, *assistant, domain::AssistantDeleted{});
   commit.changes.emplace_back(store::EraseAssistant{id});
   if (delete_threads) {
-    store::ThreadFilter filter;
+    store::ThreadFilter filter{.temporary = true};
     filter.metadata = json::Writer().begin_object().key("assistant_id").string(id).end_object().take();
     auto threads = co_await context_.store.threads(std::move(filter), {100000, 0});
     if (!threads) co_return fail(threads.error());

@@ -65,8 +65,9 @@ TEST_F(AuditTest, DamageOfReadTablesIsNamed) {
   expect_found(
       "UPDATE runs SET state = 'failed', attempt = 4 WHERE id = '" + done_.id + "'",
       "row-differs run=" + done_.id + ": runs: state is failed, must be completed; attempt is 4, must be 1");
-  expect_found("UPDATE threads SET status = 'idle' WHERE id = '" + failed_.thread_id + "'",
-               "row-differs thread=" + failed_.thread_id + ": threads: status is idle, must be error");
+  expect_found("UPDATE threads SET status = 'idle', temporary = 0 WHERE id = '" + failed_.thread_id + "'",
+               "row-differs thread=" + failed_.thread_id +
+                   ": threads: status is idle, must be error; temporary is 0, must be 1");
   expect_found("UPDATE assistants SET description = 'd' WHERE id = '" + assistant_ + "'",
                "row-differs assistant=" + assistant_ + ": assistants: description is d, must be nothing");
   expect_found("DELETE FROM assistant_versions WHERE assistant_id = '" + assistant_ + "' AND number = 2",

@@ -35,7 +35,9 @@ class AuditTest : public ::testing::Test {
     worker_.say(done_, 2, values("1"));
     worker_.say(done_, 3, frames_of({{"values", "2"}, {"values", "3"}}));
     worker_.complete(done_, 4);
-    failed_ = server_.create(server_.make_thread());
+    auto stateless = TestServer::order();
+    stateless.request.temporary = true;
+    failed_ = server_.create(std::move(stateless));
     worker_.complete(failed_, 1, Outcome::error);
     auto asking = server_.create(server_.make_thread());
     worker_.say(asking, 1, checkpoint("c1", "{}", R"([{"id":"t"}])", R"(["n"])"));

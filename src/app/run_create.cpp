@@ -27,7 +27,6 @@ std::string metadata_frame(const std::string& run_id, std::int64_t attempt) {
 // The thread's row as it is to be after the run was created on it.
 void bind_thread(store::Commit& commit, domain::Thread& thread, const domain::Assistant& assistant,
                  bool is_new) {
-  if (is_new) append_thread(commit, thread, domain::ThreadCreated{});
   const json::View metadata(thread.metadata);
   const bool bound = metadata["graph_id"].string() == assistant.content.graph_id &&
                      metadata["assistant_id"].string() == assistant.id &&
@@ -201,6 +200,8 @@ Task<Result<Runs::Creation>> Runs::prepare(RunOrder order, domain::Assistant ass
   creation.commit.conditions.emplace_back(store::ThreadUnchanged{*order.thread_id, found->head.turn});
   domain::Thread thread = found->thread.value_or(domain::Thread{});
   thread.id = *order.thread_id;
+  if (!found->thread)
+    append_thread(creation.commit, thread, domain::ThreadCreated{.temporary = order.request.temporary});
   bind_thread(creation.commit, thread, assistant, !found->thread);
 
   const bool active =

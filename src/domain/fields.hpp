@@ -27,6 +27,12 @@ class Fields {
     if (!value) note(name);
     return value.value_or(0);
   }
+  // A flag that is written only where it is true.
+  bool flag_if_there(std::string_view name) {
+    const auto value = in_[name];
+    if (!value.is_null() && !value.boolean()) note(name);
+    return value.boolean().value_or(false);
+  }
   WallTime time(std::string_view name) { return from_micros(number(name)); }
   // The text of an object.
   std::string object(std::string_view name) {

@@ -21,6 +21,7 @@ struct Evolve {
 
   void operator()(const ThreadCreated& e) const {
     thread.metadata = e.metadata;
+    thread.temporary = e.temporary;
     thread.created_at = at;
   }
   void operator()(const ThreadPatched& e) const { merge(e.metadata); }
@@ -53,7 +54,10 @@ struct Evolve {
 struct Payload {
   Writer& out;
 
-  void operator()(const ThreadCreated& e) const { out.key("metadata").raw(e.metadata); }
+  void operator()(const ThreadCreated& e) const {
+    out.key("metadata").raw(e.metadata);
+    if (e.temporary) out.key("temporary").boolean(true);
+  }
   void operator()(const ThreadPatched& e) const { out.key("metadata").raw(e.metadata); }
   void operator()(const ThreadBound& e) const {
     out.key("graph_id")
@@ -106,7 +110,7 @@ namespace {
 
 std::optional<ThreadEvent> read_event(std::string_view type, Fields& in) {
   // A braced initialiser reads its members from left to right.
-  if (type == "ThreadCreated") return ThreadCreated{in.object("metadata")};
+  if (type == "ThreadCreated") return ThreadCreated{in.object("metadata"), in.flag_if_there("temporary")};
   if (type == "ThreadPatched") return ThreadPatched{in.object("metadata")};
   if (type == "ThreadBound")
     return ThreadBound{in.text("graph_id"), in.text("assistant_id"), in.object("config")};

@@ -22,10 +22,12 @@ struct Thread {
   WallTime created_at{};
   WallTime updated_at{};
   std::int64_t version = 0;
+  bool temporary = false;  // made by a run that had none, and deleted some time after it
 };
 
 struct ThreadCreated {
   std::string metadata = "{}";
+  bool temporary = false;
 };
 struct ThreadPatched {
   std::string metadata = "{}";  // merged member by member

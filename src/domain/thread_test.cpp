@@ -10,8 +10,8 @@ namespace dg::domain {
 namespace {
 
 auto fields_of(const ThreadCreated& e) {
-  const auto& [metadata] = e;
-  return std::tuple(metadata);
+  const auto& [metadata, temporary] = e;
+  return std::tuple(metadata, temporary);
 }
 auto fields_of(const ThreadPatched& e) {
   const auto& [metadata] = e;
@@ -50,6 +50,8 @@ Thread created() {
 
 TEST(ThreadCodec, EveryEventComesBack) {
   expect_round_trip("ThreadCreated", ThreadCreated{R"({"a":[1.10]})"});
+  expect_round_trip("ThreadCreated", ThreadCreated{"{}", true});
+  EXPECT_FALSE(thread_event_from("ThreadCreated", R"({"metadata":{},"temporary":1})"));
   expect_round_trip("ThreadPatched", ThreadPatched{R"({"a":null})"});
   expect_round_trip("ThreadBound", ThreadBound{"g", "a", R"({"tags":["x"]})"});
   expect_round_trip("ThreadStateUpdated", ThreadStateUpdated{"c1", "child:1"});

@@ -34,6 +34,7 @@ struct ThreadFilter {
   std::string metadata = "{}";
   std::string values = "{}";  // contained in the newest checkpoint's values
   std::optional<domain::ThreadStatus> status{};
+  bool temporary = false;  // also temporary ones; those with a paused run are there in any case
   std::string sort_by = "updated_at";
   bool descending = true;
 };

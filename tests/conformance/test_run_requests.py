@@ -208,6 +208,23 @@ def test_stateless_runs_may_be_kept(client: SyncLangGraphClient, http: httpx.Cli
     assert http.post("/runs", json=body | {"on_completion": "delete"}).json()["kwargs"]["temporary"] is True
 
 
+def test_threads_that_are_not_kept_are_not_listed(client: SyncLangGraphClient, http: httpx.Client) -> None:
+    """Nobody made them; one that is paused is listed, as somebody has to answer."""
+
+    def listed(graph: str, **body: Any) -> bool:
+        run = http.post("/runs", json={"assistant_id": graph, "input": {"steps": []}, **body}).json()
+        client.runs.join(run["thread_id"], run["run_id"])
+        assert client.threads.get(run["thread_id"])["thread_id"] == run["thread_id"]
+        wanted = {"ids": [run["thread_id"]], "metadata": {"graph_id": graph}}
+        found, count = (http.post(f"/threads/{what}", json=wanted).json() for what in ("search", "count"))
+        assert len(found) == count
+        return bool(found)
+
+    assert not listed("three_nodes")
+    assert listed("three_nodes", on_completion="keep")
+    assert listed("three_nodes", interrupt_before=["b"])
+
+
 def test_batches_are_whole_or_not_at_all(client: SyncLangGraphClient, http: httpx.Client) -> None:
     mark = uuid.uuid4().hex
     good = {"assistant_id": "three_nodes", "input": STEPS, "metadata": {"mark": mark}}

@@ -15,9 +15,9 @@ constexpr std::string_view assistant_columns[] = {"project",       "graph_id",  
                                                   "newest_number", "created_at", "updated_at"};
 constexpr std::string_view version_columns[] = {"graph_id", "name",     "description", "config",
                                                 "context",  "metadata", "created_at"};
-constexpr std::string_view thread_columns[] = {"project",    "metadata",   "config",
-                                               "status",     "error",      "error_message",
-                                               "created_at", "updated_at", "state_updated_at"};
+constexpr std::string_view thread_columns[] = {
+    "project",       "metadata",   "config",     "status",           "error",
+    "error_message", "created_at", "updated_at", "state_updated_at", "temporary"};
 constexpr std::string_view run_columns[] = {
     "project",    "thread_id",  "assistant_id", "graph_id",       "state", "request",
     "metadata",   "created_at", "updated_at",   "not_before",     "epoch", "attempt",
@@ -79,7 +79,8 @@ ReadRow thread_row(const ThreadFacts& facts) {
   return {t.id,
           0,
           {project(), t.metadata, t.config, text(to_string(facts.status)), error_of(facts.error),
-           message_of(facts.error), time(t.created_at), time(t.updated_at), time(facts.state_updated_at)}};
+           message_of(facts.error), time(t.created_at), time(t.updated_at), time(facts.state_updated_at),
+           number(t.temporary)}};
 }
 
 ReadRow run_row(const domain::Run& r, bool has_frames) {

@@ -67,6 +67,31 @@ TEST_P(StoreContract, ThreadsAreSearched) {
   EXPECT_EQ(ids({.ids = {two, new_id()}}), (Ids{"1", two}));
 }
 
+TEST_P(StoreContract, TemporaryThreadsAreListedWhereTheyAreAskedForOrHaveAPausedRun) {
+  const auto kept = add_thread();
+  domain::Thread thread{.id = new_id(), .metadata = R"({"m":1})", .temporary = true};
+  apply(PutThread{thread});
+  const auto total = [&](ThreadFilter filter) {
+    return get(store().threads(std::move(filter), {1, 0})).total;
+  };
+  EXPECT_EQ(total({}), 1);
+  EXPECT_EQ(total({.ids = {thread.id}}), 0);
+  EXPECT_EQ(total({.metadata = R"({"m":1})"}), 0);
+  EXPECT_EQ(total({.ids = {thread.id}, .temporary = true}), 1);
+  EXPECT_EQ(total({.metadata = R"({"m":1})", .temporary = true}), 1);
+  EXPECT_TRUE(get(store().thread(thread.id)).value().thread.temporary);
+  EXPECT_FALSE(get(store().thread(kept)).value().thread.temporary);
+  auto paused = make_checkpoint(thread.id, "1");
+  paused.projection = R"({"values":{},"next":["node"],"tasks":[]})";
+  auto run = add_run(thread.id);
+  run.state = domain::RunState::requires_action;
+  apply(PutCheckpoint{paused}, PutRun{run});
+  EXPECT_EQ(total({}), 2);
+  run.state = domain::RunState::cancelled;
+  apply(PutRun{run});
+  EXPECT_EQ(total({}), 1);
+}
+
 TEST_P(StoreContract, SessionsAndGraphsAreReplaced) {
   const auto now = env_.clock.now();
   apply(PutSession{{"s1", "hash", R"({"name":"w"})", "r1", 4, true, R"(["g"])", now}},

@@ -22,8 +22,8 @@ constexpr std::string_view delete_assistant_versions =
     "DELETE FROM assistant_versions WHERE assistant_id = ?";
 
 constexpr std::string_view upsert_thread =
-    "INSERT INTO threads (id, metadata, config, created_at, updated_at, state_updated_at) "
-    "VALUES (?1, ?2, ?3, ?4, ?5, ?4) "
+    "INSERT INTO threads (id, metadata, config, created_at, updated_at, state_updated_at, temporary) "
+    "VALUES (?1, ?2, ?3, ?4, ?5, ?4, ?6) "
     "ON CONFLICT DO UPDATE SET metadata = excluded.metadata, config = excluded.config, "
     "updated_at = max(updated_at, excluded.updated_at)";
 // ?1 thread, ?2 now, ?3 whether it changed, ?4 whether a root checkpoint was written
@@ -77,7 +77,7 @@ void apply(WriteContext& context, const EraseAssistant& change) {
 
 void apply(WriteContext& context, const PutThread& change) {
   const auto& t = change.thread;
-  execute(context.db, upsert_thread, t.id, t.metadata, t.config, t.created_at, t.updated_at);
+  execute(context.db, upsert_thread, t.id, t.metadata, t.config, t.created_at, t.updated_at, t.temporary);
   context.refresh(t.id);
 }
 

@@ -11,11 +11,16 @@ namespace {
 
 constexpr std::string_view select_one =
     "SELECT id, metadata, config, status, error, error_message, created_at, updated_at, state_updated_at, "
+    "temporary, "
     "coalesce((SELECT version FROM heads WHERE aggregate_id = threads.id AND type = 'thread'), 0) "
     "FROM threads WHERE id = ?";
+// The states in the EXISTS are those of an index.
 constexpr std::string_view matching =
     "FROM threads WHERE (?1 = '' OR status = ?1) "
-    "AND (?2 = '[]' OR id IN (SELECT value FROM json_each(?2)))";
+    "AND (?2 = '[]' OR id IN (SELECT value FROM json_each(?2))) "
+    "AND (?3 OR temporary = 0 OR EXISTS (SELECT 1 FROM runs WHERE thread_id = threads.id AND state IN "
+    "('queued', "
+    "'in_progress', 'requires_action') AND state = 'requires_action'))";
 constexpr std::string_view select_turn = "SELECT turn FROM heads WHERE aggregate_id = ? AND type = 'thread'";
 const std::string select_lease = fmt::format("SELECT {} FROM leases WHERE thread_id = ?", lease_columns);
 
@@ -48,10 +53,13 @@ struct Matches {
 Matches page_in_sql(Database& db, const ThreadFilter& filter, const std::string& status,
                     const std::string& ids, Page page) {
   Matches out;
-  if (Query query(db, fmt::format("SELECT count(*) {}", matching), status, ids); query.next())
+  if (Query query(db, fmt::format("SELECT count(*) {}", matching), status, ids, filter.temporary);
+      query.next())
     out.total = query.integer();
-  const auto sql = fmt::format("SELECT id {} {} LIMIT ?3 OFFSET ?4", matching, order_by(filter));
-  for (Query query(db, sql, status, ids, std::max<std::int64_t>(page.limit, 0), page.offset); query.next();)
+  const auto sql = fmt::format("SELECT id {} {} LIMIT ?4 OFFSET ?5", matching, order_by(filter));
+  for (Query query(db, sql, status, ids, filter.temporary, std::max<std::int64_t>(page.limit, 0),
+                   page.offset);
+       query.next();)
     out.ids.push_back(query.text());
   return out;
 }
@@ -61,7 +69,7 @@ Matches page_by_scan(Database& db, const ThreadFilter& filter, const std::string
   Matches out;
   const bool any_values = is_empty(filter.values);
   const auto sql = fmt::format("SELECT id, metadata {} {}", matching, order_by(filter));
-  for (Query query(db, sql, status, ids); query.next();) {
+  for (Query query(db, sql, status, ids, filter.temporary); query.next();) {
     auto id = query.text();
     if (!json::contains(json::View(query.view()), json::View(filter.metadata))) continue;
     if (!any_values && !values_match(db, id, filter.values)) continue;
@@ -91,6 +99,7 @@ std::optional<ThreadRow> read_row(Database& db, const std::string& id) {
   row.thread.created_at = query.time();
   row.thread.updated_at = query.time();
   row.state_updated_at = query.time();
+  row.thread.temporary = query.flag();
   row.thread.version = query.integer();
   return row;
 }

@@ -93,12 +93,23 @@ std::optional<ThreadRow> read_thread(const Tables& tables, const std::string& id
   return row;
 }
 
+namespace {
+
+bool has_paused_run(const Tables& tables, const std::string& thread_id) {
+  return std::ranges::any_of(read_open_runs(tables, thread_id), [](const domain::Run& run) {
+    return run.state == domain::RunState::requires_action;
+  });
+}
+
+}  // namespace
+
 Found<ThreadRow> read_threads(const Tables& tables, const ThreadFilter& filter, Page page) {
   std::vector<ThreadRow> rows;
   for (const auto& [id, thread] : tables.threads()) {
     if (!filter.ids.empty() && std::ranges::find(filter.ids, id) == filter.ids.end()) continue;
     auto row = read_thread(tables, id);
     if (!row || (filter.status && row->status != *filter.status)) continue;
+    if (row->thread.temporary && !filter.temporary && !has_paused_run(tables, id)) continue;
     if (!json_contains(row->thread.metadata, filter.metadata)) continue;
     if (filter.values != "{}" && (!row->head || !json::contains(json::View(row->head->projection)["values"],
                                                                 json::View(filter.values))))
