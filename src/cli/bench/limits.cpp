@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "base/json.hpp"
 #include "net/server.hpp"
 
@@ -15,14 +18,17 @@ Task<net::Response> json_response(const std::string& body) {
   co_return response;
 }
 
-}  // namespace
+double seconds_of(const Bench& bench) {
+  return std::chrono::duration<double>(bench.duration).count();
+}
 
-Task<Result<BareGraph>> measure_bare_graph(Bench& bench) {
+// Runs bare.py with those arguments and gives the JSON that it prints.
+Task<Result<std::string>> run_bare(Bench& bench, std::vector<std::string> arguments) {
   const ScratchFolder scratch("bench");
   if (auto written = write_files(bench_files(), scratch.path()); !written) co_return fail(written.error());
-  const auto seconds = std::chrono::duration<double>(bench.duration).count();
   ChildOptions options;
-  options.command = {bench.python.string(), "bare.py", fmt::format("{}", seconds)};
+  options.command = {bench.python.string(), "bare.py"};
+  std::ranges::move(arguments, std::back_inserter(options.command));
   options.directory = scratch.path().string();
   options.environment = environment_of(bench.python);
   auto child = Child::start(bench.loop.io, options);
@@ -32,8 +38,25 @@ Task<Result<BareGraph>> measure_bare_graph(Bench& bench) {
       *child, [&last](const std::string& line) { last = line; }, [](const std::string&) {});
   if (end.code != 0 || end.signal != 0 || !json::validate(last, json::worker_rules))
     co_return fail(Errc::unavailable, "the bare graph cannot be run: " + last);
-  const json::View found(last);
-  co_return BareGraph{found["p50_ms"].number().value_or(0), found["runs_per_s"].number().value_or(0)};
+  co_return last;
+}
+
+}  // namespace
+
+Task<Result<BareGraph>> measure_bare_graph(Bench& bench) {
+  const auto told = co_await run_bare(bench, {"runs", fmt::format("{}", seconds_of(bench))});
+  if (!told) co_return fail(told.error());
+  const json::View found(*told);
+  co_return BareGraph{found["p50_ms"].number().value_or(0), found["per_s"].number().value_or(0)};
+}
+
+Task<Result<BareTokens>> measure_bare_tokens(Bench& bench, int streams, int tokens_per_second) {
+  const auto told = co_await run_bare(bench, {"tokens", fmt::format("{}", seconds_of(bench)),
+                                              std::to_string(streams), std::to_string(tokens_per_second)});
+  if (!told) co_return fail(told.error());
+  const json::View found(*told);
+  co_return BareTokens{found["p50_ms"].number().value_or(0), found["p99_ms"].number().value_or(0),
+                       found["per_s"].number().value_or(0)};
 }
 
 struct MemoryServer::Parts {

@@ -16,6 +16,14 @@ struct BareGraph {
 };
 Task<Result<BareGraph>> measure_bare_graph(Bench& bench);
 
+// As many streams of tokens at once in one Python process, read where they are made.
+struct BareTokens {
+  double p50_ms = 0;  // how late they are
+  double p99_ms = 0;
+  double per_second = 0;
+};
+Task<Result<BareTokens>> measure_bare_tokens(Bench& bench, int streams, int tokens_per_second);
+
 // Rows per second and runs per second when the rows that a server wrote for its runs, taken from
 // its `database`, are written to another one of the same schema, those of 32 runs in each commit. The
 // server must have ended.

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "base/json.hpp"
+#include "cli/bench/limits.hpp"
 #include "cli/bench/workloads.hpp"
 #include "cli/client/sse.hpp"
 
@@ -85,6 +86,11 @@ Task<Result<std::vector<Row>>> bench_tokens(Bench& bench) {
     Row row{fmt::format("tokens, {} streams", streams), streams, std::move(reading.late)};
     const auto grown = static_cast<double>((*target)->bytes_on_disk() - before);
     row.figures = {{"bytes on disk per token", grown / static_cast<double>(row.samples.count())}};
+    const auto bare = co_await measure_bare_tokens(bench, streams, tokens_per_second);
+    if (!bare) co_return fail(bare.error());
+    row.limits = {{"bare graph p50 ms", bare->p50_ms},
+                  {"bare graph p99 ms", bare->p99_ms},
+                  {"bare graph tokens/s", bare->per_second}};
     row.note = "times are how much later than it was made a token was read";
     rows.push_back(std::move(row));
   }
