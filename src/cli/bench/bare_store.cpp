@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <memory>
@@ -13,6 +14,9 @@ namespace {
 
 constexpr std::size_t runs_per_commit = 32;
 constexpr std::size_t most_runs = 20'000;
+
+constexpr const char* select_tables =
+    "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
 
 struct Close {
   void operator()(sqlite3* db) const { sqlite3_close_v2(db); }
@@ -104,7 +108,7 @@ Result<BareStore> measure_bare_store(const std::filesystem::path& database, Dura
   std::vector<Table> tables;
   std::size_t runs = 0;
   std::size_t rows = 0;
-  for (const auto& name : first_column(source.get(), "SELECT name FROM sqlite_schema WHERE type = 'table'")) {
+  for (const auto& name : first_column(source.get(), select_tables)) {
     auto& table = tables.emplace_back();
     table.name = name;
     table.rows = read_rows(source.get(), name, most_runs * 4);
@@ -132,6 +136,23 @@ Result<BareStore> measure_bare_store(const std::filesystem::path& database, Dura
   const auto log = static_cast<double>(std::filesystem::file_size(path + "-wal"));
   return BareStore{static_cast<double>(done) / took.count(),
                    static_cast<double>(rows) / static_cast<double>(runs), log / static_cast<double>(done)};
+}
+
+std::vector<std::pair<std::string, double>> rows_per_run(const std::filesystem::path& database) {
+  std::vector<std::pair<std::string, double>> out;
+  double runs = 0;
+  const auto source = open(database.string());
+  for (const auto& name : first_column(source.get(), select_tables)) {
+    const auto counted = first_column(source.get(), fmt::format("SELECT count(*) FROM \"{}\"", name));
+    const double rows = counted.empty() ? 0 : std::stod(counted.front());
+    if (name == "runs") runs = rows;
+    if (rows > 0) out.emplace_back(name, rows);
+  }
+  for (auto& [name, rows] : out) rows /= runs;
+  // What is there once, as a worker's session, is not written for each run.
+  std::erase_if(out, [](const auto& table) { return !(table.second > 0.01); });
+  std::ranges::sort(out, std::ranges::greater{}, [](const auto& table) { return table.second; });
+  return out;
 }
 
 }  // namespace dg::cli::bench

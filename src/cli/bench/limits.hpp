@@ -34,6 +34,10 @@ struct BareStore {
 };
 Result<BareStore> measure_bare_store(const std::filesystem::path& database, Duration duration);
 
+// Rows per run in each table of a server's `database` that has any, the most first. The server must have
+// ended.
+std::vector<std::pair<std::string, double>> rows_per_run(const std::filesystem::path& database);
+
 // A server on a thread of its own that answers every GET of /bytes with `body`.
 class MemoryServer {
  public:

@@ -1,5 +1,6 @@
 // Workloads that create runs.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -32,13 +33,48 @@ Task<Status> run_steps(SystemWorld& loop, net::HttpClient& http) {
   co_return Status{};
 }
 
+// What a server has written since it started.
+struct Written {
+  double commits = 0;
+  double bytes = 0;
+};
+Task<Result<Written>> written_by(SystemWorld& loop, Target& target) {
+  auto http = net::make_http_client(loop.io, loop.env, target.url());
+  if (!http) co_return fail(http.error());
+  const auto metrics = co_await call(loop, **http, Method::get, "/metrics", "");
+  if (!metrics) co_return fail(metrics.error());
+  constexpr std::string_view name = "\nduragraph_store_transactions_total ";
+  const auto place = metrics->find(name);
+  if (place == std::string::npos) co_return fail(Errc::internal, "/metrics does not tell of transactions");
+  co_return Written{std::strtod(metrics->c_str() + place + name.size(), nullptr),
+                    static_cast<double>(target.bytes_written())};
+}
+
 Task<Result<Row>> measure_runs(Bench& bench, Target& target, int clients, std::string name) {
   bench.progress(fmt::format("{} with {} clients", name, clients));
   auto& loop = bench.loop;
   Row row{std::move(name), clients, {}};
+  const auto before = co_await written_by(loop, target);
+  if (!before) co_return fail(before.error());
   row.samples = co_await drive(loop, target.url(), {.clients = clients, .duration = bench.duration},
                                [&loop](Client client) { return run_steps(loop, client.http); });
+  const auto after = co_await written_by(loop, target);
+  if (!after) co_return fail(after.error());
+  const auto runs = static_cast<double>(row.samples.count());
+  row.figures = {{"commits per run", (after->commits - before->commits) / runs},
+                 {"KiB written per run", (after->bytes - before->bytes) / runs / 1024}};
   co_return row;
+}
+
+void add_rows_per_run(Row& row, const std::filesystem::path& database) {
+  std::vector<std::string> tables;
+  double all = 0;
+  for (const auto& [table, count] : rows_per_run(database)) {
+    tables.push_back(fmt::format("{} {:.3g}", table, count));
+    all += count;
+  }
+  row.figures.emplace_back("rows per run", all);
+  row.note = fmt::format("rows of a run and its thread: {}", fmt::join(tables, ", "));
 }
 
 // Runs that are due in an hour, so that nobody executes them.
@@ -80,6 +116,7 @@ Task<Result<std::vector<Row>>> bench_runs(Bench& bench) {
       rows.push_back(std::move(*row));
     }
     co_await (*target)->stop();
+    if (processes == 1) add_rows_per_run(rows.front(), (*target)->database());
   }
   bench.progress("the bare graph");
   const auto bare = co_await measure_bare_graph(bench);

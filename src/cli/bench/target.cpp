@@ -129,12 +129,25 @@ Task<Status> Target::wait_for_worker(int processes) {
   co_return fail(Errc::unavailable, "no worker serves:" + process_->last_lines());
 }
 
-std::int64_t Target::memory() const {
-  std::ifstream in(fmt::format("/proc/{}/smaps_rollup", process_->child->pid()));
+namespace {
+
+// The number behind `name` in a file of /proc; 0 where there is none.
+std::int64_t number_of(const std::string& file, std::string_view name) {
+  std::ifstream in(file);
   std::string line;
   while (std::getline(in, line))
-    if (line.starts_with("Pss:")) return std::strtoll(line.c_str() + 4, nullptr, 10) * 1024;
+    if (line.starts_with(name)) return std::strtoll(line.c_str() + name.size(), nullptr, 10);
   return 0;
+}
+
+}  // namespace
+
+std::int64_t Target::memory() const {
+  return number_of(fmt::format("/proc/{}/smaps_rollup", process_->child->pid()), "Pss:") * 1024;
+}
+
+std::int64_t Target::bytes_written() const {
+  return number_of(fmt::format("/proc/{}/io", process_->child->pid()), "write_bytes:");
 }
 
 std::int64_t Target::bytes_on_disk() const {

@@ -49,6 +49,8 @@ class Target {
   Duration first_answer() const { return first_answer_; }
   // What the server's process holds in memory, in bytes.
   std::int64_t memory() const;
+  // What the server's process has had written to disks since it started, in bytes.
+  std::int64_t bytes_written() const;
   // Bytes of the database with its log.
   std::int64_t bytes_on_disk() const;
   // Ends the server in good order, so that its database is whole in one file.
