@@ -48,7 +48,7 @@ class AuditTest : public ::testing::Test {
     lost_ = server_.create(server_.make_thread());
     worker_.say(lost_, 1, saved("c1", "{}"));
     worker_.die();
-    worker_.connect();
+    EXPECT_TRUE(worker_.connect());
     running_ = server_.create(server_.make_thread());
     worker_.say(running_, 1, saved("c1", "{}"));
     queued_ = server_.create(running_.thread_id);

@@ -1,6 +1,8 @@
 // The memory store.
 #include "app/items.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 
@@ -103,7 +105,7 @@ void check_filter(Body& body, const std::string& place, json::View wanted) {
   const bool compares = std::ranges::any_of(members, [](const auto& m) { return m.key.starts_with('$'); });
   for (const auto& [key, value] : members) {
     if (!compares) {
-      check_filter(body, place + "." + key, value);
+      check_filter(body, fmt::format("{}.{}", place, key), value);
     } else if (std::ranges::find(operators, key) == operators.end()) {
       body.wrong(place, "\"" + key + "\" is none of $eq, $ne, $gt, $gte, $lt, $lte");
     }

@@ -44,7 +44,8 @@ void Packer::step() {
     const bool goes_on = std::exchange(unfinished_, {}) == thread_id;
     if (goes_on || has_to_pack(db_, thread_id, limits_)) return pack(thread_id);
   }
-  (void)db_.take_status();
+  if (const auto status = db_.take_status(); !status)
+    log::warn("finished work could not be looked for: {}", status.error().message);
 }
 
 std::string Packer::take_next() {
