@@ -34,6 +34,10 @@ domain::ThreadEvent state_updated(const store::CheckpointKey& key) {
 Owners::Owners(Context& context, Workers& workers, Runs& runs, Streams& streams)
     : context_(context), workers_(workers), runs_(runs), streams_(streams) {}
 
+Owners::~Owners() {
+  for (const auto& [key, inbox] : inboxes_) inbox->hastened.notify_all();
+}
+
 void Owners::receive(OwnerMessage message, std::shared_ptr<WorkerLink> link) {
   const Key key{message.owner, message.epoch};
   auto& inbox = inboxes_[key];

@@ -15,6 +15,10 @@ namespace dg::app {
 class Owners {
  public:
   Owners(Context& context, Workers& workers, Runs& runs, Streams& streams);
+  // What gathers messages owns its inbox, which owns it in turn: here it is let go.
+  ~Owners();
+  Owners(const Owners&) = delete;
+  Owners& operator=(const Owners&) = delete;
 
   // Queues a message; it is applied with whatever else of its owner waits by then, in one commit.
   // The link gets the acknowledgement, or that its sender is superseded.

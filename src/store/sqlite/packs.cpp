@@ -77,10 +77,10 @@ HeldPack Packs::of_run(const std::string& run_id) {
 
 std::string Packs::request_of(const std::string& run_id) {
   const auto held = of_run(run_id);
-  if (!held.contents) return {};
+  if (!held.contents) return "{}";
   const auto& requests = held.contents->requests;
   const auto found = std::ranges::find(requests, run_id, &pack::RequestRow::run_id);
-  return found == requests.end() ? std::string() : found->request;
+  return found == requests.end() ? "{}" : found->request;
 }
 
 }  // namespace dg::store::sqlite

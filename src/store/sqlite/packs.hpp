@@ -39,7 +39,7 @@ class Packs {
   std::string newest_after(const std::string& thread_id, const std::string& ns, const std::string& id);
   // The pack that holds the events and the request of the run, if one does.
   HeldPack of_run(const std::string& run_id);
-  // The request of a run that is packed.
+  // The request of a run that is packed; an empty one where that cannot be read.
   std::string request_of(const std::string& run_id);
 
  private:
