@@ -113,8 +113,11 @@ test("joined streams equal their source", async () => {
   const source = runs.stream(thread, "slow", { input: { gate }, streamMode: ["values", "custom"], streamResumable: true });
   const first = (await source.next()).value;
   const run = first.data.run_id;
-  const joined = ["-1", "-1", "1"].map((lastEventId) => all(runs.joinStream(thread, run, { lastEventId })));
+  const joins = (...ids) => ids.map((lastEventId) => all(runs.joinStream(thread, run, { lastEventId })));
+  const joined = joins("-1", "-1");
+  await assert.rejects(joins("99")[0], /Last-Event-ID: must be the id of a frame of this run/);
   await until(async () => (await server.client.threads.getState(thread)).next[0] === "second", "the second node");
+  joined.push(...joins("1"));
   server.open(gate);
   const whole = [first, ...(await all(source))];
   const [one, two, rest] = await Promise.all(joined);
