@@ -18,8 +18,9 @@ Task<net::Response> json_response(const std::string& body) {
   co_return response;
 }
 
-double seconds_of(const Bench& bench) {
-  return std::chrono::duration<double>(bench.duration).count();
+// How long a measurement lasts, as bare.py takes it.
+std::string seconds_text(const Bench& bench) {
+  return fmt::format("{}", std::chrono::duration<double>(bench.duration).count());
 }
 
 // Runs bare.py with those arguments and gives the JSON that it prints.
@@ -44,15 +45,15 @@ Task<Result<std::string>> run_bare(Bench& bench, std::vector<std::string> argume
 }  // namespace
 
 Task<Result<BareGraph>> measure_bare_graph(Bench& bench) {
-  const auto told = co_await run_bare(bench, {"runs", fmt::format("{}", seconds_of(bench))});
+  const auto told = co_await run_bare(bench, {"runs", seconds_text(bench)});
   if (!told) co_return fail(told.error());
   const json::View found(*told);
   co_return BareGraph{found["p50_ms"].number().value_or(0), found["per_s"].number().value_or(0)};
 }
 
 Task<Result<BareTokens>> measure_bare_tokens(Bench& bench, int streams, int tokens_per_second) {
-  const auto told = co_await run_bare(bench, {"tokens", fmt::format("{}", seconds_of(bench)),
-                                              std::to_string(streams), std::to_string(tokens_per_second)});
+  const auto told = co_await run_bare(
+      bench, {"tokens", seconds_text(bench), std::to_string(streams), std::to_string(tokens_per_second)});
   if (!told) co_return fail(told.error());
   const json::View found(*told);
   co_return BareTokens{found["p50_ms"].number().value_or(0), found["p99_ms"].number().value_or(0),
