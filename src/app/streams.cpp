@@ -12,15 +12,50 @@ constexpr std::size_t page_bytes = 256u << 10;
 
 Streams::Streams(Context& context) : context_(context) {
   context_.bus.subscribe(bus::Topic::run, [this](const std::string& id) {
-    if (const auto found = table_->live.find(id); found != table_->live.end()) found->second->notify();
+    if (const auto found = table_->live.find(id); found != table_->live.end()) found->second->tell();
   });
 }
 
 Streams::~Streams() {
-  for (const auto& [id, live] : table_->live) live->notify();
+  for (const auto& [id, live] : table_->live) live->tell();
 }
 
-Streams::Use::Use(Streams& streams, std::string run_id) : table_(streams.table_), run_id_(std::move(run_id)) {
+void Streams::Live::tell() {
+  ++times_told;
+  told.notify_all();
+  published.notify_all();
+}
+
+void Streams::Live::publish(std::int64_t next, const std::vector<store::Frame>& frames) {
+  if (readers.empty()) return;  // the store has them
+  if (first + static_cast<std::int64_t>(tail.size()) != next) {
+    // It begins anew behind a hole; readers of the hole go to the store.
+    tail.clear();
+    bytes = 0;
+    first = next;
+  }
+  for (const auto& frame : frames) {
+    bytes += frame.event.size() + frame.data.size();
+    tail.push_back(frame);
+  }
+  const auto needed = std::ranges::min(readers, {}, &Reader::position)->position();
+  while (tail.size() > 1 && (first < needed || bytes > tail_bytes_max)) {
+    bytes -= tail.front().event.size() + tail.front().data.size();
+    tail.pop_front();
+    ++first;
+  }
+  published.notify_all();
+}
+
+std::vector<NumberedFrame> Streams::Live::from(std::int64_t number) const {
+  std::vector<NumberedFrame> out;
+  if (number < first) return out;
+  for (auto at = static_cast<std::size_t>(number - first); at < tail.size(); ++at)
+    out.push_back({first + static_cast<std::int64_t>(at), tail[at]});
+  return out;
+}
+
+Streams::Use::Use(Streams& streams, const std::string& run_id) : table_(streams.table_), run_id_(run_id) {
   auto& entry = table_->live[run_id_];
   if (!entry) entry = std::make_shared<Live>(streams.context_.env.timers);
   live_ = entry;
@@ -37,79 +72,77 @@ void Streams::nudge(const std::string& run_id) {
   const auto found = table_->live.find(run_id);
   if (found == table_->live.end()) return;
   ++found->second->nudges;
-  found->second->notify();
+  found->second->tell();
 }
 
 void Streams::publish(const std::string& run_id, std::int64_t first,
                       const std::vector<store::Frame>& frames) {
   const auto found = table_->live.find(run_id);
-  if (found == table_->live.end()) return;  // nobody reads: the store has them
-  auto& live = *found->second;
-  const std::int64_t end = live.first + static_cast<std::int64_t>(live.tail.size());
-  if (end != first) {  // begins anew behind a hole; readers of the hole go to the store
-    live.tail.clear();
-    live.bytes = 0;
-    live.first = first;
-  }
-  for (const auto& frame : frames) {
-    live.bytes += frame.event.size() + frame.data.size();
-    live.tail.push_back(frame);
-  }
-  while (live.tail.size() > 1 && live.bytes > tail_bytes_max) {
-    live.bytes -= live.tail.front().event.size() + live.tail.front().data.size();
-    live.tail.pop_front();
-    ++live.first;
-  }
-  live.notify();
+  if (found != table_->live.end()) found->second->publish(first, frames);
 }
 
-std::vector<NumberedFrame> Streams::from_tail(const Live& live, std::int64_t from) {
-  std::vector<NumberedFrame> out;
-  if (from < live.first) return out;
-  for (auto at = static_cast<std::size_t>(from - live.first); at < live.tail.size(); ++at)
-    out.push_back({live.first + static_cast<std::int64_t>(at), live.tail[at]});
-  return out;
+Streams::Reader::Reader(Streams& streams, std::string run_id, std::int64_t from)
+    : context_(streams.context_), live_(streams, run_id), run_id_(std::move(run_id)), from_(from) {
+  live_->readers.push_back(this);
 }
 
-Task<Result<Streams::Page>> Streams::read(std::string run_id, std::int64_t from, SteadyTime deadline) {
-  const Use entry(*this, run_id);
+Streams::Reader::~Reader() {
+  std::erase(live_->readers, this);
+}
 
-  const auto nudges = entry->nudges;
+Streams::Page Streams::Reader::take(std::vector<NumberedFrame> frames) {
+  from_ = frames.back().number + 1;
+  return {std::move(frames), false};
+}
+
+Task<Result<std::optional<Streams::Page>>> Streams::Reader::read_store() {
+  const auto times_told = live_->times_told;
+  // The run is read before its frames: a run seen as over has all of its frames stored.
+  const auto run = co_await context_.store.run(run_id_);
+  if (!run) co_return fail(run.error());
+  if (!*run) co_return fail(Errc::not_found, "Run not found");
+  auto stored = co_await context_.store.frames(run_id_, from_, page_bytes);
+  if (!stored) co_return fail(stored.error());
+  if (!stored->frames.empty()) {
+    std::vector<NumberedFrame> frames;
+    for (auto& frame : stored->frames) frames.push_back({stored->first++, std::move(frame)});
+    co_return take(std::move(frames));
+  }
+  if (!domain::is_active((*run)->state)) co_return Page{{}, true};
+  current_as_of_ = times_told;
+  co_return std::nullopt;
+}
+
+Task<Result<Streams::Page>> Streams::Reader::next(SteadyTime deadline) {
+  const auto nudges = live_->nudges;
   while (true) {
-    if (auto frames = from_tail(*entry, from); !frames.empty()) co_return Page{std::move(frames), false};
-    const auto seen = entry->changes;
-    // The run is read before its frames: a run seen as over has all of its frames stored.
-    const auto run = co_await context_.store.run(run_id);
-    if (!run) co_return fail(run.error());
-    if (!*run) co_return fail(Errc::not_found, "Run not found");
-    auto stored = co_await context_.store.frames(run_id, from, page_bytes);
-    if (!stored) co_return fail(stored.error());
-    if (!stored->frames.empty()) {
-      Page page;
-      std::int64_t number = stored->first;
-      for (auto& frame : stored->frames) page.frames.push_back({number++, std::move(frame)});
-      co_return page;
+    if (auto frames = live_->from(from_); !frames.empty()) co_return take(std::move(frames));
+    if (!is_current()) {
+      auto page = co_await read_store();
+      if (!page) co_return fail(page.error());
+      if (*page) co_return std::move(**page);
+      if (live_->nudges != nudges) co_return Page{};
+      continue;  // frames may have been published meanwhile
     }
-    if (!domain::is_active((*run)->state)) co_return Page{{}, true};
-    if (entry->nudges != nudges) co_return Page{};
-    if (entry->changes != seen) continue;
-    if (!co_await entry->changed.wait_until(deadline)) co_return Page{};
+    const bool in_time = co_await live_->published.wait_until(deadline);
+    // Now and then the store is asked although nothing was said: a wake-up may have been lost.
+    if (!in_time) current_as_of_.reset();
+    if (!in_time || live_->nudges != nudges) co_return Page{};
   }
 }
 
 Task<Result<domain::Run>> Streams::wait_inactive(std::string run_id, SteadyTime deadline) {
-  const Use entry(*this, run_id);
-
-  const auto nudges = entry->nudges;
+  const Use live(*this, run_id);
+  const auto nudges = live->nudges;
   while (true) {
-    const auto seen = entry->changes;
+    const auto times_told = live->times_told;
     auto run = co_await context_.store.run(run_id);
     if (!run) co_return fail(run.error());
     if (!*run) co_return fail(Errc::not_found, "Run not found");
     if (!domain::is_active((*run)->state)) co_return std::move(**run);
-    const bool nudged = entry->nudges != nudges;
-    if (!nudged && entry->changes != seen) continue;
-    if (nudged || !co_await entry->changed.wait_until(deadline))
+    const bool nudged = live->nudges != nudges;
+    if (!nudged && live->times_told != times_told) continue;
+    if (nudged || !co_await live->told.wait_until(deadline))
       co_return fail(Errc::timeout,
                      "the run " + run_id + " is still " + std::string(to_string((*run)->state)));
   }

@@ -17,8 +17,8 @@ struct NumberedFrame {
   store::Frame frame;
 };
 
-// Frames and ends of the runs that somebody reads or that execute now. Its memory is bounded: each
-// run keeps a tail, and a reader that fell behind it reads from the store.
+// Frames and ends of the runs that somebody reads or waits for. Its memory is bounded: of each run it
+// keeps what some reader has not taken yet, up to a limit, and a reader that fell behind reads from the store.
 class Streams {
  public:
   explicit Streams(Context& context);
@@ -33,9 +33,7 @@ class Streams {
     std::vector<NumberedFrame> frames;  // empty: nothing came until the deadline, or the end
     bool ended = false;                 // the run is not active any more and every frame was given
   };
-  // The frames of `run_id` from number `from` on, waiting until there are some, the run ends, or
-  // `deadline`. not_found when the run does not exist (any more).
-  Task<Result<Page>> read(std::string run_id, std::int64_t from, SteadyTime deadline);
+  class Reader;
 
   // Wakes whoever waits for the run: a read answers with nothing, a wait as at its deadline. For a
   // waiter whose client has gone; others ask again.
@@ -44,49 +42,81 @@ class Streams {
   // Waits until the run is not active and gives it as it is then.
   Task<Result<domain::Run>> wait_inactive(std::string run_id, SteadyTime deadline);
 
-  // Runs that somebody waits for, and how many wait.
+  // Runs that somebody reads or waits for, and how many do.
   std::size_t live_runs() const { return table_->live.size(); }
   std::size_t waiting() const { return table_->waiting; }
 
  private:
   struct Live {
-    explicit Live(Timers& timers) : changed(timers) {}
-    void notify() {
-      ++changes;
-      changed.notify_all();
-    }
-    Signal changed;
+    explicit Live(Timers& timers) : told(timers), published(timers) {}
+    // Something happened to the run that is no frame.
+    void tell();
+    void publish(std::int64_t first, const std::vector<store::Frame>& frames);
+    std::vector<NumberedFrame> from(std::int64_t number) const;
+
+    Signal told;
+    Signal published;  // and told
+    // Those who wait compare these, so that what came while they read is not missed.
+    std::uint64_t times_told = 0;
     std::uint64_t nudges = 0;
-    std::uint64_t changes = 0;  // a waiter compares it, so that what came while it read is not missed
     std::deque<store::Frame> tail;
     std::int64_t first = 0;  // the number of tail's first frame
     std::size_t bytes = 0;
-    int users = 0;  // readers inside read()
+    std::vector<const Reader*> readers;
+    int users = 0;  // readers, and who waits for the end
   };
   struct Table {
     std::map<std::string, std::shared_ptr<Live>, std::less<>> live;
     std::size_t waiting = 0;
   };
-  // A waiter's hold on the entry of its run. It may outlive the streams, in a coroutine that a stopped
-  // server leaves behind.
+  // A hold on the entry of a run. It may outlive the streams, in a coroutine that a stopped server
+  // leaves behind.
   class Use {
    public:
-    Use(Streams& streams, std::string run_id);
+    Use(Streams& streams, const std::string& run_id);
     ~Use();
     Use(const Use&) = delete;
     Use& operator=(const Use&) = delete;
     Live* operator->() const { return live_.get(); }
-    const Live& operator*() const { return *live_; }
 
    private:
     std::shared_ptr<Table> table_;
     std::string run_id_;
     std::shared_ptr<Live> live_;
   };
-  static std::vector<NumberedFrame> from_tail(const Live& live, std::int64_t from);
 
   Context& context_;
   std::shared_ptr<Table> table_ = std::make_shared<Table>();
+};
+
+// Follows one run. As long as it keeps up it is given frames from memory, and the store is asked when it
+// begins, when it fell behind, and when something else happened to the run.
+class Streams::Reader {
+ public:
+  // From frame number `from` on.
+  Reader(Streams& streams, std::string run_id, std::int64_t from);
+  ~Reader();
+  Reader(const Reader&) = delete;
+  Reader& operator=(const Reader&) = delete;
+
+  // The frames that follow, waiting until there are some, the run ends, or `deadline`. not_found when
+  // the run does not exist (any more). One call at a time.
+  Task<Result<Page>> next(SteadyTime deadline);
+
+  std::int64_t position() const { return from_; }
+
+ private:
+  Page take(std::vector<NumberedFrame> frames);
+  bool is_current() const { return current_as_of_ == live_->times_told && from_ >= live_->first; }
+  // What the store has. Nothing: there is more to come, and the reader is current.
+  Task<Result<std::optional<Page>>> read_store();
+
+  Context& context_;
+  Use live_;
+  std::string run_id_;
+  std::int64_t from_;
+  // When the run was active and the store had no more frames, by times_told. What came since was published.
+  std::optional<std::uint64_t> current_as_of_;
 };
 
 }  // namespace dg::app

@@ -23,13 +23,13 @@ class Reader {
 
  private:
   Task<void> read(std::string run_id) {
+    Streams::Reader reader(server_.app().streams, std::move(run_id), from_);
     while (!ended_) {
-      auto page = co_await server_.app().streams.read(run_id, from_, server_.world.timers.now() + seconds(5));
+      auto page = co_await reader.next(server_.world.timers.now() + seconds(5));
       if (!page) co_return;
       for (const auto& frame : page->frames) {
         numbers_.push_back(frame.number);
         seen_.push_back(frame.frame.event + " " + frame.frame.data);
-        from_ = frame.number + 1;
       }
       ended_ = page->ended;
     }
@@ -110,7 +110,8 @@ TEST_F(StreamsTest, AReaderBeyondTheEndIsToldThatItEnded) {
 
 TEST_F(StreamsTest, NothingNewByTheDeadlineIsAnEmptyPage) {
   const auto deadline = server_.world.timers.now() + seconds(3);
-  const auto page = server_.get(server_.app().streams.read(run_.id, 1, deadline));
+  Streams::Reader reader(server_.app().streams, run_.id, 1);
+  const auto page = server_.get(reader.next(deadline));
   EXPECT_THAT(page.frames, IsEmpty());
   EXPECT_FALSE(page.ended);
   EXPECT_EQ(server_.world.timers.now(), deadline);
@@ -140,7 +141,8 @@ TEST_F(StreamsTest, AReaderOfADeletedRunIsToldSo) {
   std::optional<Errc> answer;
   spawn(server_.world.timers.executor(), "reader",
         [](App& app, std::string id, std::optional<Errc>& out) -> Task<void> {
-          const auto page = co_await app.streams.read(id, 1, SteadyTime::max());
+          Streams::Reader reader(app.streams, std::move(id), 1);
+          const auto page = co_await reader.next(SteadyTime::max());
           out = page ? Errc::internal : page.error().code;
         }(server_.app(), run_.id, answer));
   server_.settle();
@@ -167,9 +169,9 @@ TEST_F(StreamsTest, AReaderThatJoinsOthersMissesNothing) {
 // More than the memory of a run holds: what a slow reader missed comes from the store.
 TEST_F(StreamsTest, ASlowReaderFallsBackToTheStore) {
   std::vector<std::int64_t> numbers;
+  Streams::Reader slow(server_.app().streams, run_.id, 0);
   const auto read = [&] {
-    const auto from = static_cast<std::int64_t>(numbers.size());
-    const auto page = server_.get(server_.app().streams.read(run_.id, from, server_.world.timers.now()));
+    const auto page = server_.get(slow.next(server_.world.timers.now()));
     for (const auto& frame : page.frames) numbers.push_back(frame.number);
     return !page.frames.empty();
   };

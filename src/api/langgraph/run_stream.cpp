@@ -55,19 +55,19 @@ Task<void> stream_frames(app::App& app, StreamOrder order, net::Stream& out) {
   auto& timers = app.context.env.timers;
   auto next_beat = timers.now() + heartbeat;
   const auto answering = watch(app, order.run_id, order.cancel_on_disconnect, out);
+  app::Streams::Reader reader(app.streams, order.run_id, order.from);
   while (!out.closed()) {
-    const auto page = co_await app.streams.read(order.run_id, order.from, next_beat);
+    const auto page = co_await reader.next(next_beat);
     if (!page) co_return;  // a run that was deleted has no more to say
     if (page->ended) {
+      order.from = reader.position();
       const auto rest = co_await epitaph(app, order);
       if (!rest.empty()) co_await out.write(rest);
       co_return;
     }
     std::string text;
-    for (const auto& frame : page->frames) {
-      order.from = frame.number + 1;
+    for (const auto& frame : page->frames)
       if (in_modes(frame.frame.event, order.modes)) text += sse_text(frame);
-    }
     while (timers.now() >= next_beat) {
       text += ": heartbeat\n\n";
       next_beat += heartbeat;

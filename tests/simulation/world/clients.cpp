@@ -263,9 +263,9 @@ void Clients::attach(const ReaderPtr& reader) {
 
 Task<void> Clients::stream(app::App& app, std::shared_ptr<Wire> wire, ReaderPtr reader) {
   auto& timers = app.context.env.timers;
-  auto from = reader->next;
+  app::Streams::Reader frames(app.streams, reader->run_id, reader->next);
   while (wire->open()) {
-    const auto page = co_await app.streams.read(reader->run_id, from, timers.now() + seconds(20));
+    const auto page = co_await frames.next(timers.now() + seconds(20));
     const bool missing = !page && page.error().code == Errc::not_found;
     if (!page && !missing) break;
     if (missing || page->ended) {
@@ -278,8 +278,7 @@ Task<void> Clients::stream(app::App& app, std::shared_ptr<Wire> wire, ReaderPtr 
       co_return;
     }
     if (page->frames.empty()) continue;
-    from = page->frames.back().number + 1;
-    reader->given = from;
+    reader->given = frames.position();
     wire->to_peer([this, reader, wire, frames = page->frames] {
       if (wire != reader->wire) return;
       for (const auto& frame : frames)
