@@ -34,17 +34,10 @@ class LossyBus final : public bus::Bus {
   std::unique_ptr<bus::Bus> inner_ = bus::make_local_bus();
 };
 
-// What a run says is committed at once, so that no test needs to wait for it.
-inline Settings at_once() {
-  Settings out;
-  out.gathering = Duration{};
-  return out;
-}
-
 // A server that knows the graphs "agent" and "planner".
 class TestServer {
  public:
-  explicit TestServer(Settings chosen = at_once(), store::SqliteOptions database = {.path = ":memory:"})
+  explicit TestServer(Settings chosen = {}, store::SqliteOptions database = {.path = ":memory:"})
       : settings_(chosen) {
     log::set_level(log::Level::error);  // lost workers are what many tests are about
     database.inline_mode = true;
@@ -281,7 +274,7 @@ class AppTest : public ::testing::Test {
  protected:
   using State = domain::RunState;
   using Texts = std::vector<std::string>;
-  explicit AppTest(Settings settings = at_once()) : server_(settings) {}
+  explicit AppTest(Settings settings = {}) : server_(settings) {}
 
   TestServer server_;
 };

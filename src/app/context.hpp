@@ -19,8 +19,6 @@ struct Settings {
   Duration worker_wait = std::chrono::seconds(30);     // a request's wait for a worker
   Duration frames_kept = std::chrono::minutes(2);      // after the end of a run
   Duration resumable_frames_kept = std::chrono::hours(24);
-  // What a run says within that time shares a commit, unless somebody waits for it.
-  Duration gathering = std::chrono::milliseconds(3);
   Duration safety_net = std::chrono::seconds(5);  // sweeps for wake-ups that were lost
   std::int64_t recursion_limit = 25;
 };

@@ -13,16 +13,9 @@ namespace {
 constexpr std::size_t commit_messages_max = 512;
 constexpr std::size_t commit_bytes_max = 8u << 20;
 constexpr std::size_t end_bytes_max = 256u << 10;
-// What is large takes long to write: it does not wait for more.
-constexpr std::size_t gathered_bytes_max = 64u << 10;
 
 domain::RunEvent checkpoint_saved(const store::CheckpointKey& key, const std::string& revision) {
   return domain::CheckpointSaved{key.checkpoint_id, key.ns, revision};
-}
-
-bool is_urgent(const OwnerMessage& message) {
-  return message.reply_id != 0 || message.is_waited_for || message.bytes >= gathered_bytes_max ||
-         std::holds_alternative<CompleteSaid>(message.body);
 }
 
 domain::ThreadEvent state_updated(const store::CheckpointKey& key) {
@@ -34,19 +27,13 @@ domain::ThreadEvent state_updated(const store::CheckpointKey& key) {
 Owners::Owners(Context& context, Workers& workers, Runs& runs, Streams& streams)
     : context_(context), workers_(workers), runs_(runs), streams_(streams) {}
 
-Owners::~Owners() {
-  for (const auto& [key, inbox] : inboxes_) inbox->hastened.notify_all();
-}
-
 void Owners::receive(OwnerMessage message, std::shared_ptr<WorkerLink> link) {
   const Key key{message.owner, message.epoch};
   auto& inbox = inboxes_[key];
   if (!inbox) inbox = std::make_shared<Inbox>(context_.env.timers);
   inbox->link = std::move(link);
   inbox->link_gone = false;
-  if (is_urgent(message)) inbox->in_haste = true;
   inbox->waiting.push_back(std::move(message));
-  if (inbox->in_haste) inbox->hastened.notify_all();
   if (inbox->draining) return;
   inbox->draining = true;
   spawn(context_.env.timers.executor(), "owner", drain(key, inbox));
@@ -84,7 +71,6 @@ Task<Status> Owners::look_up(const Key& key, Inbox& inbox) {
 Task<void> Owners::drain(Key key, std::shared_ptr<Inbox> inbox) {
   Status status = inbox->known ? Status{} : co_await look_up(key, *inbox);
   while (status && !inbox->waiting.empty()) {
-    co_await gather(*inbox);
     auto messages = take_due(key, *inbox);
     if (messages.empty() && inbox->waiting.empty()) break;
     if (messages.empty()) {
@@ -99,11 +85,6 @@ Task<void> Owners::drain(Key key, std::shared_ptr<Inbox> inbox) {
   inbox->draining = false;
   inbox->applied.notify_all();
   if (!status || !inbox->known || inbox->link_gone) inboxes_.erase(key);
-}
-
-Task<void> Owners::gather(Inbox& inbox) {
-  const auto time = context_.settings.gathering;
-  if (inbox.is_run && !inbox.in_haste && time > Duration{}) co_await inbox.hastened.wait_for(time);
 }
 
 std::vector<OwnerMessage> Owners::take_due(const Key& key, Inbox& inbox) {
@@ -124,7 +105,6 @@ std::vector<OwnerMessage> Owners::take_due(const Key& key, Inbox& inbox) {
     due.push_back(std::move(next));
     inbox.waiting.pop_front();
   }
-  if (inbox.waiting.empty()) inbox.in_haste = false;
   return due;
 }
 

@@ -15,8 +15,6 @@ namespace dg::app {
 class Owners {
  public:
   Owners(Context& context, Workers& workers, Runs& runs, Streams& streams);
-  // What gathers messages owns its inbox, which owns it in turn: here it is let go.
-  ~Owners();
   Owners(const Owners&) = delete;
   Owners& operator=(const Owners&) = delete;
 
@@ -30,20 +28,18 @@ class Owners {
 
  private:
   struct Inbox {
-    explicit Inbox(Timers& timers) : applied(timers), hastened(timers) {}
+    explicit Inbox(Timers& timers) : applied(timers) {}
     std::deque<OwnerMessage> waiting;
     std::shared_ptr<WorkerLink> link;
     bool draining = false;
     bool link_gone = false;
-    bool in_haste = false;  // somebody waits for what is waiting here
-    bool known = false;     // what follows was read, and is kept while the run sends over this connection
+    bool known = false;  // what follows was read, and is kept while the run sends over this connection
     std::int64_t applied_n = 0;
     std::string thread_id;
     bool is_run = false;
     bool has_thread = false;  // an operation's: it is noted in the thread's log
     std::string revision;
     Signal applied;
-    Signal hastened;
   };
   using Key = std::pair<std::string, std::int64_t>;  // owner, epoch
 
@@ -52,8 +48,6 @@ class Owners {
 
   Task<void> drain(Key key, std::shared_ptr<Inbox> inbox);
   Task<Status> look_up(const Key& key, Inbox& inbox);
-  // Lets a run say more for a commit, as long as nobody waits for what it has said.
-  Task<void> gather(Inbox& inbox);
   // The messages that are due, as many as one commit takes. None where there are none, or a gap.
   static std::vector<OwnerMessage> take_due(const Key& key, Inbox& inbox);
   static void say_why(const Key& key, Inbox& inbox, const Error& error);

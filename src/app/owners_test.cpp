@@ -13,8 +13,6 @@ using ::testing::SizeIs;
 
 class OwnersTest : public AppTest {
  protected:
-  explicit OwnersTest(Settings settings = at_once()) : AppTest(settings) {}
-
   // What the run's worker said and became durable, without the frame of its creation.
   Texts said() {
     auto frames = server_.frames(run_);
@@ -134,43 +132,6 @@ TEST_F(OwnersTest, TheEndSharesTheCommitOfWhatCameWithIt) {
   EXPECT_THAT(server_.events(run_),
               ElementsAre("RunCreated", "RunStarted", "CheckpointSaved", "RunCompleted"));
   EXPECT_TRUE(server_.now(run_).has_checkpoint);
-}
-
-class GatheringTest : public OwnersTest {
- protected:
-  GatheringTest() : OwnersTest(Settings{}) {}
-  // How many commits the messages that were posted since took.
-  std::uint64_t commits() { return server_.store().load().commits - before_; }
-  std::uint64_t before_ = server_.store().load().commits;
-};
-
-TEST_F(GatheringTest, WhatARunSaysShortlyAfterSharesACommit) {
-  worker_.post(run_, 1, values("1"));
-  server_.settle();
-  EXPECT_THAT(said(), IsEmpty());
-  worker_.post(run_, 2, checkpoint("1", "{}"));
-  server_.pass(Settings{}.gathering);
-  EXPECT_THAT(said(), ElementsAre("values 1"));
-  EXPECT_EQ(commits(), 1);
-  EXPECT_THAT(acks(), ElementsAre(2));
-}
-
-TEST_F(GatheringTest, WhatSomebodyWaitsForTakesTheRestAlong) {
-  worker_.post(run_, 1, values("1"));
-  server_.settle();
-  OwnerMessage waited{
-      .owner = run_.id, .epoch = run_.epoch, .n = 2, .body = values("2"), .is_waited_for = true};
-  server_.app().owners.receive(std::move(waited), worker_.shared_link());
-  server_.settle();
-  EXPECT_THAT(acks(), ElementsAre(2));
-  worker_.post(run_, 3, values("3"));
-  server_.settle();
-  EXPECT_THAT(acks(), ElementsAre(2));
-  worker_.post(run_, 4, CompleteSaid{});
-  server_.settle();
-  EXPECT_THAT(acks(), ElementsAre(2, 4));
-  EXPECT_EQ(commits(), 2);
-  EXPECT_THAT(said(), ElementsAre("values 1", "values 2", "values 3"));
 }
 
 // The end may be decided several times, which would take a copy each.

@@ -18,7 +18,8 @@ struct NumberedFrame {
 };
 
 // Frames and ends of the runs that somebody reads or waits for. Its memory is bounded: of each run it
-// keeps what some reader has not taken yet, up to a limit, and a reader that fell behind reads from the store.
+// keeps what some reader has not taken yet, up to a limit, and a reader that fell behind reads from the
+// store.
 class Streams {
  public:
   explicit Streams(Context& context);

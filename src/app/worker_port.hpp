@@ -82,9 +82,8 @@ struct OwnerMessage {
   std::int64_t epoch = 0;
   std::int64_t n = 0;
   std::variant<FramesSaid, CheckpointSaid, WritesSaid, ItemsSaid, CompleteSaid> body;
-  std::int64_t reply_id = 0;   // asks for an answer once it is durable; 0: the acknowledgement is enough
-  bool is_waited_for = false;  // the run stands still until it is acknowledged
-  std::size_t bytes = 0;       // of the message, for bounds
+  std::int64_t reply_id = 0;  // asks for an answer once it is durable; 0: the acknowledgement is enough
+  std::size_t bytes = 0;      // of the message, for bounds
 };
 
 struct RegisteredGraph {

@@ -49,10 +49,10 @@ class Backlog:
         self._frames.append((frame, len(frame)))
         self._bytes += len(frame)
 
-    def append(self, body: wire.Body, *, wait: bool = False) -> int:
-        """Numbers and keeps a message; its number. `wait`: somebody waits for its acknowledgement."""
+    def append(self, body: wire.Body) -> int:
+        """Numbers and keeps a message; its number."""
         self.seal_frames()
-        return self._number(body, b'"wait":true,' if wait else b"")
+        return self._number(body)
 
     def seal_frames(self) -> None:
         """Gives pending frames their numbers."""
@@ -98,9 +98,9 @@ class Backlog:
         self._frames.clear()
         self._bytes = 0
 
-    def _number(self, body: wire.Body, members: bytes = b"") -> int:
+    def _number(self, body: wire.Body) -> int:
         n = self.last_n + 1
-        payload = wire.pack(body, self._prefix + b"%d," % n + members)
+        payload = wire.pack(body, self._prefix + b"%d," % n)
         self.last_n = n
         message = Message(n, payload, len(payload))
         self._kept.append(message)

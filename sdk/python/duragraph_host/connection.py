@@ -243,10 +243,11 @@ class Connection:
 
     def _dispatch(self, message: dict[str, Any], blobs: list[bytes]) -> None:
         kind = message["type"]
-        if kind == "ack":
-            if owner := self._owner(message):
-                owner.ack(message["n"])
-                self._owners.settle(owner)
+        if kind == "acks":
+            for owner_id, epoch, n in message["acks"]:
+                if owner := self._owners.find(owner_id, epoch):
+                    owner.ack(n)
+                    self._owners.settle(owner)
         elif kind == "reply":
             self._requests.answer(message, blobs)
         elif kind == "lease":

@@ -20,6 +20,9 @@ BURST = 64
 SHARED_BYTES = 256 * 1024
 """Messages that wait together share one of the WebSocket's, up to this size."""
 
+GATHERING = 0.003
+"""Seconds that what nobody waits for may wait for more: a message, a commit and an acknowledgement are shared."""
+
 
 class Outbox:
     """Keeps what there is to send, in order, while there is a connection; without one it keeps nothing.
@@ -32,25 +35,26 @@ class Outbox:
         self._loop = loop
         self._items: deque[Item] = deque()
         self._wake = asyncio.Event()
-        self._wake_pending = False
+        self._rung = 0
         self._sending = False
         self.is_open = False
 
-    def put(self, item: Item) -> None:
+    def put(self, item: Item, urgent: bool = True) -> None:
         """Queues an item and wakes the writer."""
         with self._lock:
             if not self.is_open:
                 return
             self._items.append(item)
-        self.ring()
+        self.ring(urgent)
 
-    def ring(self) -> None:
-        """Wakes the writer, at most once for many messages."""
-        if self._wake_pending:
+    def ring(self, urgent: bool = True) -> None:
+        """Wakes the writer, at most once for many messages: at once, or when some have gathered."""
+        loudness = 2 if urgent else 1
+        if self._rung >= loudness:
             return
-        self._wake_pending = True
+        self._rung = loudness
         try:
-            self._loop.call_soon_threadsafe(self._woken)
+            self._loop.call_soon_threadsafe(self._woken if urgent else self._gather)
         except RuntimeError:
             pass  # The loop is closed; nothing is sent any more.
 
@@ -76,9 +80,11 @@ class Outbox:
     async def write(self, socket: Socket) -> None:
         """Sends what comes, for as long as the socket takes it. Called on the loop, without the lock."""
         while True:
+            await self._wake.wait()
+            self._wake.clear()
+            self._sending = True
             parts: list[wire.Payload] = []
             size = 0
-            self._sending = True
             for payload in self._waiting():
                 if parts and size + len(payload) > SHARED_BYTES:
                     await socket.send(b"".join(parts))
@@ -88,9 +94,6 @@ class Outbox:
             if parts:
                 await socket.send(b"".join(parts))
             self._sending = False
-            if not parts:
-                await self._wake.wait()
-                self._wake.clear()
 
     def _waiting(self) -> Iterator[wire.Payload]:
         while self._items:
@@ -106,6 +109,9 @@ class Outbox:
             else:
                 self._items.append(item)
 
+    def _gather(self) -> None:
+        self._loop.call_later(GATHERING, self._woken)
+
     def _woken(self) -> None:
-        self._wake_pending = False
+        self._rung = 0
         self._wake.set()

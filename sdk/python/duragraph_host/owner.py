@@ -15,14 +15,19 @@ from .backlog import LIMIT_BYTES, LIMIT_MESSAGES, Backlog, Message, frame_bytes
 from .errors import RunDead, Superseded
 from .futures import settle, settle_error
 
+Sink = Callable[["Owner", bool], None]
+"""Takes an owner that has something for the socket, and whether that is urgent."""
+
+_NOTHING, _SOMETHING, _URGENT = range(3)
+
 
 class Owner:
     """Numbers the messages of one (owner, epoch) and keeps them until they are acknowledged.
 
     Every method may be called from any thread. `sink` is called, without a lock held, when the owner
-    has something for the socket; the connection then takes it with `next_unsent`. An owner is *dead*
-    when user code may no longer write (cancelled, completed or superseded), and *superseded* when
-    nothing it says counts any more.
+    has something for the socket, and again when that becomes urgent; the connection then takes it with
+    `next_unsent`. An owner is *dead* when user code may no longer write (cancelled, completed or
+    superseded), and *superseded* when nothing it says counts any more.
     """
 
     def __init__(
@@ -30,7 +35,7 @@ class Owner:
         owner: str,
         epoch: int,
         thread_id: str,
-        sink: Callable[[Owner], None],
+        sink: Sink,
         *,
         limit_bytes: int = LIMIT_BYTES,
         limit_messages: int = LIMIT_MESSAGES,
@@ -43,7 +48,7 @@ class Owner:
         self._changed = threading.Condition(threading.Lock())
         self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = []
         self._complete_n: int | None = None
-        self._queued = False
+        self._said = _NOTHING
         self._dead: RunDead | None = None
         self._superseded = False
         self._requests: set[Future[Any]] = set()
@@ -92,24 +97,25 @@ class Owner:
         with self._changed:
             self.check()
             self._backlog.add_frame(frame)
-            wake = self._claim_queue()
+            wake = self._announces(_SOMETHING)
         if wake:
-            self._sink(self)
+            self._sink(self, False)
 
     def post(self, body: wire.Body, *, reply: Future[Any] | None = None, wait: bool = False) -> int:
         """Numbers and queues a message at once, without waiting for room; returns its number.
 
         `reply` is resolved when a reconnect shows that the message was applied and its answer lost. `wait`
-        asks for its acknowledgement as soon as possible.
+        says that somebody waits for its acknowledgement.
         """
         with self._changed:
             self.check()
-            n = self._backlog.append(body, wait=wait)
+            n = self._backlog.append(body)
             if reply is not None:
                 self._replies[n] = reply
-            wake = self._claim_queue()
+            urgent = wait or reply is not None
+            wake = self._announces(_URGENT if urgent else _SOMETHING)
         if wake:
-            self._sink(self)
+            self._sink(self, urgent)
         return n
 
     def send(self, body: wire.Body, *, wait: bool = False) -> int:
@@ -157,10 +163,10 @@ class Owner:
             if self._dead is None:
                 self._dead = RunDead("the run is over")
             doomed = self._notify()
-            wake = self._claim_queue()
+            wake = self._announces(_URGENT)
         self._fail(doomed)
         if wake:
-            self._sink(self)
+            self._sink(self, True)
         return True
 
     # What the connection uses.
@@ -177,7 +183,7 @@ class Owner:
         with self._changed:
             message = self._backlog.next_unsent()
             if message is None:
-                self._queued = False
+                self._said = _NOTHING
             return message
 
     def ack(self, n: int) -> None:
@@ -192,7 +198,7 @@ class Owner:
         with self._changed:
             self._backlog.forget(applied_n)
             self._backlog.rewind()
-            self._queued = True
+            self._said = _URGENT
             answered = [self._replies.pop(n) for n in list(self._replies) if n <= applied_n]
             doomed = self._notify()
         self._fail(doomed)
@@ -226,16 +232,21 @@ class Owner:
         self._fail(doomed)
 
     def _seal(self) -> int:
-        """Gives pending frames their number (takes the lock itself); the last number in use."""
+        """Gives pending frames their number (takes the lock itself); the last number in use. Somebody waits for it."""
         with self._changed:
             self.check()
             self._backlog.seal_frames()
-            return self._backlog.last_n
+            last_n = self._backlog.last_n
+            wake = self._backlog.acked_n < last_n and self._announces(_URGENT)
+        if wake:
+            self._sink(self, True)
+        return last_n
 
-    def _claim_queue(self) -> bool:
-        if self._queued:
+    def _announces(self, what: int) -> bool:
+        """Whether the sink is to be told, which has heard of less."""
+        if self._said >= what:
             return False
-        self._queued = True
+        self._said = what
         return True
 
     def _notify(self) -> list[Future[Any]]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
 from typing import Any
 
-from .owner import Owner
+from .owner import Owner, Sink
 from .session import Handler
 
 CANCEL_GRACE = 4.0
@@ -25,7 +24,7 @@ class Owners:
         lock: threading.Lock,
         loop: asyncio.AbstractEventLoop,
         handler: Handler,
-        sink: Callable[[Owner], None],
+        sink: Sink,
     ) -> None:
         self._lock = lock
         self._loop = loop

@@ -90,7 +90,7 @@ class ServerDouble:
         """Ends holding back and acknowledges what is applied."""
         self.hold_acks = False
         for (owner, epoch), state in self.owners.items():
-            self.send({"type": "ack", "owner": owner, "epoch": epoch, "n": state.applied_n})
+            self.send({"type": "acks", "acks": [[owner, epoch, state.applied_n]]})
 
     def ask(self, method: str, seconds: float = 30, **params: Any) -> dict[str, Any]:
         """A request to the worker; its reply."""
@@ -235,7 +235,7 @@ class ServerDouble:
         if "id" in message and not self.hold_acks:
             await self._send({"type": "reply", "id": message["id"], "result": {}})
         if not self.hold_acks:
-            await self._send({"type": "ack", **where, "n": owner.applied_n})
+            await self._send({"type": "acks", "acks": [[where["owner"], where["epoch"], owner.applied_n]]})
 
     async def _answer(self, message: dict[str, Any]) -> None:
         if not self.answer_reads:

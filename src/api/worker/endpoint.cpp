@@ -48,11 +48,16 @@ std::optional<net::Response> gate(const net::Request& request, const std::string
 }
 
 // A worker's connection. Others hold it as a WorkerLink for longer than the socket lives. What is sent
-// in one turn of the loop, such as the acknowledgements that follow a commit, shares a message.
+// in one turn of the loop, such as what follows a commit, shares a message, with acknowledgements first.
 class Link final : public app::WorkerLink, public std::enable_shared_from_this<Link> {
  public:
   Link(net::WebSocket& socket, Executor executor) : socket_(&socket), executor_(std::move(executor)) {}
-  void send(app::ToWorker message) override { send_raw(encode(message)); }
+  void send(app::ToWorker message) override {
+    auto* ack = std::get_if<app::Ack>(&message);
+    if (ack == nullptr) return send_raw(encode(message));
+    acks_.push_back(std::move(*ack));
+    flush_soon();
+  }
   void close(std::uint16_t code, std::string reason) override {
     flush();
     if (socket_ != nullptr) socket_->close(code, reason);
@@ -62,21 +67,30 @@ class Link final : public app::WorkerLink, public std::enable_shared_from_this<L
     if (bytes_ + message.data.size() > shared_bytes_max) flush();
     bytes_ += message.data.size();
     waiting_.push_back(std::move(message));
-    if (waiting_.size() == 1) boost::asio::post(executor_, [self = shared_from_this()] { self->flush(); });
+    flush_soon();
   }
   void detach() { socket_ = nullptr; }
 
  private:
+  void flush_soon() {
+    if (std::exchange(is_to_flush_, true)) return;
+    boost::asio::post(executor_, [self = shared_from_this()] { self->flush(); });
+  }
   void flush() {
+    is_to_flush_ = false;
     auto messages = std::exchange(waiting_, {});
     bytes_ = 0;
+    const auto acks = std::exchange(acks_, {});
+    if (!acks.empty()) messages.insert(messages.begin(), encode(acks));
     if (socket_ != nullptr && !messages.empty()) socket_->send(join(std::move(messages)));
   }
 
   net::WebSocket* socket_;
   Executor executor_;
+  std::vector<app::Ack> acks_;
   std::vector<net::WsMessage> waiting_;
   std::size_t bytes_ = 0;
+  bool is_to_flush_ = false;
 };
 
 std::uint16_t close_code(Errc code) {

@@ -98,7 +98,7 @@ TEST_F(EndpointTest, ARunIsExecutedOverTheWire) {
   const auto run = server_.create(server_.make_thread());
   auto& socket = connect_worker();
   say(socket, owned(run, 1, R"("type":"frames","frames":[["values",{"a":1}]])"));
-  EXPECT_EQ(socket.sent.back(), R"({"type":"ack","owner":")" + run.id + R"(","epoch":1,"n":1})");
+  EXPECT_EQ(socket.sent.back(), R"({"type":"acks","acks":[[")" + run.id + R"(",1,1]]})");
   const std::string object = owned(
       run, 2,
       R"("type":"checkpoint","ns":"","checkpoint_id":"c1","checkpoint":{"type":"x","blob":0},"projection":null,"blobs":[3])");

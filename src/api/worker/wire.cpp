@@ -109,9 +109,13 @@ struct Encode {
         .string(said.reason)
         .end_object();
   }
-  void operator()(const app::Ack& ack) const {
-    begin(out, "ack");
-    out.key("owner").string(ack.owner).key("epoch").integer(ack.epoch).key("n").integer(ack.n).end_object();
+  void operator()(const app::Ack& ack) const { (*this)(std::span(&ack, 1)); }
+  void operator()(std::span<const app::Ack> acks) const {
+    begin(out, "acks");
+    out.key("acks").begin_array();
+    for (const auto& ack : acks)
+      out.begin_array().string(ack.owner).integer(ack.epoch).integer(ack.n).end_array();
+    out.end_array().end_object();
   }
   void operator()(const app::WorkerRequest& request) const {
     begin(out, "request");
@@ -281,6 +285,12 @@ net::WsMessage encode(const app::ToWorker& message) {
   return {false, out.take()};
 }
 
+net::WsMessage encode(std::span<const app::Ack> acks) {
+  Writer out;
+  Encode{out}(acks);
+  return {false, out.take()};
+}
+
 Result<app::OwnerMessage> read_owner_message(const Incoming& in, std::string_view type) {
   app::OwnerMessage out;
   out.owner = in.object["owner"].string();
@@ -294,7 +304,6 @@ Result<app::OwnerMessage> read_owner_message(const Incoming& in, std::string_vie
   out.bytes = in.object.raw().size();
   for (const auto blob : in.blobs) out.bytes += blob.size();
   out.reply_id = in.object["id"].integer().value_or(0);
-  out.is_waited_for = in.object["wait"].boolean().value_or(false);
   const auto set = [&out](auto body) -> Status {
     if (!body) return fail(body.error());
     out.body = std::move(*body);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,6 +41,7 @@ class Blobs {
 };
 
 net::WsMessage encode(const app::ToWorker& message);
+net::WsMessage encode(std::span<const app::Ack> acks);
 
 // Reads the numbered messages: owner, epoch, n and the body by `type`. invalid_argument for a `type`
 // that is none of them or a field that is missing.

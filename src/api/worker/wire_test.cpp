@@ -125,8 +125,6 @@ TEST(OwnerMessage, HasItsNumbersAndItsBody) {
   EXPECT_EQ(frames[0].event, "values");
   EXPECT_EQ(frames[0].data, R"({"a": 1})");
   EXPECT_EQ(frames[1].data, "\"x\"");
-  EXPECT_FALSE(message->is_waited_for);
-  EXPECT_TRUE(read(owned(R"("type":"frames","wait":true,"frames":[])"))->is_waited_for);
 }
 
 TEST(OwnerMessage, NeedsAnOwnerAnEpochAndANumber) {
@@ -294,7 +292,7 @@ TEST(Encode, ALeaseHasAllThatAWorkerNeeds) {
 TEST(Encode, TheOthersAreSmall) {
   EXPECT_EQ(encode(app::CancelOrder{"r", 1, domain::CancelAction::rollback}).data,
             R"({"type":"cancel","owner":"r","epoch":1,"action":"rollback"})");
-  EXPECT_EQ(encode(app::Ack{"r", 1, 17}).data, R"({"type":"ack","owner":"r","epoch":1,"n":17})");
+  EXPECT_EQ(encode(app::Ack{"r", 1, 17}).data, R"({"type":"acks","acks":[["r",1,17]]})");
   EXPECT_EQ(encode(app::Superseded{"r", 1, "it \"ended\""}).data,
             R"({"type":"superseded","owner":"r","epoch":1,"reason":"it \"ended\""})");
   EXPECT_EQ(encode(app::WorkerRequest{4, "schemas", R"({"a":1})"}).data,
