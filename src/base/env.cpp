@@ -7,6 +7,7 @@
 #include <openssl/rand.h>
 
 #include <stdexcept>
+#include <utility>
 
 namespace dg {
 namespace {
@@ -18,13 +19,18 @@ class SystemClock final : public Clock {
   }
 };
 
+// Asks OpenSSL for many numbers at once: each call costs ten times what an id needs. Every thread has its own.
 class SystemRandom final : public Random {
  public:
   std::uint64_t next() override {
-    std::uint64_t value = 0;
-    if (RAND_bytes(reinterpret_cast<unsigned char*>(&value), sizeof value) != 1)
-      throw std::runtime_error("the system's random generator failed");
-    return value;
+    thread_local std::array<std::uint64_t, 64> numbers;
+    thread_local std::size_t left = 0;
+    if (left == 0) {
+      if (RAND_bytes(reinterpret_cast<unsigned char*>(numbers.data()), sizeof numbers) != 1)
+        throw std::runtime_error("the system's random generator failed");
+      left = numbers.size();
+    }
+    return std::exchange(numbers[--left], 0);
   }
 };
 

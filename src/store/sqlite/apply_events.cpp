@@ -5,12 +5,16 @@
 namespace dg::store::sqlite {
 namespace {
 
-constexpr std::string_view grow_version =
-    "INSERT INTO heads (aggregate_id, type, version) VALUES (?1, ?2, ?3) "
-    "ON CONFLICT DO UPDATE SET version = version + ?3, erased = 0 RETURNING version, pack";
-constexpr std::string_view grow_places =
-    "INSERT INTO heads (aggregate_id, type, version, seq, turn) VALUES (?1, 'thread', 0, ?2, ?3) "
-    "ON CONFLICT DO UPDATE SET seq = seq + ?2, turn = turn + ?3 RETURNING seq";
+// Read and then written: RETURNING opens a table of its own each time, which takes longer than a look.
+constexpr std::string_view select_version =
+    "SELECT version, pack FROM heads WHERE aggregate_id = ? AND type = ?";
+constexpr std::string_view set_version =
+    "INSERT INTO heads (aggregate_id, type, version) VALUES (?, ?, ?) "
+    "ON CONFLICT DO UPDATE SET version = excluded.version, erased = 0";
+constexpr std::string_view select_seq = "SELECT seq FROM heads WHERE aggregate_id = ? AND type = 'thread'";
+constexpr std::string_view set_seq =
+    "INSERT INTO heads (aggregate_id, type, version, seq, turn) VALUES (?, 'thread', 0, ?, ?) "
+    "ON CONFLICT DO UPDATE SET seq = excluded.seq, turn = turn + excluded.turn";
 constexpr std::string_view insert_event =
     "INSERT INTO events (id, aggregate, aggregate_id, version, type, payload, metadata, thread_id, seq, at) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
@@ -35,8 +39,10 @@ void apply_condition(WriteContext& context, const Condition& condition) {
 }
 
 std::int64_t take_places(Database& db, std::string_view thread_id, std::int64_t count, std::int64_t turns) {
-  Query query(db, grow_places, thread_id, count, turns);
-  return query.next() ? query.integer() - count + 1 : 0;
+  std::int64_t seq = 0;
+  if (Query query(db, select_seq, thread_id); query.next()) seq = query.integer();
+  execute(db, set_seq, thread_id, seq + count, turns);
+  return seq + 1;
 }
 
 void apply_append(WriteContext& context, const Append& append) {
@@ -45,10 +51,11 @@ void apply_append(WriteContext& context, const Append& append) {
   const auto type = to_string(append.aggregate);
   std::int64_t version = 0;
   std::int64_t pack = 0;
-  if (Query query(context.db, grow_version, append.id, type, count); query.next()) {
-    version = query.integer() - count + 1;
+  if (Query query(context.db, select_version, append.id, type); query.next()) {
+    version = query.integer();
     pack = query.integer();
   }
+  execute(context.db, set_version, append.id, type, version + count);
   if (pack != 0) unpack(context.db, pack);
   std::int64_t seq = 0;
   const bool in_log = !append.thread_id.empty();
@@ -58,7 +65,7 @@ void apply_append(WriteContext& context, const Append& append) {
     context.touch(append.thread_id);
   }
   for (const auto& event : append.events) {
-    execute(context.db, insert_event, make_uuid7(context.env), type, append.id, version++, event.type,
+    execute(context.db, insert_event, make_uuid7(context.env), type, append.id, ++version, event.type,
             event.payload, context.event_metadata, append.thread_id, in_log ? seq++ : 0, context.now);
   }
 }

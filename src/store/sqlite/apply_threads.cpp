@@ -28,19 +28,20 @@ constexpr std::string_view upsert_thread =
     "updated_at = max(updated_at, excluded.updated_at)";
 // ?1 thread, ?2 now, ?3 whether it changed, ?4 whether a root checkpoint was written
 constexpr std::string_view refresh =
-    "WITH newest AS (SELECT state, error, error_message FROM runs WHERE thread_id = ?1 ORDER BY id DESC "
-    "LIMIT 1), "
-    "failed AS (SELECT error, error_message FROM newest WHERE state IN ('failed', 'timed_out')) "
     "UPDATE threads SET status = CASE "
     "WHEN EXISTS (SELECT 1 FROM runs WHERE thread_id = ?1 AND state IN ('queued', 'in_progress', "
     "'requires_action') "
     "AND state <> 'requires_action') THEN 'busy' "
     "WHEN EXISTS (SELECT 1 FROM leases WHERE thread_id = ?1 AND kind = 'operation') THEN 'busy' "
-    "WHEN EXISTS (SELECT 1 FROM failed) THEN 'error' "
+    "WHEN (SELECT state IN ('failed', 'timed_out') FROM runs WHERE thread_id = ?1 ORDER BY id DESC LIMIT 1) "
+    "THEN 'error' "
     "WHEN (SELECT has_next FROM checkpoints WHERE thread_id = ?1 AND ns = '' ORDER BY checkpoint_id DESC "
     "LIMIT 1) "
     "THEN 'interrupted' ELSE 'idle' END, "
-    "error = (SELECT error FROM failed), error_message = (SELECT error_message FROM failed), "
+    "error = (SELECT CASE WHEN state IN ('failed', 'timed_out') THEN error END "
+    "FROM runs WHERE thread_id = ?1 ORDER BY id DESC LIMIT 1), "
+    "error_message = (SELECT CASE WHEN state IN ('failed', 'timed_out') THEN error_message END "
+    "FROM runs WHERE thread_id = ?1 ORDER BY id DESC LIMIT 1), "
     "updated_at = CASE WHEN ?3 THEN max(updated_at, ?2) ELSE updated_at END, "
     "state_updated_at = CASE WHEN ?4 THEN max(state_updated_at, ?2) ELSE state_updated_at END "
     "WHERE id = ?1";
