@@ -12,19 +12,13 @@ bool client_may_set(const std::string& key) {
   return !key.starts_with("__pregel_") && !key.starts_with("langgraph_auth_");
 }
 
-std::string only_allowed(json::View configurable) {
+std::string only_allowed(const std::string& configurable) {
   json::Writer out;
   out.begin_object();
-  for (const auto& member : configurable.members())
+  for (const auto& member : json::View(configurable).members())
     if (client_may_set(member.key)) out.key(member.key).raw(member.value.raw());
   out.end_object();
   return out.take();
-}
-
-std::string merge_all(std::initializer_list<std::string_view> parts) {
-  std::string out = "{}";
-  for (const auto part : parts) out = json::merge(json::View(out), json::View(part));
-  return out;
 }
 
 void add_tags(json::Writer& out, json::View config) {
@@ -48,12 +42,13 @@ std::string merge_config(const domain::Assistant& assistant, const domain::Threa
       .key("assistant_id")
       .string(identity.assistant_id)
       .end_object();
-  const std::string user = json::Writer().begin_object().key("user_id").string("").end_object().take();
+  const json::View ids_view(ids.text());
+  const auto asked = only_allowed(
+      json::merge({of_assistant["configurable"], of_thread["configurable"], of_request["configurable"]}));
   const auto configurable =
-      merge_all({only_allowed(of_assistant["configurable"]), only_allowed(of_thread["configurable"]),
-                 only_allowed(of_request["configurable"]), checkpoint, ids.text(), user});
-  const auto metadata = merge_all(
-      {assistant.content.metadata, thread.metadata, run_metadata, of_request["metadata"].raw(), ids.text()});
+      json::merge({json::View(asked), json::View(checkpoint), ids_view, json::View(R"({"user_id":""})")});
+  const auto metadata = json::merge({json::View(assistant.content.metadata), json::View(thread.metadata),
+                                     json::View(run_metadata), of_request["metadata"], ids_view});
 
   auto limit = of_request["recursion_limit"].integer();
   if (!limit) limit = of_assistant["recursion_limit"].integer();
@@ -61,7 +56,8 @@ std::string merge_config(const domain::Assistant& assistant, const domain::Threa
   json::Writer out;
   out.begin_object();
   constexpr std::array own = {"configurable", "metadata", "tags", "recursion_limit"};
-  for (const auto& member : json::View(merge_all({of_assistant.raw(), of_request.raw()})).members())
+  const auto both = json::merge(of_assistant, of_request);
+  for (const auto& member : json::View(both).members())
     if (std::ranges::find(own, member.key) == own.end()) out.key(member.key).raw(member.value.raw());
   out.key("configurable").raw(configurable).key("metadata").raw(metadata).key("tags").begin_array();
   add_tags(out, of_assistant);

@@ -6,6 +6,7 @@
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
+#include <span>
 #include <stdexcept>
 #include <utility>
 
@@ -19,7 +20,8 @@ class SystemClock final : public Clock {
   }
 };
 
-// Asks OpenSSL for many numbers at once: each call costs ten times what an id needs. Every thread has its own.
+// Asks OpenSSL for many numbers at once: each call costs ten times what an id needs. Every thread has its
+// own.
 class SystemRandom final : public Random {
  public:
   std::uint64_t next() override {
@@ -34,10 +36,25 @@ class SystemRandom final : public Random {
   }
 };
 
-std::string format_uuid(const std::array<unsigned char, 16>& b) {
-  return fmt::format(
-      "{:02x}{:02x}{:02x}{:02x}-{:02x}{:02x}-{:02x}{:02x}-{:02x}{:02x}-{:02x}{:02x}{:02x}{:02x}{:02x}{:02x}",
-      b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+void append_hex(std::string& out, std::span<const unsigned char> bytes) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  for (const auto byte : bytes) {
+    out.push_back(digits[byte >> 4]);
+    out.push_back(digits[byte & 0x0f]);
+  }
+}
+
+std::string format_uuid(std::span<const unsigned char, 16> bytes) {
+  std::string out;
+  out.reserve(36);
+  append_hex(out, bytes.first(4));
+  for (const std::size_t at : {4, 6, 8}) {
+    out.push_back('-');
+    append_hex(out, bytes.subspan(at, 2));
+  }
+  out.push_back('-');
+  append_hex(out, bytes.last(6));
+  return out;
 }
 
 int hex_value(char c) {
@@ -134,7 +151,7 @@ std::string sha256_hex(std::string_view text) {
   unsigned length = 0;
   EVP_Digest(text.data(), text.size(), digest.data(), &length, EVP_sha256(), nullptr);
   std::string out;
-  for (unsigned i = 0; i < length; ++i) out += fmt::format("{:02x}", digest[i]);
+  append_hex(out, std::span(digest).first(length));
   return out;
 }
 

@@ -6,8 +6,8 @@
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
+#include <iterator>
 #include <map>
-#include <unordered_set>
 
 namespace dg::json {
 namespace {
@@ -113,6 +113,32 @@ std::string decode_string(std::string_view body) {
     append_utf8(out, code >= 0xd800 && code < 0xe000 ? 0xfffd : code);
   }
   return out;
+}
+
+bool is_plain(char c) {
+  return static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\';
+}
+
+void append_escape(std::string& out, char c) {
+  constexpr std::string_view from = "\"\\\n\r\t";
+  constexpr std::string_view to = "\"\\nrt";
+  if (const auto place = from.find(c); place != std::string_view::npos) {
+    out.push_back('\\');
+    out.push_back(to[place]);
+  } else {
+    fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<unsigned>(c));
+  }
+}
+
+void append_quoted(std::string& out, std::string_view text) {
+  out.push_back('"');
+  for (auto rest = text; !rest.empty();) {
+    const auto end = static_cast<std::size_t>(std::ranges::find_if_not(rest, is_plain) - rest.begin());
+    out += rest.substr(0, end);
+    if (end < rest.size()) append_escape(out, rest[end]);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  out.push_back('"');
 }
 
 // The members of an object that count: of those with one name the last.
@@ -299,13 +325,15 @@ Writer& Writer::end_array() {
 }
 Writer& Writer::key(std::string_view name) {
   separate();
-  out_ += quote(name);
+  append_quoted(out_, name);
   out_.push_back(':');
   need_comma_ = false;
   return *this;
 }
 Writer& Writer::string(std::string_view value) {
-  return raw(quote(value));
+  separate();
+  append_quoted(out_, value);
+  return *this;
 }
 Writer& Writer::integer(std::int64_t value) {
   return raw(fmt::format_int(value).c_str());
@@ -330,34 +358,7 @@ Writer& Writer::optional_string(const std::optional<std::string>& value) {
 
 std::string quote(std::string_view text) {
   std::string out;
-  out.reserve(text.size() + 2);
-  out.push_back('"');
-  for (const char c : text) {
-    switch (c) {
-      case '"':
-        out += "\\\"";
-        break;
-      case '\\':
-        out += "\\\\";
-        break;
-      case '\n':
-        out += "\\n";
-        break;
-      case '\r':
-        out += "\\r";
-        break;
-      case '\t':
-        out += "\\t";
-        break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20) {
-          out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-        } else {
-          out.push_back(c);
-        }
-    }
-  }
-  out.push_back('"');
+  append_quoted(out, text);
   return out;
 }
 
@@ -406,16 +407,20 @@ std::optional<int> compare(View a, View b) {
   return std::nullopt;
 }
 
-std::string merge(View base, View patch) {
-  const auto over = patch.members();
-  std::unordered_set<std::string_view> names;
-  for (const auto& member : over) names.insert(member.key);
+std::string merge(std::initializer_list<View> parts) {
+  std::vector<std::vector<Member>> members;
+  for (const auto& part : parts) members.push_back(part.members());
+  std::vector<std::pair<std::string_view, std::size_t>> places;  // of each name, the parts that have it
+  for (std::size_t part = 0; part < members.size(); ++part)
+    for (const auto& member : members[part]) places.emplace_back(member.key, part);
+  std::ranges::sort(places);
   Writer out;
   out.begin_object();
-  for (const auto& member : base.members()) {
-    if (!names.contains(member.key)) out.key(member.key).raw(member.value.raw());
-  }
-  for (const auto& member : over) out.key(member.key).raw(member.value.raw());
+  for (std::size_t part = 0; part < members.size(); ++part)
+    for (const auto& [key, value] : members[part]) {
+      const auto later = std::ranges::lower_bound(places, std::pair(std::string_view(key), part + 1));
+      if (later == places.end() || later->first != key) out.key(key).raw(value.raw());
+    }
   out.end_object();
   return out.take();
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -114,7 +115,10 @@ bool equal(View a, View b);
 bool contains(View whole, View part);
 // Orders two numbers or two strings; nothing when they cannot be compared.
 std::optional<int> compare(View a, View b);
-// The members of `base` overlaid by those of `patch`; what is no object counts as {}.
-std::string merge(View base, View patch);
+// The members of all parts, each overlaid by those of later ones; what is no object counts as {}.
+std::string merge(std::initializer_list<View> parts);
+inline std::string merge(View base, View patch) {
+  return merge({base, patch});
+}
 
 }  // namespace dg::json

@@ -97,6 +97,8 @@ TEST(JsonOps, ContainsFollowsJsonb) {
   EXPECT_TRUE(contains(View(R"({"a":1})"), View("{}")));
   EXPECT_TRUE(equal(View("1.0"), View("1")));
   EXPECT_EQ(merge(View(R"({"a":1,"b":2})"), View(R"({"b":3,"c":4})")), R"({"a":1,"b":3,"c":4})");
+  EXPECT_EQ(merge({View(R"({"a":1,"b":2})"), View(R"({"b":3})"), View("null"), View(R"({"c":4,"a":5})")}),
+            R"({"b":3,"c":4,"a":5})");
 }
 
 TEST(JsonOps, OfMembersWithOneNameTheLastCounts) {

@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 
 #include <mutex>
+#include <utility>
 
 namespace dg::store::sqlite {
 namespace {
@@ -144,13 +145,15 @@ int Database::on_progress(void* self) {
   return deadline && std::chrono::steady_clock::now() > *deadline ? 1 : 0;
 }
 
-// A statement in use is not in the table, so one text may be in use twice at a time.
-sqlite3_stmt* Database::take_statement(std::string_view sql) {
-  if (const auto found = idle_statements_.find(sql); found != idle_statements_.end()) {
-    sqlite3_stmt* const statement = found->second;
-    found->second = nullptr;
-    if (statement != nullptr) return statement;
-  }
+sqlite3_stmt*& Database::place_of(std::string_view sql) {
+  auto found = idle_statements_.find(sql);
+  if (found == idle_statements_.end()) found = idle_statements_.emplace(std::string(sql), nullptr).first;
+  return found->second;
+}
+
+// One text may be in use twice at a time.
+sqlite3_stmt* Database::take_statement(std::string_view sql, sqlite3_stmt*& place) {
+  if (auto* const idle = std::exchange(place, nullptr); idle != nullptr) return idle;
   sqlite3_stmt* statement = nullptr;
   const int code = sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()),
                                       SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
@@ -158,25 +161,20 @@ sqlite3_stmt* Database::take_statement(std::string_view sql) {
   return statement;
 }
 
-void Database::give_back(sqlite3_stmt* statement) {
-  const std::string_view sql = sqlite3_sql(statement);
+void Database::give_back(sqlite3_stmt* statement, sqlite3_stmt*& place) {
   sqlite3_reset(statement);
   sqlite3_clear_bindings(statement);
-  auto found = idle_statements_.find(sql);
-  if (found == idle_statements_.end()) found = idle_statements_.emplace(std::string(sql), nullptr).first;
-  if (found->second != nullptr) {
-    sqlite3_finalize(statement);
-  } else {
-    found->second = statement;
-  }
+  sqlite3_finalize(std::exchange(place, statement));
 }
 
 Query::Query(Plain, Database& db, std::string_view sql, bool copies) : db_(db), copies_(copies) {
-  if (!db_.failed()) statement_ = db_.take_statement(sql);
+  if (db_.failed()) return;
+  place_ = &db_.place_of(sql);
+  statement_ = db_.take_statement(sql, *place_);
 }
 
 Query::~Query() {
-  if (statement_ != nullptr) db_.give_back(statement_);
+  if (statement_ != nullptr) Database::give_back(statement_, *place_);
 }
 
 bool Query::next() {

@@ -74,8 +74,10 @@ class Database {
   static Result<std::unique_ptr<Database>> usable(const std::string& name, std::unique_ptr<Database> db);
   void configure_to_read(bool alone);
   void configure(const ConnectionOptions& options);
-  sqlite3_stmt* take_statement(std::string_view sql);
-  void give_back(sqlite3_stmt* statement);
+  // The place of a text's prepared statement, which is there while it is not in use.
+  sqlite3_stmt*& place_of(std::string_view sql);
+  sqlite3_stmt* take_statement(std::string_view sql, sqlite3_stmt*& place);
+  static void give_back(sqlite3_stmt* statement, sqlite3_stmt*& place);
   void note_error(int code, std::string_view sql);
   static int on_commit(void* self, sqlite3* handle, const char* name, int pages);
   static int on_progress(void* self);
@@ -147,6 +149,7 @@ class Query {
 
   Database& db_;
   sqlite3_stmt* statement_ = nullptr;
+  sqlite3_stmt** place_ = nullptr;  // to which the statement goes back
   bool copies_;
   int parameter_ = 0;
   int column_ = 0;
