@@ -32,6 +32,13 @@ inline std::unexpected<Error> unknown_thread(const std::string& id) {
   return fail(Errc::not_found, "Thread with ID " + id + " not found");
 }
 
+// The frame that begins an attempt, and voids the output of the last.
+inline store::Frame metadata_frame(const std::string& run_id, std::int64_t attempt) {
+  json::Writer out;
+  out.begin_object().key("run_id").string(run_id).key("attempt").integer(attempt).end_object();
+  return {"metadata", out.take()};
+}
+
 // An event of an aggregate as the store takes it.
 template <class Event>
 store::NewEvent new_event(const Event& event) {

@@ -13,17 +13,6 @@
 namespace dg::app {
 namespace {
 
-std::string metadata_frame(const std::string& run_id, std::int64_t attempt) {
-  return json::Writer()
-      .begin_object()
-      .key("run_id")
-      .string(run_id)
-      .key("attempt")
-      .integer(attempt)
-      .end_object()
-      .take();
-}
-
 // The thread's row as it is to be after the run was created on it.
 void bind_thread(store::Commit& commit, domain::Thread& thread, const domain::Assistant& assistant,
                  bool is_new) {
@@ -165,7 +154,7 @@ void Runs::add_run(Creation& creation, domain::RunCreated created, bool may_star
     creation.commit.changes.emplace_back(
         store::PutLease{{run.id, store::LeaseKind::run, run.thread_id, run.epoch, creation.session->id, 0}});
   creation.commit.changes.emplace_back(
-      store::AppendFrames{run.id, run.thread_id, {{"metadata", metadata_frame(run.id, 1)}}});
+      store::AppendFrames{run.id, run.thread_id, {metadata_frame(run.id, 1)}});
 }
 
 Task<Result<domain::Run>> Runs::try_create(RunOrder order, domain::Assistant assistant) {

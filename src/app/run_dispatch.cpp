@@ -89,14 +89,7 @@ Task<Status> Runs::start(domain::Run run, std::shared_ptr<WorkerSession> session
   // output of the last is void.
   std::vector<store::Frame> frames;
   if (run.attempt > 1) {
-    frames.push_back({"metadata", json::Writer()
-                                      .begin_object()
-                                      .key("run_id")
-                                      .string(run.id)
-                                      .key("attempt")
-                                      .integer(run.attempt)
-                                      .end_object()
-                                      .take()});
+    frames.push_back(metadata_frame(run.id, run.attempt));
     commit.changes.emplace_back(store::AppendFrames{run.id, run.thread_id, frames});
   }
   const auto done = co_await context_.store.commit(std::move(commit));

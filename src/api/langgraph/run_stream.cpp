@@ -42,11 +42,7 @@ Task<std::string> epitaph(app::App& app, StreamOrder order) {
   const auto run = co_await app.runs.get(order.run_id);
   if (!run) co_return "";
   std::string text;
-  if (order.from == 0) {
-    json::Writer metadata;
-    metadata.begin_object().key("run_id").string(run->id).key("attempt").integer(run->attempt).end_object();
-    text += sse_text({order.from++, {"metadata", metadata.take()}});
-  }
+  if (order.from == 0) text += sse_text({order.from++, app::metadata_frame(run->id, run->attempt)});
   if (run->error) text += sse_text({order.from, {"error", app::frame_json(*run->error)}});
   co_return text;
 }

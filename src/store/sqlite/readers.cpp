@@ -9,7 +9,11 @@ Status read_in_transaction(Database& db, std::move_only_function<void(Database&)
   if (!db.failed()) work(db);
   db.set_deadline(std::nullopt);
   auto status = db.take_status();
-  db.rollback();  // nothing was written
+  if (status) {
+    execute(db, "COMMIT");  // nothing was written
+    status = db.take_status();
+  }
+  if (!status) db.rollback();
   return status;
 }
 
