@@ -19,6 +19,7 @@ WORKLOADS = {
     "first-frame": {"first-frame", "first-frame of the graph"},
     "readers": {"readers"},
     "idle": {"idle"},
+    "recovery": {"recovery, worker killed", "recovery, supervisor killed too"},
 }
 """The workloads that take seconds, with the names of their rows."""
 

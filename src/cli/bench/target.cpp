@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <fstream>
 
@@ -18,11 +19,11 @@ namespace fs = std::filesystem;
 constexpr Duration start_patience = std::chrono::seconds(60);
 constexpr std::size_t kept_lines = 20;
 
+}  // namespace
+
 fs::path own_program() {
   return fs::read_symlink("/proc/self/exe");
 }
-
-}  // namespace
 
 Environment environment_of(const fs::path& python) {
   Environment out;
@@ -51,7 +52,7 @@ Task<Result<std::unique_ptr<Target>>> Target::start_in(SystemWorld& loop, const 
   if (auto launched = target->launch(options); !launched) co_return fail(launched.error());
   if (auto answers = co_await target->wait_for_answer(); !answers) co_return fail(answers.error());
   if (options.worker) {
-    if (auto serves = co_await target->wait_for_worker(options.processes); !serves)
+    if (auto serves = co_await target->wait_for_workers(options.processes); !serves)
       co_return fail(serves.error());
   }
   co_return target;
@@ -115,15 +116,17 @@ Task<Status> Target::wait_for_answer() {
   co_return answer ? Status{} : fail(answer.error());
 }
 
-Task<Status> Target::wait_for_worker(int processes) {
-  const auto deadline = launched_ + start_patience;
+Task<Status> Target::wait_for_workers(int count) {
+  const auto deadline = loop_.timers->now() + start_patience;
   auto http = net::make_http_client(loop_.io, loop_.env, url());
   if (!http) co_return fail(http.error());
   while (!process_->ended && loop_.timers->now() < deadline) {
     const auto answer = co_await call(loop_, **http, net::Method::get, "/api/v1/workers");
     if (!answer) co_return fail(answer.error());
     const auto workers = json::View(*answer)["workers"].elements();
-    if (workers.size() >= static_cast<std::size_t>(processes)) co_return Status{};
+    if (std::ranges::count_if(workers, [](json::View w) { return w["connected"].boolean() == true; }) >=
+        count)
+      co_return Status{};
     co_await sleep_for(*loop_.timers, std::chrono::milliseconds(20));
   }
   co_return fail(Errc::unavailable, "no worker serves:" + process_->last_lines());

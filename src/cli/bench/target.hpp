@@ -53,6 +53,8 @@ class Target {
   std::int64_t bytes_written() const;
   // Bytes of the database with its log.
   std::int64_t bytes_on_disk() const;
+  // Returns when so many workers are connected. unavailable when that takes too long.
+  Task<Status> wait_for_workers(int count);
   // Ends the server in good order, so that its database is whole in one file.
   Task<void> stop();
 
@@ -73,7 +75,6 @@ class Target {
   explicit Target(SystemWorld& loop) : loop_(loop), process_(std::make_shared<Process>(*loop.timers)) {}
   Status launch(const TargetOptions& options);
   Task<Status> wait_for_answer();
-  Task<Status> wait_for_worker(int processes);
   static Task<void> run(std::shared_ptr<Process> process);
 
   SystemWorld& loop_;
@@ -83,6 +84,9 @@ class Target {
   SteadyTime launched_;
   Duration first_answer_{};
 };
+
+// The program that runs.
+std::filesystem::path own_program();
 
 // The environment in which `python` finds what is installed beside it.
 Environment environment_of(const std::filesystem::path& python);

@@ -12,6 +12,7 @@ const std::vector<Workload>& workloads() {
       {"tokens", "200 streams of 50 tokens per second", &bench_tokens},
       {"readers", "one stream that 100 clients read", &bench_readers},
       {"idle", "1000 streams that wait", &bench_idle},
+      {"recovery", "a killed worker's run goes on with another", &bench_recovery},
       {"chat", "bytes on the disk per turn of long conversations", &bench_chat}};
   return all;
 }

@@ -44,6 +44,8 @@ Task<Result<std::vector<Row>>> bench_tokens(Bench& bench);
 Task<Result<std::vector<Row>>> bench_readers(Bench& bench);
 // Streams that wait for a run which does nothing.
 Task<Result<std::vector<Row>>> bench_idle(Bench& bench);
+// How long a run stands still when its worker is killed, alone and with its supervisor.
+Task<Result<std::vector<Row>>> bench_recovery(Bench& bench);
 // Long conversations: bytes on the disk for each turn.
 Task<Result<std::vector<Row>>> bench_chat(Bench& bench);
 

@@ -1,0 +1,205 @@
+// Workloads of death: how long a run stands still when the process that executes it is killed.
+#include <fmt/format.h>
+
+#include <csignal>
+#include <fstream>
+
+#include "base/json.hpp"
+#include "cli/bench/workloads.hpp"
+#include "cli/client/sse.hpp"
+
+namespace dg::cli::bench {
+namespace {
+
+using net::Method;
+
+constexpr int rounds = 5;
+constexpr int workers = 2;
+constexpr Duration patience = std::chrono::seconds(60);
+
+// A `duragraph worker` of its own, which supervises one process. Destroying it kills both.
+class WorkerProgram {
+ public:
+  static Result<std::unique_ptr<WorkerProgram>> start(const Bench& bench, const Target& target) {
+    ChildOptions options;
+    options.command = {own_program().string(), "worker", target.folder().string(), "--server=" + target.url(),
+                       "--n-jobs-per-worker=1"};
+    options.directory = target.folder().string();
+    options.environment = environment_of(bench.python);
+    auto child = Child::start(bench.loop.io, options);
+    if (!child) return fail(child.error());
+    spawn(bench.loop.io.get_executor(), "bench worker", run(*child));
+    return std::make_unique<WorkerProgram>(std::move(*child));
+  }
+
+  explicit WorkerProgram(std::shared_ptr<Child> child) : child_(std::move(child)) {}
+  ~WorkerProgram() { child_->kill(SIGKILL); }
+  WorkerProgram(const WorkerProgram&) = delete;
+  WorkerProgram& operator=(const WorkerProgram&) = delete;
+
+  int pid() const { return child_->pid(); }
+
+ private:
+  static Task<void> run(std::shared_ptr<Child> child) {
+    const auto ignore = [](const std::string&) {};
+    co_await child->run(child, ignore, ignore);
+  }
+
+  std::shared_ptr<Child> child_;
+};
+
+// What is seen of a run's stream.
+struct Watch {
+  explicit Watch(SystemWorld& loop) : timers(*loop.timers), changed(timers) {}
+  void hear(const SseEvent& event) {
+    if (event.event == "metadata") {
+      run_id = json::View(event.data)["run_id"].string();
+      attempt = json::View(event.data)["attempt"].integer().value_or(0);
+    } else if (event.event == "custom" && attempt > seen_attempt) {
+      seen_attempt = attempt;
+      seen_at = timers.now();
+      changed.notify_all();
+    }
+  }
+  // Whether the graph said something in that attempt, in time.
+  Task<bool> wait_for(std::int64_t wanted) {
+    const auto deadline = timers.now() + patience;
+    while (seen_attempt < wanted && !ended)
+      if (!co_await changed.wait_until(deadline)) break;
+    co_return seen_attempt >= wanted;
+  }
+  Task<void> wait_for_end() {
+    while (!ended) co_await changed.wait();
+  }
+
+  Timers& timers;
+  std::string run_id;
+  std::int64_t attempt = 0;
+  std::int64_t seen_attempt = 0;  // the last in which the graph said something
+  SteadyTime seen_at;
+  bool ended = false;
+  Signal changed;
+};
+
+Task<void> follow(SystemWorld& loop, net::HttpClient& http, std::string target, Watch& watch) {
+  SseParser parser([&](const SseEvent& event) { watch.hear(event); });
+  std::string body =
+      R"({"assistant_id":"tokens","if_not_exists":"create","stream_mode":["custom"],"input":{"count":100000,"per_second":100}})";
+  const auto done = co_await http.send({Method::post,
+                                        std::move(target),
+                                        {},
+                                        std::move(body),
+                                        [&](std::string_view bytes) { parser.feed(bytes); }},
+                                       loop.timers->now() + 2 * patience);
+  static_cast<void>(done);  // what was not seen is an error of the round
+  watch.ended = true;
+  watch.changed.notify_all();
+}
+
+// The process that executes a run.
+Task<Result<int>> busy_worker(SystemWorld& loop, net::HttpClient& http) {
+  const auto answer = co_await call(loop, http, Method::get, "/api/v1/workers");
+  if (!answer) co_return fail(answer.error());
+  for (const auto worker : json::View(*answer)["workers"].elements())
+    if (worker["running"].integer() == 1) co_return static_cast<int>(worker["pid"].integer().value_or(0));
+  co_return fail(Errc::internal, "no worker executes the run");
+}
+
+int parent_of(int pid) {
+  std::ifstream in(fmt::format("/proc/{}/status", pid));
+  constexpr std::string_view name = "PPid:";
+  for (std::string line; std::getline(in, line);)
+    if (line.starts_with(name)) return static_cast<int>(std::strtol(line.c_str() + name.size(), nullptr, 10));
+  return 0;
+}
+
+// Begins a run, lets `kill` end the process that executes it, and measures until another goes on with it.
+Task<Result<Duration>> survive(SystemWorld& loop, const std::string& url, std::function<void(int)> kill) {
+  auto http = net::make_http_client(loop.io, loop.env, url);
+  auto stream = net::make_http_client(loop.io, loop.env, url);
+  if (!http || !stream) co_return fail(http ? stream.error() : http.error());
+  const auto path = "/threads/" + make_uuid7(loop.env) + "/runs";
+  Watch watch(loop);
+  spawn(loop.io.get_executor(), "bench reader", follow(loop, **stream, path + "/stream", watch));
+  Result<Duration> took = fail(Errc::timeout, "the run does not begin");
+  if (co_await watch.wait_for(1)) {
+    const auto victim = co_await busy_worker(loop, **http);
+    const auto killed_at = loop.timers->now();
+    if (victim) kill(*victim);
+    if (!victim) {
+      took = fail(victim.error());
+    } else if (co_await watch.wait_for(2)) {
+      took = watch.seen_at - killed_at;
+    } else {
+      took = fail(Errc::timeout, "no other worker goes on with the run");
+    }
+  }
+  co_await call(loop, **http, Method::post, fmt::format("{}/{}/cancel?wait=1", path, watch.run_id));
+  co_await watch.wait_for_end();
+  co_return took;
+}
+
+void note(Samples& samples, const Result<Duration>& took) {
+  if (took) {
+    samples.add(*took);
+  } else {
+    samples.add_error(took.error().message);
+  }
+}
+
+Task<Result<Row>> seen_by_its_supervisor(Bench& bench) {
+  auto target =
+      co_await Target::start(bench.loop, {.python = bench.python, .processes = workers, .slots = 1});
+  if (!target) co_return fail(target.error());
+  Row row{"recovery, worker killed", 1, {}};
+  for (int round = 0; round < rounds; ++round) {
+    if (auto ready = co_await (*target)->wait_for_workers(workers); !ready) co_return fail(ready.error());
+    note(row.samples,
+         co_await survive(bench.loop, (*target)->url(), [](int worker) { ::kill(worker, SIGKILL); }));
+  }
+  co_await (*target)->stop();
+  co_return row;
+}
+
+Task<Result<Row>> with_its_supervisor(Bench& bench) {
+  auto target = co_await Target::start(bench.loop, {.python = bench.python, .worker = false});
+  if (!target) co_return fail(target.error());
+  Row row{"recovery, supervisor killed too", 1, {}};
+  std::vector<std::unique_ptr<WorkerProgram>> programs;
+  for (int round = 0; round < rounds; ++round) {
+    while (programs.size() < workers) {
+      auto program = WorkerProgram::start(bench, **target);
+      if (!program) co_return fail(program.error());
+      programs.push_back(std::move(*program));
+    }
+    if (auto ready = co_await (*target)->wait_for_workers(workers); !ready) co_return fail(ready.error());
+    const auto kill = [&programs](int worker) {
+      const auto supervisor = parent_of(worker);
+      ::kill(supervisor, SIGKILL);
+      ::kill(worker, SIGKILL);
+      std::erase_if(programs, [&](const auto& program) { return program->pid() == supervisor; });
+    };
+    note(row.samples, co_await survive(bench.loop, (*target)->url(), kill));
+  }
+  programs.clear();
+  co_await (*target)->stop();
+  co_return row;
+}
+
+}  // namespace
+
+Task<Result<std::vector<Row>>> bench_recovery(Bench& bench) {
+  std::vector<Row> rows;
+  bench.progress("a worker is killed, and its supervisor sees it");
+  auto seen = co_await seen_by_its_supervisor(bench);
+  if (!seen) co_return fail(seen.error());
+  rows.push_back(std::move(*seen));
+  bench.progress("a worker and its supervisor are killed");
+  auto both = co_await with_its_supervisor(bench);
+  if (!both) co_return fail(both.error());
+  rows.push_back(std::move(*both));
+  for (auto& row : rows) row.note = "times are from the kill to what the graph said first on another worker";
+  co_return rows;
+}
+
+}  // namespace dg::cli::bench
