@@ -84,6 +84,8 @@ Task<Result<store::Lease>> Threads::begin(std::string thread_id, std::string ses
   if (!done && done.error().code == Errc::busy) co_return fail(Errc::busy, "Thread is busy");
   if (!done) co_return fail(done.error());
   spawn(context_.env.timers.executor(), "expire", expire(lease.owner));
+  // The session may have ended while the commit was in flight.
+  if (!workers_.session(session_id)) workers_.take_away(session_id, "its worker ended");
   co_return lease;
 }
 

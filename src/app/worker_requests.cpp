@@ -50,6 +50,11 @@ Task<Result<std::string>> Workers::request(std::string graph_id, std::string met
       if (!found) co_return fail(found.error());
       session = std::move(*found);
     }
+    // A session without a connection is told nothing, and nobody that it was not.
+    if (!session->link) {
+      if (fixed) co_return fail(Errc::unavailable, "the worker's connection closed");
+      continue;
+    }
     const auto id = ++last_request_;
     auto& pending = requests_.try_emplace(id, context_.env.timers).first->second;
     pending.session = session->id;

@@ -1,6 +1,8 @@
 // The use cases over a store that takes its time, or does not work for a while.
 #include <gtest/gtest.h>
 
+#include <optional>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -136,6 +138,58 @@ TEST_F(UnsteadyStore, AnOperationEndsThoughTheDatabaseFailsAtItsTime) {
   EXPECT_FALSE(disk_.tables.leases().empty());
   broken_ = false;
   pass(seconds(2));
+  EXPECT_TRUE(disk_.tables.leases().empty());
+}
+
+// An operation on the thread of a run that is over.
+class UnsteadyOperation : public UnsteadyStore {
+ protected:
+  UnsteadyOperation() {
+    const auto run = create();
+    EXPECT_TRUE(world_.wait(app_.runs.cancel(run.id, domain::CancelAction::interrupt)));
+    pass(seconds(6));
+    thread_ = run.thread_id;
+  }
+  void update() {
+    spawn(world_.timers.executor(), "update", [](UnsteadyOperation& test) -> Task<void> {
+      test.updated_ = co_await test.app_.threads.update_state(test.thread_, {});
+    }(*this));
+  }
+
+  std::string thread_;
+  std::optional<Result<std::string>> updated_;
+};
+
+TEST_F(UnsteadyOperation, IsOverWhenItsSessionEndsBeforeItHasBegun) {
+  disk_.flush_time = [] { return Duration(milliseconds(100)); };
+  update();
+  world_.timers.run_for(milliseconds(50));
+  app_.workers.ended("session", "its process ended");
+  world_.timers.run_for(seconds(1));
+  ASSERT_TRUE(updated_);
+  EXPECT_EQ(updated_->error().code, Errc::unavailable);
+  EXPECT_TRUE(disk_.tables.leases().empty());
+}
+
+TEST_F(UnsteadyOperation, OfAWorkerIsOverWhenItsSessionEndsBeforeItHasBegun) {
+  disk_.flush_time = [] { return Duration(milliseconds(100)); };
+  spawn(world_.timers.executor(), "begin", [](app::App& app, std::string thread) -> Task<void> {
+    EXPECT_TRUE(co_await app.threads.begin(std::move(thread), "session"));
+  }(app_, thread_));
+  world_.timers.run_for(milliseconds(50));
+  app_.workers.ended("session", "its process ended");
+  world_.timers.run_for(seconds(1));
+  EXPECT_TRUE(disk_.tables.leases().empty());
+}
+
+TEST_F(UnsteadyOperation, IsOverWhenTheConnectionIsLostBeforeItHasBegun) {
+  disk_.flush_time = [] { return Duration(milliseconds(100)); };
+  update();
+  world_.timers.run_for(milliseconds(50));
+  app_.workers.disconnected("session", link_.get(), false);
+  world_.timers.run_for(seconds(1));
+  ASSERT_TRUE(updated_);
+  EXPECT_EQ(updated_->error().code, Errc::unavailable);
   EXPECT_TRUE(disk_.tables.leases().empty());
 }
 
