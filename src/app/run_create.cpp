@@ -79,8 +79,7 @@ Task<Result<std::vector<domain::Run>>> Runs::create_all(std::vector<RunOrder> or
   const auto now = context_.env.clock.now();  // a commit has one time
   std::vector<Creation> creations;
   const auto refused = [&](const Error& error) {
-    for (const auto& creation : creations)
-      if (creation.session) workers_.release(creation.session);
+    for (const auto& creation : creations) give_back(creation);
     return fail(error);
   };
   for (auto& order : orders) {
@@ -162,7 +161,7 @@ Task<Result<domain::Run>> Runs::try_create(RunOrder order, domain::Assistant ass
   if (!creation) co_return fail(creation.error());
   auto committed = co_await context_.store.commit(std::move(creation->commit));
   if (!committed) {
-    if (creation->session) workers_.release(creation->session);
+    give_back(*creation);
     // Somebody took the thread in between; whether that matters is decided again.
     if (creation->session && committed.error().code == Errc::busy)
       co_return fail(Errc::conflict, committed.error().message);
@@ -204,6 +203,13 @@ Task<Result<Runs::Creation>> Runs::prepare(RunOrder order, domain::Assistant ass
                         context_.settings.recursion_limit),
           may_start);
   co_return creation;
+}
+
+void Runs::give_back(const Creation& creation) {
+  if (!creation.session) return;
+  workers_.release(creation.session);
+  // A run that was created meanwhile found no slot.
+  context_.bus.publish(bus::Topic::queue, creation.run.graph_id);
 }
 
 void Runs::created(const Creation& creation, bool has_checkpoints) {

@@ -110,6 +110,8 @@ class Runs {
                               const domain::MultitaskPlan& plan);
   // Adds the run itself, started where it may start and a slot is free.
   void add_run(Creation& creation, domain::RunCreated created, bool may_start);
+  // Frees the slot that a creation has reserved, which was not committed.
+  void give_back(const Creation& creation);
   // Tells everybody whom the commit of a creation concerns. `has_checkpoints`: the thread of one that was
   // started.
   void created(const Creation& creation, bool has_checkpoints);

@@ -193,5 +193,27 @@ TEST_F(UnsteadyOperation, IsOverWhenTheConnectionIsLostBeforeItHasBegun) {
   EXPECT_TRUE(disk_.tables.leases().empty());
 }
 
+TEST_F(UnsteadyStore, ASlotThatARefusedBatchGivesBackIsUsedAtOnce) {
+  bool held = false;
+  disk_.read_time = [&] {
+    if (held || app_.workers.free_slots() > 0) return Duration{};
+    held = true;  // between the first run, which has the slot, and the second
+    return Duration(seconds(1));
+  };
+  app::RunOrder good, bad;
+  good.assistant = "agent";
+  bad.assistant = "nobody";
+  spawn(world_.timers.executor(), "batch",
+        [](app::App& app, std::vector<app::RunOrder> orders) -> Task<void> {
+          EXPECT_FALSE(co_await app.runs.create_all(std::move(orders)));
+        }(app_, {good, bad}));
+  world_.timers.run_for(milliseconds(10));
+  ASSERT_TRUE(held);
+  const auto run = create();
+  EXPECT_EQ(state(run), domain::RunState::queued);
+  pass(seconds(2));
+  EXPECT_EQ(state(run), domain::RunState::in_progress);
+}
+
 }  // namespace
 }  // namespace dg::simulation
