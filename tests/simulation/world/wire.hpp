@@ -40,6 +40,9 @@ class Wire : public std::enable_shared_from_this<Wire> {
   void to_server(std::function<void()> fn) { send(up_, std::move(fn)); }
   void to_peer(std::function<void()> fn) { send(down_, std::move(fn)); }
 
+  // The network loses a packet of the peer's: what it says next arrives that much later.
+  void delay_to_server(Duration time) { up_.last = std::max(up_.last, stage_.now()) + time; }
+
   // The process at that end is gone: what it had sent still arrives, and then the other end is told.
   void server_gone() {
     up_.open = false;
@@ -49,11 +52,11 @@ class Wire : public std::enable_shared_from_this<Wire> {
     down_.open = false;
     to_server([self = shared_from_this(), clean] { self->tell_server(clean); });
   }
-  // The server closes it with a code. What the peer had sent before it knew may still be heard.
+  // The server closes it with a code. What the peer says is heard until it has read that and answers
+  // (`peer_gone`), for a second at most, which is how long the product's sockets wait.
   void close_from_server(std::uint16_t code) {
     to_peer([self = shared_from_this(), code] { self->tell_peer(code); });
-    stage_.after(stage_.network.between(Duration(50), milliseconds(3)),
-                 [self = shared_from_this()] { self->tell_server(false); });
+    stage_.after(seconds(1), [self = shared_from_this()] { self->tell_server(false); });
   }
   // The network loses it.
   void cut() {
@@ -82,7 +85,7 @@ class Wire : public std::enable_shared_from_this<Wire> {
     });
   }
   void tell_peer(std::uint16_t code) {
-    up_.open = down_.open = false;
+    down_.open = false;  // who is stopped, and has not read this, goes on speaking when it continues
     if (auto told = std::exchange(on_peer_closed, nullptr)) told(code);
   }
   void tell_server(bool clean) {

@@ -72,7 +72,7 @@ void Worker::die(bool with_supervisor) {
   running_ = paused_ = welcome_ = false;
   ++life_;
   held_back_.clear();
-  after_next_word_ = nullptr;
+  after_next_word(nullptr);
   forget_all();
   silent_.try_emplace(session_, stage_.now());
   if (wire_) {
@@ -188,6 +188,7 @@ void Worker::connect() {
 
 void Worker::lost(std::uint16_t code) {
   stage_.trace("{} lost its connection ({})", name_, code);
+  wire_->peer_gone();
   wire_ = nullptr;
   welcome_ = false;
   if (code == 4409) {
