@@ -66,7 +66,6 @@ bool BuggyStore::too_early(const Commit& commit) const {
 }
 
 Task<Result<Committed>> BuggyStore::commit(Commit commit) {
-  spoil(commit);
   if (too_early(commit)) co_return co_await answer_early(std::move(commit));
   if (bug_ == Bug::commits_in_halves) co_return co_await in_halves(std::move(commit));
   co_return co_await SimulatedStore::commit(std::move(commit));

@@ -15,9 +15,10 @@ class BuggyStore final : public SimulatedStore {
   Task<Result<Committed>> commit(Commit commit) override;
   Reply<std::optional<domain::Run>> run(std::string id) override;
 
+ protected:
+  void spoil(Commit& commit) override;
+
  private:
-  // Spoils the commit on its way to the store.
-  void spoil(Commit& commit);
   void forget_numbers(Commit& commit);
   void forget_holders(Commit& commit);
   // Whether the commit is answered while it is still being written.

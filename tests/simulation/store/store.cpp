@@ -64,7 +64,8 @@ std::vector<Result<Committed>> SimulatedStore::write(std::vector<Job>& batch) {
   commits_ += batch.size();
   ++batches_;
   if (disk_.fails()) return std::vector<Result<Committed>>(batch.size(), fail(Errc::internal, broken));
-  for (const auto& job : batch) {
+  for (auto& job : batch) {
+    spoil(job.commit);
     answers.push_back(disk_.tables.commit(env_, job.commit));
     if (answers.back()) disk_.on_durable(job.commit, *answers.back());
   }

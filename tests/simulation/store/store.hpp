@@ -79,7 +79,9 @@ class SimulatedStore : public Store {
   Reply<std::int64_t> ping() override;
 
  protected:
-  // What a planted bug of the store needs beside the port.
+  // What a planted bug of the store needs beside the port. A commit is spoiled at the instant at which it
+  // is judged: much may have become durable since it was handed over.
+  virtual void spoil(Commit&) {}
   Env& env() { return env_; }
   Disk& disk() { return disk_; }
 
