@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "app/worker_port.hpp"
 #include "base/async.hpp"
 #include "bus/bus.hpp"
 #include "simulation/store/store.hpp"
@@ -14,6 +15,8 @@ namespace dg::simulation {
 
 enum class Bug {
   none,
+  // what the server hears
+  epochs_not_checked,  // whoever speaks for a run is taken for its owner
   // the store
   numbers_not_checked,   // a fence lets repeated and skipped numbers through
   answers_before_flush,  // a commit is answered while it is still being written
@@ -41,6 +44,8 @@ struct PlantedBug {
 };
 const std::vector<PlantedBug>& planted_bugs();
 
+// What a worker says about a run or operation, as it reaches the server.
+app::OwnerMessage heard(Bug bug, const Tables& tables, app::OwnerMessage message);
 std::unique_ptr<SimulatedStore> make_store(Bug bug, Env env, Disk& disk);
 std::unique_ptr<bus::Bus> make_bus(Bug bug, std::uint64_t seed);
 std::unique_ptr<Timers> make_timers(Bug bug, Timers& timers, std::uint64_t seed);

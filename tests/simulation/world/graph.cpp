@@ -59,6 +59,7 @@ void Worker::say(
 }
 
 void Worker::send(const app::OwnerMessage& message) {
+  wire_->delay_to_server(std::exchange(next_word_late_, Duration{}));
   wire_->to_server([this, wire = wire_, message] { server_.hear(wire, message); });
   if (auto fn = std::exchange(after_next_word_, nullptr))
     stage_.after(dice_.between(Duration(0), Duration(500)), std::move(fn));

@@ -120,7 +120,7 @@ void Server::serve(std::shared_ptr<Wire> wire, WorkerPeer& peer, app::Hello hell
 
 void Server::hear(const std::shared_ptr<Wire>& wire, app::OwnerMessage message) {
   if (const auto link = links_.find(wire->number); link != links_.end())
-    app().owners.receive(std::move(message), link->second);
+    app().owners.receive(heard(bug_, disk_.tables, std::move(message)), link->second);
 }
 
 Task<void> Server::serve_worker(std::shared_ptr<Wire> wire, WorkerPeer& peer, app::Hello hello) {

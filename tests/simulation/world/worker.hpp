@@ -41,8 +41,12 @@ class Worker final : public WorkerPeer {
   void drain();
   void orphan();
   void cut_connection();
-  // Something happens to it right after it says something next, while that is on its way.
-  void after_next_word(std::function<void()> fn) { after_next_word_ = std::move(fn); }
+  // Something happens to it right after it says something next, while that is on its way, which takes so much
+  // longer than it would.
+  void after_next_word(std::function<void()> fn, Duration late = {}) {
+    after_next_word_ = std::move(fn);
+    next_word_late_ = late;
+  }
   // All faults are over: it runs, and has a supervisor.
   void heal();
 
@@ -137,6 +141,7 @@ class Worker final : public WorkerPeer {
   std::map<std::string, SteadyTime> ended_;  // to be said again for a while
   std::int64_t serial_ = 0;
   std::function<void()> after_next_word_;
+  Duration next_word_late_{};
 };
 
 }  // namespace dg::simulation

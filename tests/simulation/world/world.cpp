@@ -141,7 +141,10 @@ void World::perform(const Entry& entry) {
       return crash(dice);
     case Act::kill_worker:
       if (dice.percent(40)) return worker.die(false);
-      return worker.after_next_word([&worker] { worker.die(false); });
+      // What it said last may arrive when somebody else executes the run.
+      return worker.after_next_word(
+          [&worker] { worker.die(false); },
+          dice.percent(50) ? dice.between(milliseconds(1), milliseconds(40)) : Duration{});
     case Act::kill_supervisor:
       return worker.die(true);
     case Act::orphan_worker:
