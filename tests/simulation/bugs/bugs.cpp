@@ -74,7 +74,7 @@ const std::vector<PlantedBug>& planted_bugs() {
       {Bug::reads_lag, "reads miss what was answered", 100},
       {Bug::cancel_lost, "a cancel is answered and not written", 100},
       {Bug::reader_forgotten, "wake-ups of readers are lost", 100},
-      {Bug::dispatcher_forgotten, "wake-ups of the dispatcher are lost", 1000},
+      {Bug::dispatcher_forgotten, "wake-ups of the dispatcher are lost", 100},
       {Bug::timer_forgotten, "timers do not ring", 100},
       {Bug::stopped_worker_beats, "a stopped worker beats", 100},
       {Bug::numbers_repeated, "a worker repeats numbers", 100},
