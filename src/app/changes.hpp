@@ -63,9 +63,14 @@ inline void append_run(store::Commit& commit, domain::Run& run, const std::vecto
   }
 }
 
+// Events of one thread in a row are one append: where the thread was erased before, the version that the
+// second would have to follow is the old thread's and not known here.
 inline void append_thread(store::Commit& commit, domain::Thread& thread, const domain::ThreadEvent& event) {
-  commit.appends.push_back(
-      {domain::AggregateType::thread, thread.id, thread.version, thread.id, {new_event(event)}});
+  constexpr auto type = domain::AggregateType::thread;
+  auto& appends = commit.appends;
+  const bool goes_on = !appends.empty() && appends.back().aggregate == type && appends.back().id == thread.id;
+  if (!goes_on) appends.push_back({type, thread.id, thread.version, thread.id, {}});
+  appends.back().events.push_back(new_event(event));
   thread = domain::evolve(std::move(thread), event, commit.at.value());
 }
 

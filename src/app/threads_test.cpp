@@ -27,7 +27,7 @@ class ThreadsTest : public AppTest {
   std::optional<Result<std::string>> updated_;
 };
 
-TEST_F(ThreadsTest, AnIdIsTakenOnceAndForEver) {
+TEST_F(ThreadsTest, AnIdIsTakenUntilItsThreadIsDeleted) {
   const std::string id = make_uuid7(server_.world.env);
   EXPECT_EQ(server_.get(threads().create(id, R"({"a":1})", false)).thread.metadata, R"({"a":1})");
   EXPECT_EQ(server_.wait(threads().create(id, "{}", false)).error().code, Errc::conflict);
@@ -35,6 +35,20 @@ TEST_F(ThreadsTest, AnIdIsTakenOnceAndForEver) {
   EXPECT_TRUE(server_.wait(threads().remove(id)));
   EXPECT_EQ(server_.wait(threads().get(id)).error().code, Errc::not_found);
   EXPECT_EQ(server_.wait(threads().remove(id)).error().code, Errc::not_found);
+  EXPECT_EQ(server_.get(threads().create(id, R"({"a":2})", false)).thread.metadata, R"({"a":2})");
+}
+
+TEST_F(ThreadsTest, ADeletedIdMayBeARunsNewThread) {
+  TestWorker worker(server_);
+  const std::string id = make_uuid7(server_.world.env);
+  for (int life = 0; life < 3; ++life) {
+    auto order = server_.order(id);
+    order.create_thread = true;
+    const auto run = server_.create(std::move(order));
+    worker.complete(run, 1);
+    EXPECT_EQ(server_.now(run).state, domain::RunState::completed);
+    EXPECT_TRUE(server_.wait(threads().remove(id)));
+  }
 }
 
 TEST_F(ThreadsTest, APatchMergesMetadata) {

@@ -91,6 +91,8 @@ def test_a_missing_thread(client: SyncLangGraphClient, http: httpx.Client) -> No
     for path in ("", "/wait", "/stream"):
         problem(http.post(f"/threads/{key}/runs{path}", json=body), 404)
     assert client.runs.wait(key, "three_nodes", input=STEPS, if_not_exists="create") == DONE
+    client.threads.delete(key)
+    assert client.runs.wait(key, "three_nodes", input=STEPS, if_not_exists="create") == DONE, "the id is free again"
     assert client.threads.get(key)["metadata"]["graph_id"] == "three_nodes"
 
 
