@@ -6,6 +6,7 @@ namespace dg::app {
 namespace {
 
 constexpr std::size_t tail_bytes_max = 256u << 10;
+constexpr std::size_t idle_bytes_max = 16u << 10;  // that stay although everybody has taken them
 constexpr std::size_t page_bytes = 256u << 10;
 
 }  // namespace
@@ -38,13 +39,18 @@ void Streams::Live::publish(std::int64_t next, const std::vector<store::Frame>& 
     bytes += frame.event.size() + frame.data.size();
     tail.push_back(frame);
   }
-  const auto needed = std::ranges::min(readers, {}, &Reader::position)->position();
-  while (tail.size() > 1 && (first < needed || bytes > tail_bytes_max)) {
+  trim();
+  published.notify_all();
+}
+
+void Streams::Live::trim() {
+  auto needed = first + static_cast<std::int64_t>(tail.size());
+  for (const auto* reader : readers) needed = std::min(needed, reader->position());
+  while (first < needed || (tail.size() > 1 && bytes > tail_bytes_max)) {
     bytes -= tail.front().event.size() + tail.front().data.size();
     tail.pop_front();
     ++first;
   }
-  published.notify_all();
 }
 
 std::vector<NumberedFrame> Streams::Live::from(std::int64_t number) const {
@@ -88,15 +94,23 @@ Streams::Reader::Reader(Streams& streams, std::string run_id, std::int64_t from)
 
 Streams::Reader::~Reader() {
   std::erase(live_->readers, this);
+  live_->trim();
+}
+
+bool Streams::Reader::is_current() const {
+  if (!current_as_of_ || current_as_of_->times_told != live_->times_told) return false;
+  return from_ >= live_->first || current_as_of_->first == live_->first;
 }
 
 Streams::Page Streams::Reader::take(std::vector<NumberedFrame> frames) {
   from_ = frames.back().number + 1;
+  // What is little goes with the next frames: many readers would look at each other for each of them.
+  if (live_->bytes > idle_bytes_max) live_->trim();
   return {std::move(frames), false};
 }
 
 Task<Result<std::optional<Streams::Page>>> Streams::Reader::read_store() {
-  const auto times_told = live_->times_told;
+  const Moment asked{live_->times_told, live_->first};
   // The run is read before its frames: a run seen as over has all of its frames stored.
   const auto run = co_await context_.store.run(run_id_);
   if (!run) co_return fail(run.error());
@@ -109,7 +123,7 @@ Task<Result<std::optional<Streams::Page>>> Streams::Reader::read_store() {
     co_return take(std::move(frames));
   }
   if (!domain::is_active((*run)->state)) co_return Page{{}, true};
-  current_as_of_ = times_told;
+  current_as_of_ = asked;
   co_return std::nullopt;
 }
 

@@ -18,8 +18,8 @@ struct NumberedFrame {
 };
 
 // Frames and ends of the runs that somebody reads or waits for. Its memory is bounded: of each run it
-// keeps what some reader has not taken yet, up to a limit, and a reader that fell behind reads from the
-// store.
+// keeps what some reader has not taken yet, up to a limit, and little beside that. A reader that fell behind
+// reads from the store.
 class Streams {
  public:
   explicit Streams(Context& context);
@@ -54,6 +54,8 @@ class Streams {
     void tell();
     void publish(std::int64_t first, const std::vector<store::Frame>& frames);
     std::vector<NumberedFrame> from(std::int64_t number) const;
+    // Forgets what every reader has taken, and what is too much.
+    void trim();
 
     Signal told;
     Signal published;  // and told
@@ -108,7 +110,8 @@ class Streams::Reader {
 
  private:
   Page take(std::vector<NumberedFrame> frames);
-  bool is_current() const { return current_as_of_ == live_->times_told && from_ >= live_->first; }
+  // Whether all that came since the store was asked was published, and is still in memory.
+  bool is_current() const;
   // What the store has. Nothing: there is more to come, and the reader is current.
   Task<Result<std::optional<Page>>> read_store();
 
@@ -116,8 +119,12 @@ class Streams::Reader {
   Use live_;
   std::string run_id_;
   std::int64_t from_;
-  // When the run was active and the store had no more frames, by times_told. What came since was published.
-  std::optional<std::uint64_t> current_as_of_;
+  // The moment at which the run was active and the store had no more frames.
+  struct Moment {
+    std::uint64_t times_told;
+    std::int64_t first;
+  };
+  std::optional<Moment> current_as_of_;
 };
 
 }  // namespace dg::app

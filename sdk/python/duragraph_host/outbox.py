@@ -36,6 +36,7 @@ class Outbox:
         self._items: deque[Item] = deque()
         self._wake = asyncio.Event()
         self._rung = 0
+        self._timer: asyncio.TimerHandle | None = None
         self._sending = False
         self.is_open = False
 
@@ -110,8 +111,12 @@ class Outbox:
                 self._items.append(item)
 
     def _gather(self) -> None:
-        self._loop.call_later(GATHERING, self._woken)
+        if self._timer is None:
+            self._timer = self._loop.call_later(GATHERING, self._woken)
 
     def _woken(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         self._rung = 0
         self._wake.set()

@@ -101,32 +101,31 @@ class Owner:
         if wake:
             self._sink(self, False)
 
-    def post(self, body: wire.Body, *, reply: Future[Any] | None = None, wait: bool = False) -> int:
+    def post(self, body: wire.Body, *, reply: Future[Any] | None = None) -> int:
         """Numbers and queues a message at once, without waiting for room; returns its number.
 
-        `reply` is resolved when a reconnect shows that the message was applied and its answer lost. `wait`
-        says that somebody waits for its acknowledgement.
+        `reply` is resolved when a reconnect shows that the message was applied and its answer lost.
         """
         with self._changed:
             self.check()
             n = self._backlog.append(body)
             if reply is not None:
                 self._replies[n] = reply
-            urgent = wait or reply is not None
+            urgent = reply is not None
             wake = self._announces(_URGENT if urgent else _SOMETHING)
         if wake:
             self._sink(self, urgent)
         return n
 
-    def send(self, body: wire.Body, *, wait: bool = False) -> int:
+    def send(self, body: wire.Body) -> int:
         """As `post`, but blocks the calling thread while the buffer is full."""
         self.block_for_room()
-        return self.post(body, wait=wait)
+        return self.post(body)
 
-    async def asend(self, body: wire.Body, *, wait: bool = False) -> int:
+    async def asend(self, body: wire.Body) -> int:
         """As `send`, without blocking the caller's loop."""
         await self.wait_room()
-        return self.post(body, wait=wait)
+        return self.post(body)
 
     def block_for_room(self) -> None:
         """Blocks the calling thread until the buffer of unacknowledged messages has room."""
@@ -146,10 +145,12 @@ class Owner:
 
     def wait_applied(self, n: int) -> None:
         """Blocks until the server has applied message `n`."""
+        self._hasten(n)
         self._wait(lambda: self._backlog.acked_n >= n)
 
     async def await_applied(self, n: int) -> None:
         """Waits until the server has applied message `n`."""
+        self._hasten(n)
         await self._await(lambda: self._backlog.acked_n >= n)
 
     def complete(self, status: str, error: dict[str, Any] | None = None) -> bool:
@@ -232,15 +233,18 @@ class Owner:
         self._fail(doomed)
 
     def _seal(self) -> int:
-        """Gives pending frames their number (takes the lock itself); the last number in use. Somebody waits for it."""
+        """Gives pending frames their number (takes the lock itself); the last number in use."""
         with self._changed:
             self.check()
             self._backlog.seal_frames()
-            last_n = self._backlog.last_n
-            wake = self._backlog.acked_n < last_n and self._announces(_URGENT)
+            return self._backlog.last_n
+
+    def _hasten(self, n: int) -> None:
+        """Somebody waits for message `n` (takes the lock itself)."""
+        with self._changed:
+            wake = self._backlog.sent_n < n and self._announces(_URGENT)
         if wake:
             self._sink(self, True)
-        return last_n
 
     def _announces(self, what: int) -> bool:
         """Whether the sink is to be told, which has heard of less."""

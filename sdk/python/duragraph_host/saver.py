@@ -291,7 +291,7 @@ class ServerSaver(BaseCheckpointSaver[str]):
             connection = self._link.connection
             connection.submit(operation.write(connection, thread_id, message)).result()
             return
-        self._posted(ns_of(config), n := owner.send(message, wait=self._wait))
+        self._posted(ns_of(config), n := owner.send(message))
         if self._wait:
             owner.wait_applied(n)
 
@@ -301,7 +301,7 @@ class ServerSaver(BaseCheckpointSaver[str]):
             connection = self._link.connection
             await asyncio.wrap_future(connection.submit(operation.write(connection, thread_id, message)))
             return
-        self._posted(ns_of(config), n := await owner.asend(message, wait=self._wait))
+        self._posted(ns_of(config), n := await owner.asend(message))
         if self._wait:
             await owner.await_applied(n)
 

@@ -57,7 +57,7 @@ def test_what_nobody_waits_for_is_sent_together() -> None:
     assert asyncio.run(speak()) == ["frames", "writes", "items"]
 
 
-@pytest.mark.parametrize("ask", ["wait", "complete", "flush"])
+@pytest.mark.parametrize("ask", ["applied", "complete", "flush"])
 def test_what_somebody_waits_for_takes_the_rest_along(monkeypatch: pytest.MonkeyPatch, ask: str) -> None:
     monkeypatch.setattr(outbox, "GATHERING", 600)
 
@@ -65,17 +65,15 @@ def test_what_somebody_waits_for_takes_the_rest_along(monkeypatch: pytest.Monkey
         line = Line()
         line.owner.send_frame("values", b"1")
         await asyncio.sleep(0)
-        if ask == "wait":
-            line.owner.send(marker("writes"), wait=True)
-        elif ask == "complete":
+        if ask == "complete":
             line.owner.complete("success")
-        else:
-            line.owner.send(marker("writes"))
-            flush = asyncio.ensure_future(line.owner.aflush())
+            return await line.next()
+        n = line.owner.send(marker("writes"))
+        waiting = line.owner.await_applied(n) if ask == "applied" else line.owner.aflush()
+        waiter = asyncio.ensure_future(waiting)
         sent = await line.next()
-        if ask == "flush":
-            line.owner.ack(2)
-            await flush
+        line.owner.ack(n)
+        await waiter
         return sent
 
     assert asyncio.run(speak()) == ["frames", "complete" if ask == "complete" else "writes"]

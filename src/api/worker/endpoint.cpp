@@ -48,11 +48,13 @@ std::optional<net::Response> gate(const net::Request& request, const std::string
 }
 
 // A worker's connection. Others hold it as a WorkerLink for longer than the socket lives. What is sent
-// in one turn of the loop, such as what follows a commit, shares a message, with acknowledgements first.
+// in one turn of the loop, such as what follows a commit, shares a message, with acknowledgements first;
+// these are small, and are not counted.
 class Link final : public app::WorkerLink, public std::enable_shared_from_this<Link> {
  public:
   Link(net::WebSocket& socket, Executor executor) : socket_(&socket), executor_(std::move(executor)) {}
   void send(app::ToWorker message) override {
+    if (socket_ == nullptr) return;
     auto* ack = std::get_if<app::Ack>(&message);
     if (ack == nullptr) return send_raw(encode(message));
     acks_.push_back(std::move(*ack));

@@ -17,7 +17,8 @@ constexpr int rounds = 5;
 constexpr int workers = 2;
 constexpr Duration patience = std::chrono::seconds(60);
 
-// A `duragraph worker` of its own, which supervises one process. Destroying it kills both.
+// A `duragraph worker` of its own, which supervises one process. Destroying it kills it, and its process ends
+// by itself.
 class WorkerProgram {
  public:
   static Result<std::unique_ptr<WorkerProgram>> start(const Bench& bench, const Target& target) {
@@ -101,7 +102,8 @@ Task<Result<int>> busy_worker(SystemWorld& loop, net::HttpClient& http) {
   const auto answer = co_await call(loop, http, Method::get, "/api/v1/workers");
   if (!answer) co_return fail(answer.error());
   for (const auto worker : json::View(*answer)["workers"].elements())
-    if (worker["running"].integer() == 1) co_return static_cast<int>(worker["pid"].integer().value_or(0));
+    if (const auto pid = worker["pid"].integer(); worker["running"].integer() == 1 && pid > 1)
+      co_return static_cast<int>(*pid);
   co_return fail(Errc::internal, "no worker executes the run");
 }
 
@@ -173,11 +175,10 @@ Task<Result<Row>> with_its_supervisor(Bench& bench) {
       programs.push_back(std::move(*program));
     }
     if (auto ready = co_await (*target)->wait_for_workers(workers); !ready) co_return fail(ready.error());
+    // The program kills itself as it is destroyed.
     const auto kill = [&programs](int worker) {
-      const auto supervisor = parent_of(worker);
-      ::kill(supervisor, SIGKILL);
+      std::erase_if(programs, [&](const auto& program) { return program->pid() == parent_of(worker); });
       ::kill(worker, SIGKILL);
-      std::erase_if(programs, [&](const auto& program) { return program->pid() == supervisor; });
     };
     note(row.samples, co_await survive(bench.loop, (*target)->url(), kill));
   }
