@@ -1,5 +1,6 @@
 #include "api/worker/endpoint.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include "api/api_testing.hpp"
@@ -120,15 +121,15 @@ TEST_F(EndpointTest, ARunSeesItsOwnThreadOnly) {
   const auto other = server_.make_thread();
   const auto foreign = server_.create(other);
   auto& socket = connect_worker();
-  const auto head = R"("id":1,"owner":")" + run.id + R"(","epoch":1,)";
+  const auto ask = [&](std::string_view type, std::string_view rest) {
+    return fmt::format(R"({{"type":"{}","id":1,"owner":"{}","epoch":1,{}}})", type, run.id, rest);
+  };
   for (const auto& question :
-       {R"({"type":"get_tuple",)" + head + R"("thread_id":")" + other + "\"}",
-        R"({"type":"list",)" + head + R"("thread_id":")" + other + "\"}",
-        R"({"type":"list",)" + head + R"("limit":1})",
-        R"({"type":"delete_thread",)" + head + R"("thread_ids":[")" + other + "\"]}",
-        R"({"type":"delete_for_runs",)" + head + R"("run_ids":[")" + foreign.id + "\"]}",
-        R"({"type":"copy_thread",)" + head + R"("source":")" + other + R"(","target":")" + run.thread_id +
-            "\"}"}) {
+       {ask("get_tuple", fmt::format(R"("thread_id":"{}")", other)),
+        ask("list", fmt::format(R"("thread_id":"{}")", other)), ask("list", R"("limit":1)"),
+        ask("delete_thread", fmt::format(R"("thread_ids":["{}"])", other)),
+        ask("delete_for_runs", fmt::format(R"("run_ids":["{}"])", foreign.id)),
+        ask("copy_thread", fmt::format(R"("source":"{}","target":"{}")", other, run.thread_id))}) {
     say(socket, question);
     EXPECT_EQ(last(socket)["error"]["code"].string(), "not_found") << question << socket.sent.back();
   }
