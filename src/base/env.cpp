@@ -20,8 +20,8 @@ class SystemClock final : public Clock {
   }
 };
 
-// Asks OpenSSL for many numbers at once: each call costs ten times what an id needs. Every thread has its
-// own.
+// Asks OpenSSL for many numbers at once: a call took more than all else that makes an id. Every thread has
+// its own.
 class SystemRandom final : public Random {
  public:
   std::uint64_t next() override {
@@ -124,7 +124,10 @@ bool is_uuid(std::string_view text) {
 
 std::string make_secret(Random& random, std::size_t bytes) {
   std::string out;
-  for (std::size_t i = 0; i < bytes; ++i) out += fmt::format("{:02x}", random.next() & 0xff);
+  for (std::size_t i = 0; i < bytes; ++i) {
+    const auto byte = static_cast<unsigned char>(random.next());
+    append_hex(out, std::span(&byte, 1));
+  }
   return out;
 }
 

@@ -68,6 +68,33 @@ class UnsteadyStore : public testing::Test {
   std::shared_ptr<RecordingLink> link_ = std::make_shared<RecordingLink>();
 };
 
+TEST_F(UnsteadyStore, AReaderThatKeepsUpNeedsNoStore) {
+  const auto run = create();
+  std::vector<std::int64_t> numbers;
+  spawn(world_.timers.executor(), "reader",
+        [](app::Streams& streams, std::string id, std::vector<std::int64_t>& out) -> Task<void> {
+          app::Streams::Reader reader(streams, std::move(id), 0);
+          while (true) {
+            const auto page = co_await reader.next(SteadyTime::max());
+            if (!page || page->ended) co_return;
+            for (const auto& frame : page->frames) out.push_back(frame.number);
+          }
+        }(app_.streams, run.id, numbers));
+  const auto say = [&](std::int64_t n, decltype(app::OwnerMessage::body) body) {
+    app_.owners.receive({.owner = run.id, .epoch = run.epoch, .n = n, .body = std::move(body)}, link_);
+    pass(milliseconds(100));
+  };
+  const app::FramesSaid frame{{{"values", "1"}}};
+  say(1, frame);
+  int reads = 0;
+  disk_.read_time = [&reads] { return ++reads, Duration(0); };
+  for (std::int64_t n = 2; n <= 5; ++n) say(n, frame);
+  EXPECT_EQ(numbers, (std::vector<std::int64_t>{0, 1, 2, 3, 4, 5}));
+  EXPECT_EQ(reads, 0);
+  say(6, app::CompleteSaid{});
+  EXPECT_GT(reads, 0) << "the end is read";
+}
+
 TEST_F(UnsteadyStore, ARunThatBecomesDueWhileTheDispatcherLooksIsNotMissed) {
   const auto run = create(milliseconds(50));
   // The look for due runs is over before it is due, and the look for the next one begins after.

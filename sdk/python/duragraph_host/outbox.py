@@ -35,7 +35,7 @@ class Outbox:
         self._loop = loop
         self._items: deque[Item] = deque()
         self._wake = asyncio.Event()
-        self._rung = 0
+        self._rung = 0  # How loudly, since the writer woke: not at all, 1 quietly, 2 urgently.
         self._timer: asyncio.TimerHandle | None = None
         self._sending = False
         self.is_open = False

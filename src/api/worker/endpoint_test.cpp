@@ -61,6 +61,14 @@ class EndpointTest : public testing::ApiTest {
     return R"({"owner":")" + run.id + R"(","epoch":1,"n":)" + std::to_string(n) + "," + members + "}";
   }
 
+  // An object as a binary message of the WebSocket holds it.
+  static std::string packed(const std::string& object) {
+    std::string out("\0\0", 2);
+    out += static_cast<char>(object.size() >> 8);
+    out += static_cast<char>(object.size() & 0xff);
+    return out + object;
+  }
+
  private:
   Task<void> serve(TestSocket& socket) {
     auto request = upgrade({});
@@ -103,10 +111,7 @@ TEST_F(EndpointTest, ARunIsExecutedOverTheWire) {
   const std::string object = owned(
       run, 2,
       R"("type":"checkpoint","ns":"","checkpoint_id":"c1","checkpoint":{"type":"x","blob":0},"projection":null,"blobs":[3])");
-  say(socket,
-      std::string("\0\0", 2) + static_cast<char>(object.size() >> 8) +
-          static_cast<char>(object.size() & 0xff) + object + "abc",
-      true);
+  say(socket, packed(object) + "abc", true);
   say(socket, R"({"type":"get_tuple","id":5,"owner":")" + run.id + R"(","epoch":1,"thread_id":")" +
                   run.thread_id + R"(","ns":"","checkpoint_id":""})");
   EXPECT_THAT(socket.sent.back(), HasSubstr("\"checkpoint_id\":\"c1\""));
@@ -114,6 +119,17 @@ TEST_F(EndpointTest, ARunIsExecutedOverTheWire) {
   say(socket, owned(run, 3, R"("type":"complete","status":"success")"));
   EXPECT_EQ(server_.now(run).state, domain::RunState::completed);
   EXPECT_FALSE(socket.closed);
+}
+
+TEST_F(EndpointTest, AcknowledgementsShareAMessage) {
+  const auto run = server_.create();
+  auto& socket = connect_worker();
+  const auto said = packed(owned(run, 1, R"("type":"frames","frames":[])"));
+  say(socket, said, true);
+  const auto before = socket.sent.size();
+  say(socket, said + said, true);  // sent again, as after a lost connection
+  ASSERT_EQ(socket.sent.size(), before + 1);
+  EXPECT_EQ(last(socket)["acks"].elements().size(), 2u);
 }
 
 TEST_F(EndpointTest, ARunSeesItsOwnThreadOnly) {

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <csignal>
-#include <fstream>
 
 #include "base/json.hpp"
 #include "cli/bench/workloads.hpp"
@@ -107,14 +106,6 @@ Task<Result<int>> busy_worker(SystemWorld& loop, net::HttpClient& http) {
   co_return fail(Errc::internal, "no worker executes the run");
 }
 
-int parent_of(int pid) {
-  std::ifstream in(fmt::format("/proc/{}/status", pid));
-  constexpr std::string_view name = "PPid:";
-  for (std::string line; std::getline(in, line);)
-    if (line.starts_with(name)) return static_cast<int>(std::strtol(line.c_str() + name.size(), nullptr, 10));
-  return 0;
-}
-
 // Begins a run, lets `kill` end the process that executes it, and measures until another goes on with it.
 Task<Result<Duration>> survive(SystemWorld& loop, const std::string& url, std::function<void(int)> kill) {
   auto http = net::make_http_client(loop.io, loop.env, url);
@@ -175,9 +166,10 @@ Task<Result<Row>> with_its_supervisor(Bench& bench) {
       programs.push_back(std::move(*program));
     }
     if (auto ready = co_await (*target)->wait_for_workers(workers); !ready) co_return fail(ready.error());
-    // The program kills itself as it is destroyed.
     const auto kill = [&programs](int worker) {
-      std::erase_if(programs, [&](const auto& program) { return program->pid() == parent_of(worker); });
+      const auto supervisor = number_of(fmt::format("/proc/{}/status", worker), "PPid:");
+      // A program that is destroyed is killed.
+      std::erase_if(programs, [&](const auto& program) { return program->pid() == supervisor; });
       ::kill(worker, SIGKILL);
     };
     note(row.samples, co_await survive(bench.loop, (*target)->url(), kill));

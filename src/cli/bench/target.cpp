@@ -132,9 +132,6 @@ Task<Status> Target::wait_for_workers(int count) {
   co_return fail(Errc::unavailable, "no worker serves:" + process_->last_lines());
 }
 
-namespace {
-
-// The number behind `name` in a file of /proc; 0 where there is none.
 std::int64_t number_of(const std::string& file, std::string_view name) {
   std::ifstream in(file);
   std::string line;
@@ -142,8 +139,6 @@ std::int64_t number_of(const std::string& file, std::string_view name) {
     if (line.starts_with(name)) return std::strtoll(line.c_str() + name.size(), nullptr, 10);
   return 0;
 }
-
-}  // namespace
 
 std::int64_t Target::memory() const {
   return number_of(fmt::format("/proc/{}/smaps_rollup", process_->child->pid()), "Pss:") * 1024;

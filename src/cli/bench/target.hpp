@@ -85,6 +85,9 @@ class Target {
   Duration first_answer_{};
 };
 
+// The number behind `name` in a file of /proc; 0 where there is none.
+std::int64_t number_of(const std::string& file, std::string_view name);
+
 // The program that runs.
 std::filesystem::path own_program();
 
