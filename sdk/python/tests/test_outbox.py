@@ -44,12 +44,15 @@ def marker(name: str) -> wire.Body:
     return wire.body({"type": name})
 
 
-def test_what_nobody_waits_for_is_sent_together() -> None:
+def test_what_nobody_waits_for_is_sent_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox, "GATHERING", 0.5)
+
     async def speak() -> list[str]:
         line = Line()
         other = line.run("other")
         line.owner.send_frame("values", b"1")
-        await asyncio.sleep(0)  # The writer has its turn, and lets them gather.
+        for _ in range(10):  # The writer has its turn, and lets them gather.
+            await asyncio.sleep(0)
         line.owner.send(marker("writes"))
         other.send(marker("items"))
         return await line.next()
