@@ -101,6 +101,7 @@ def test_wait_answers_when_the_worker_is_dead(server: DevServer) -> None:
     gate, thread_id = project.gate(), api.thread()
     run_id = api.start(thread_id, "slow", {"gate": str(gate)})
     worker = project.journal.wait(run_id, "second")
+    api.wait_next(thread_id, "second")
     os.kill(worker, signal.SIGSTOP)
     took = cancel(api, thread_id, run_id)
     print(f"cancelled {took:.3f} s after it was asked")
