@@ -34,7 +34,11 @@ class SystemTimers final : public Timers {
     return id;
   }
 
-  void cancel(Id id) override { calls_.cancel(id); }
+  void cancel(Id id) override {
+    calls_.cancel(id);
+    // With nothing left to call the loop is not kept running.
+    if (calls_.earliest() == SteadyTime::max()) timer_.cancel();
+  }
 
   Executor executor() const override { return io_.get_executor(); }
 

@@ -1,0 +1,275 @@
+#include "store/postgres/connection.hpp"
+
+#include <fmt/format.h>
+#include <libpq-fe.h>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/experimental/awaitable_operators.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "store/postgres/hosts.hpp"
+
+namespace dg::store::postgres {
+namespace {
+
+namespace asio = boost::asio;
+constexpr auto use_tuple = asio::as_tuple(asio::use_awaitable_t<Executor>{});
+
+std::string trimmed(const char* message) {
+  std::string text(message == nullptr ? "" : message);
+  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
+  return text;
+}
+
+Failure failure_of(const pg_result* result) {
+  const auto field = [&](int code) {
+    const char* text = PQresultErrorField(result, code);
+    return std::string(text == nullptr ? "" : text);
+  };
+  Failure failure{false, field(PG_DIAG_SQLSTATE), field(PG_DIAG_MESSAGE_PRIMARY)};
+  if (failure.message.empty()) failure.message = trimmed(PQresultErrorMessage(result));
+  if (const auto detail = field(PG_DIAG_MESSAGE_DETAIL); !detail.empty())
+    failure.message += " (" + detail + ")";
+  return failure;
+}
+
+bool is_error(const pg_result* result) {
+  const auto status = PQresultStatus(result);
+  return status == PGRES_FATAL_ERROR || status == PGRES_BAD_RESPONSE;
+}
+
+}  // namespace
+
+// Gives up a connection that does not answer: whoever waits on its socket is woken.
+class Connection::Deadline {
+ public:
+  Deadline(Connection& connection, Duration duration) : timers_(connection.timers_) {
+    timer_ = timers_.call_at(timers_.now() + duration, [&connection] {
+      connection.late_ = true;
+      connection.socket_.cancel();
+    });
+  }
+  ~Deadline() { timers_.cancel(timer_); }
+  Deadline(const Deadline&) = delete;
+  Deadline& operator=(const Deadline&) = delete;
+
+ private:
+  Timers& timers_;
+  Timers::Id timer_ = 0;
+};
+
+Connection::Connection(Timers& timers, pg_conn* handle)
+    : timers_(timers), handle_(handle), socket_(timers.executor(), PQsocket(handle)) {}
+
+Connection::~Connection() {
+  socket_.release();  // libpq closes it
+  PQfinish(handle_);
+}
+
+// libpq may change the socket from one step to the next, so each wait has a descriptor of its own.
+Task<bool> Connection::poll_until_connected(Timers& timers, pg_conn* handle, SteadyTime deadline) {
+  auto step = PGRES_POLLING_WRITING;
+  while (step != PGRES_POLLING_OK) {
+    if (step == PGRES_POLLING_FAILED || timers.now() >= deadline) co_return false;
+    Socket socket(timers.executor(), PQsocket(handle));
+    const auto timer = timers.call_at(deadline, [&socket] { socket.cancel(); });
+    co_await socket.async_wait(step == PGRES_POLLING_READING ? Socket::wait_read : Socket::wait_write,
+                               use_tuple);
+    timers.cancel(timer);
+    socket.release();
+    step = PQconnectPoll(handle);
+  }
+  co_return true;
+}
+
+Task<Outcome<std::unique_ptr<Connection>>> Connection::open(Timers& timers, ConnectOptions options) {
+  const auto deadline = timers.now() + options.connect_deadline;
+  auto conninfo = co_await with_addresses(timers, std::move(options.conninfo));
+  if (!conninfo) co_return fail_with({true, "", std::move(conninfo.error())});
+  std::vector<const char*> keywords;
+  std::vector<const char*> values;
+  for (const auto& [keyword, value] : *conninfo) {
+    keywords.push_back(keyword.c_str());
+    values.push_back(value.c_str());
+  }
+  keywords.push_back(nullptr);
+  values.push_back(nullptr);
+  std::unique_ptr<pg_conn, decltype(&PQfinish)> handle(
+      PQconnectStartParams(keywords.data(), values.data(), 0), &PQfinish);
+  if (!handle) co_return fail_with({true, "", "libpq has no memory for a connection"});
+  if (PQstatus(handle.get()) == CONNECTION_BAD)
+    co_return fail_with({true, "", trimmed(PQerrorMessage(handle.get()))});
+  if (!co_await poll_until_connected(timers, handle.get(), deadline)) {
+    const bool late = timers.now() >= deadline;
+    co_return fail_with(connect_failure(handle.get(), late));
+  }
+  PQsetnonblocking(handle.get(), 1);
+  PQenterPipelineMode(handle.get());
+  std::unique_ptr<Connection> connection(new Connection(timers, handle.release()));
+  auto configured = co_await connection->query(
+      "SELECT set_config('statement_timeout', $1, false), "
+      "set_config('idle_in_transaction_session_timeout', $2, false), "
+      "set_config('client_min_messages', 'warning', false)",
+      std::to_string(options.statement_timeout.count()),
+      std::to_string(options.idle_in_transaction_timeout.count()));
+  if (!configured) co_return fail_with(std::move(configured.error()));
+  co_return connection;
+}
+
+bool Connection::in_transaction() const {
+  const auto status = PQtransactionStatus(handle_);
+  return status == PQTRANS_INTRANS || status == PQTRANS_INERROR || status == PQTRANS_ACTIVE;
+}
+
+int Connection::server_version() const {
+  return PQserverVersion(handle_);
+}
+
+int Connection::backend_pid() const {
+  return PQbackendPID(handle_);
+}
+
+Failure Connection::lose() {
+  lost_ = true;
+  if (late_) return {true, "", "the database did not answer in time"};
+  auto message = trimmed(PQerrorMessage(handle_));
+  return {true, "", message.empty() ? "the connection to the database was lost" : std::move(message)};
+}
+
+std::string Connection::name_of(std::string_view sql) const {
+  return fmt::format("s{:x}_{}", std::hash<std::string_view>{}(sql), sql.size());
+}
+
+Task<Outcome<std::vector<Rows>>> Connection::run(Pipeline pipeline, Duration deadline) {
+  if (lost_) co_return fail_with(lose());
+  const Deadline guard(*this, deadline);
+  std::vector<bool> prepares;
+  if (!send_all(pipeline, prepares) || !co_await flush()) co_return fail_with(lose());
+  co_return co_await receive_all(pipeline, prepares);
+}
+
+Task<Outcome<Rows>> Connection::run_one(Pipeline pipeline) {
+  auto results = co_await run(std::move(pipeline));
+  if (!results) co_return fail_with(std::move(results.error()));
+  co_return std::move(results->front());
+}
+
+// Fills libpq's buffer; a text that the server does not know yet is prepared on the way.
+Status Connection::send_all(const Pipeline& pipeline, std::vector<bool>& prepares) {
+  std::unordered_set<std::string_view> on_the_way;
+  bool sent = true;
+  std::vector<const char*> values;
+  std::vector<int> formats;
+  for (const auto& [sql, params] : pipeline.statements_) {
+    const bool is_new = !prepared_.contains(sql) && on_the_way.insert(sql).second;
+    prepares.push_back(is_new);
+    const auto name = name_of(sql);
+    if (is_new)
+      sent = sent && PQsendPrepare(handle_, name.c_str(), sql.c_str(), params.count(), params.oids()) == 1;
+    values.clear();
+    const auto count = static_cast<std::size_t>(params.count());
+    for (std::size_t i = 0; i < count; ++i) values.push_back(params.is_null(i) ? nullptr : params.at(i));
+    formats.assign(count, 1);
+    sent = sent && PQsendQueryPrepared(handle_, name.c_str(), params.count(), values.data(), params.lengths(),
+                                       formats.data(), 1) == 1;
+  }
+  if (sent && PQpipelineSync(handle_) == 1) return {};
+  return fail(Errc::internal, "");
+}
+
+Task<bool> Connection::wait(Socket::wait_type what) {
+  const auto [error] = co_await socket_.async_wait(what, use_tuple);
+  co_return !error && !late_;
+}
+
+Task<bool> Connection::flush() {
+  using asio::experimental::awaitable_operators::operator||;
+  for (int left = PQflush(handle_); left != 0; left = PQflush(handle_)) {
+    if (left < 0) co_return false;
+    // The server may wait for us to read before it reads on.
+    co_await (socket_.async_wait(Socket::wait_write, use_tuple) ||
+              socket_.async_wait(Socket::wait_read, use_tuple));
+    if (late_ || PQconsumeInput(handle_) == 0) co_return false;
+  }
+  co_return true;
+}
+
+Task<std::optional<pg_result*>> Connection::next_result() {
+  while (PQisBusy(handle_) != 0) {
+    if (!co_await wait(Socket::wait_read)) co_return std::nullopt;
+    if (PQconsumeInput(handle_) == 0) co_return std::nullopt;
+  }
+  co_return PQgetResult(handle_);
+}
+
+// Of one command of the pipeline: its result, and the null behind it.
+Task<Outcome<Rows>> Connection::receive_one(std::string_view prepared) {
+  std::optional<Failure> failure;
+  Rows rows;
+  while (true) {
+    const auto result = co_await next_result();
+    if (!result) co_return fail_with(lose());
+    if (*result == nullptr) break;
+    Rows holder(*result);
+    if (is_error(*result)) {
+      failure = failure_of(*result);
+    } else if (PQresultStatus(*result) == PGRES_PIPELINE_ABORTED) {
+      failure = Failure{};
+    } else {
+      rows = std::move(holder);
+    }
+  }
+  if (PQstatus(handle_) == CONNECTION_BAD) {
+    lost_ = true;
+    if (failure && !failure->sqlstate.empty()) {
+      failure->lost = true;
+      co_return fail_with(std::move(*failure));
+    }
+    co_return fail_with(lose());
+  }
+  if (failure) co_return fail_with(std::move(*failure));
+  if (!prepared.empty()) prepared_.emplace(prepared);
+  co_return rows;
+}
+
+Task<Outcome<std::vector<Rows>>> Connection::receive_all(const Pipeline& pipeline,
+                                                         const std::vector<bool>& prepares) {
+  std::vector<Rows> results;
+  std::optional<Failure> first;
+  for (std::size_t i = 0; i < pipeline.statements_.size(); ++i) {
+    if (prepares[i]) {
+      auto prepared = co_await receive_one(pipeline.statements_[i].sql);
+      if (!prepared && !first) first = std::move(prepared.error());
+      if (lost_) co_return fail_with(std::move(*first));
+    }
+    auto rows = co_await receive_one({});
+    if (rows) {
+      results.push_back(std::move(*rows));
+    } else if (!first) {
+      first = std::move(rows.error());
+    }
+    if (lost_) co_return fail_with(std::move(*first));
+  }
+  const auto sync = co_await next_result();
+  if (!sync || *sync == nullptr) co_return fail_with(lose());
+  const Rows holder(*sync);
+  if (PQresultStatus(*sync) != PGRES_PIPELINE_SYNC) co_return fail_with(lose());
+  if (first) co_return fail_with(std::move(*first));
+  co_return results;
+}
+
+Task<Outcome<Rows>> Connection::run_script(std::string text, Duration deadline) {
+  if (lost_) co_return fail_with(lose());
+  const Deadline guard(*this, deadline);
+  if (PQexitPipelineMode(handle_) != 1) co_return fail_with(lose());
+  auto answer = co_await simple_query(text);
+  if (!lost_ && PQenterPipelineMode(handle_) != 1) co_return fail_with(lose());
+  co_return answer;
+}
+
+Task<Outcome<Rows>> Connection::simple_query(const std::string& text) {
+  if (PQsendQuery(handle_, text.c_str()) != 1 || !co_await flush()) co_return fail_with(lose());
+  co_return co_await receive_one({});
+}
+
+}  // namespace dg::store::postgres

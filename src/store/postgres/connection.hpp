@@ -1,0 +1,113 @@
+// One connection to PostgreSQL, on an event loop: statements go out in pipelines and are waited for together.
+#pragma once
+
+#include <boost/asio/posix/basic_stream_descriptor.hpp>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "base/async.hpp"
+#include "store/postgres/failure.hpp"
+#include "store/postgres/params.hpp"
+#include "store/postgres/rows.hpp"
+
+struct pg_conn;
+struct pg_result;
+
+namespace dg::store::postgres {
+
+struct ConnectOptions {
+  // Keywords and values as libpq names them (host, port, user, password, dbname, sslmode, ...).
+  std::vector<std::pair<std::string, std::string>> conninfo;
+  Duration connect_deadline = std::chrono::seconds(5);
+  // The server gives up a statement after this, and its transaction's idle time after the second.
+  std::chrono::milliseconds statement_timeout{30000};
+  std::chrono::milliseconds idle_in_transaction_timeout{15000};
+};
+
+// Statements that are sent together: one round trip for all of them. Without BEGIN and COMMIT among them they
+// are one transaction. The texts are kept prepared by each connection, so they come from a bounded set.
+class Pipeline {
+ public:
+  // Gives the place of the statement's rows among the results. Values are copied.
+  template <class... Values>
+  std::size_t add(std::string_view sql, const Values&... values) {
+    return add_prepared(sql, Params(values...));
+  }
+  std::size_t add_prepared(std::string_view sql, Params params) {
+    statements_.push_back({std::string(sql), std::move(params)});
+    return statements_.size() - 1;
+  }
+  bool empty() const { return statements_.empty(); }
+  std::size_t size() const { return statements_.size(); }
+
+ private:
+  friend class Connection;
+  struct Item {
+    std::string sql;
+    Params params;
+  };
+  std::vector<Item> statements_;
+};
+
+// Used by one coroutine at a time.
+class Connection {
+ public:
+  // Opens a connection and sets what every session has. The timers outlive it.
+  static Task<Outcome<std::unique_ptr<Connection>>> open(Timers& timers, ConnectOptions options);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // The rows of each statement, in order, when the server has answered all of them; the first failure where
+  // one failed, and then none of the later ones happened. A server that does not answer by the deadline is
+  // given up: the connection is lost.
+  Task<Outcome<std::vector<Rows>>> run(Pipeline pipeline, Duration deadline = std::chrono::seconds(40));
+  // A pipeline of one.
+  template <class... Values>
+  Task<Outcome<Rows>> query(std::string_view sql, const Values&... values) {
+    Pipeline pipeline;
+    pipeline.add(sql, values...);
+    return run_one(std::move(pipeline));
+  }
+  // Statements without parameters, several in one text: a script. Not while a pipeline is under way.
+  Task<Outcome<Rows>> run_script(std::string text, Duration deadline);
+
+  // No more of use: to be thrown away.
+  bool is_lost() const { return lost_; }
+  // Whether a transaction is open on it, or failed on it.
+  bool in_transaction() const;
+  int server_version() const;  // as libpq gives it: 150018
+  int backend_pid() const;
+
+ private:
+  Connection(Timers& timers, pg_conn* handle);
+
+  using Socket = boost::asio::posix::basic_stream_descriptor<Executor>;
+  class Deadline;
+  static Task<bool> poll_until_connected(Timers& timers, pg_conn* handle, SteadyTime deadline);
+  Task<Outcome<Rows>> run_one(Pipeline pipeline);
+  Task<Outcome<Rows>> simple_query(const std::string& text);
+  Status send_all(const Pipeline& pipeline, std::vector<bool>& prepares);
+  Task<bool> flush();
+  Task<bool> wait(Socket::wait_type what);
+  // The next result; null between those of two statements. None when the connection was lost.
+  Task<std::optional<pg_result*>> next_result();
+  Task<Outcome<std::vector<Rows>>> receive_all(const Pipeline& pipeline, const std::vector<bool>& prepares);
+  Task<Outcome<Rows>> receive_one(std::string_view prepared);
+  Failure lose();
+  std::string name_of(std::string_view sql) const;
+
+  Timers& timers_;
+  pg_conn* handle_;
+  Socket socket_;
+  std::unordered_set<std::string> prepared_;  // texts that the server knows
+  bool lost_ = false;
+  bool late_ = false;  // the deadline passed
+};
+
+}  // namespace dg::store::postgres

@@ -1,0 +1,30 @@
+#include "store/postgres/failure.hpp"
+
+#include <fmt/format.h>
+
+namespace dg::store::postgres {
+
+bool Failure::is_transient() const {
+  if (lost) return true;
+  // Classes 08 (connection), 40 (rolled back by the server), 53 (out of resources), and an operator's
+  // intervention other than a cancelled statement.
+  const std::string_view state = sqlstate;
+  if (state == sqlstate::query_canceled) return false;
+  constexpr std::string_view lock_not_available = "55P03";
+  if (state == lock_not_available) return true;
+  for (const std::string_view group : {"08", "40", "53", "57"})
+    if (state.starts_with(group)) return true;
+  return false;
+}
+
+Error Failure::to_error() const {
+  if (sqlstate == sqlstate::query_canceled)
+    return {Errc::timeout, fmt::format("the database took too long: {}", message), {}};
+  if (is_transient()) return {Errc::unavailable, fmt::format("the database cannot answer: {}", message), {}};
+  return {Errc::internal,
+          sqlstate.empty() ? message
+                           : fmt::format("the database refused a statement ({}): {}", sqlstate, message),
+          {}};
+}
+
+}  // namespace dg::store::postgres

@@ -1,0 +1,42 @@
+// What went wrong on a connection, with what is needed to decide whether trying again may help.
+#pragma once
+
+#include <expected>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/result.hpp"
+
+namespace dg::store::postgres {
+
+struct Failure {
+  // The connection is gone or of no more use; what was under way may have happened or not.
+  bool lost = false;
+  // PostgreSQL's five characters (appendix A of its manual); empty where the server said nothing.
+  std::string sqlstate;
+  std::string message;
+
+  // Another attempt on fresh facts may succeed: conflicts between transactions, a server that is restarting,
+  // starting or full, a lost connection.
+  bool is_transient() const;
+  // As callers of the store see it: unavailable where waiting may help, timeout where a limit was reached,
+  // else internal.
+  Error to_error() const;
+};
+
+template <class T>
+using Outcome = std::expected<T, Failure>;
+
+inline std::unexpected<Failure> fail_with(Failure failure) {
+  return std::unexpected(std::move(failure));
+}
+
+namespace sqlstate {
+inline constexpr std::string_view unique_violation = "23505";
+inline constexpr std::string_view check_violation = "23514";  // among others: no partition for the row
+inline constexpr std::string_view query_canceled = "57014";
+inline constexpr std::string_view undefined_table = "42P01";
+}  // namespace sqlstate
+
+}  // namespace dg::store::postgres

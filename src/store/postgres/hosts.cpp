@@ -1,0 +1,90 @@
+#include "store/postgres/hosts.hpp"
+
+#include <fmt/format.h>
+#include <libpq-fe.h>
+
+#include <boost/algorithm/string/classification.hpp>
+#include <boost/algorithm/string/join.hpp>
+#include <boost/algorithm/string/split.hpp>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+namespace dg::store::postgres {
+namespace {
+
+namespace asio = boost::asio;
+using Resolver = asio::ip::basic_resolver<asio::ip::tcp, Executor>;
+constexpr auto use_tuple = asio::as_tuple(asio::use_awaitable_t<Executor>{});
+
+std::vector<std::string> list_of(const std::string& text) {
+  std::vector<std::string> out;
+  boost::algorithm::split(out, text, boost::is_any_of(","));
+  return out;
+}
+
+std::string* find(Conninfo& conninfo, std::string_view keyword) {
+  for (auto& [name, value] : conninfo)
+    if (name == keyword) return &value;
+  return nullptr;
+}
+
+// Hosts with their addresses and ports side by side, as libpq wants them.
+struct Places {
+  std::vector<std::string> hosts, addresses, ports;
+
+  void add(const std::string& host, std::string address, const std::string& port) {
+    hosts.push_back(host);
+    addresses.push_back(std::move(address));
+    ports.push_back(port);
+  }
+};
+
+bool is_folder(const std::string& host) {
+  return host.empty() || host.front() == '/' || host.front() == '@';
+}
+
+}  // namespace
+
+Task<std::expected<Conninfo, std::string>> with_addresses(Timers& timers, Conninfo conninfo) {
+  const auto* const host_value = find(conninfo, "host");
+  if (host_value == nullptr || host_value->empty() || find(conninfo, "hostaddr") != nullptr)
+    co_return conninfo;
+  const auto hosts = list_of(*host_value);
+  const auto* const port_value = find(conninfo, "port");
+  const auto ports = list_of(port_value == nullptr ? "" : *port_value);
+  Places places;
+  std::string why;
+  for (std::size_t i = 0; i < hosts.size(); ++i) {
+    const auto& port = ports[ports.size() == hosts.size() ? i : 0];
+    if (is_folder(hosts[i])) {
+      places.add(hosts[i], "", port);
+      continue;
+    }
+    Resolver resolver(timers.executor());
+    const auto [error, found] = co_await resolver.async_resolve(hosts[i], "", use_tuple);
+    if (error) why = fmt::format("the database's host {} is not known: {}", hosts[i], error.message());
+    for (const auto& entry : found) places.add(hosts[i], entry.endpoint().address().to_string(), port);
+  }
+  if (places.hosts.empty()) co_return std::unexpected(std::move(why));
+  *find(conninfo, "host") = boost::algorithm::join(places.hosts, ",");
+  conninfo.emplace_back("hostaddr", boost::algorithm::join(places.addresses, ","));
+  if (auto* const port = find(conninfo, "port")) *port = boost::algorithm::join(places.ports, ",");
+  co_return conninfo;
+}
+
+Failure connect_failure(pg_conn* handle, bool late) {
+  Failure failure{true, "", PQerrorMessage(handle)};
+  while (!failure.message.empty() && failure.message.back() == '\n') failure.message.pop_back();
+  if (late && failure.message.empty()) failure.message = "the database did not answer in time";
+  // libpq keeps no SQLSTATE of a refused connection, so these are known by what it has to hand.
+  if (PQconnectionNeedsPassword(handle) != 0 || PQconnectionUsedPassword(handle) != 0) {
+    if (failure.message.find("password") != std::string::npos) {
+      failure.sqlstate = "28P01";
+      failure.lost = false;
+    }
+  }
+  return failure;
+}
+
+}  // namespace dg::store::postgres

@@ -1,0 +1,28 @@
+// Finding where the database is without holding up the event loop: libpq resolves names synchronously, so
+// they are resolved before and given to it as addresses.
+#pragma once
+
+#include <expected>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/async.hpp"
+#include "store/postgres/failure.hpp"
+
+struct pg_conn;
+
+namespace dg::store::postgres {
+
+using Conninfo = std::vector<std::pair<std::string, std::string>>;
+
+// The same settings with a `hostaddr` for each host that is a name; a name with several addresses becomes as
+// many hosts, tried in order. Folders of Unix sockets and what has a `hostaddr` already stay as they are. The
+// error is a message for a person.
+Task<std::expected<Conninfo, std::string>> with_addresses(Timers& timers, Conninfo conninfo);
+
+// Why a connection did not come about. `lost` where waiting may help; wrong names, passwords and databases
+// are told with their SQLSTATE class 28 or 3D.
+Failure connect_failure(pg_conn* handle, bool late);
+
+}  // namespace dg::store::postgres
