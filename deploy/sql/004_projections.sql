@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS checkpoints (
   parent_checkpoint_id text COLLATE "C" NOT NULL,
   run_id text COLLATE "C" NOT NULL,            -- its writer
   metadata_run_id text COLLATE "C" NOT NULL,   -- metadata.run_id
-  has_next boolean NOT NULL,                   -- projection.next has unvisited nodes
+  has_next bigint NOT NULL,                    -- 1: projection.next has unvisited nodes
   metadata text NOT NULL,
   channel_versions text NOT NULL,
   type text NOT NULL,

@@ -2,8 +2,8 @@
 #include <utility>
 #include <vector>
 
+#include "store/frame_codec.hpp"
 #include "store/sqlite/apply.hpp"
-#include "store/sqlite/frame_codec.hpp"
 
 namespace dg::store::sqlite {
 namespace {

@@ -5,8 +5,8 @@
 
 #include <tuple>
 
+#include "store/frame_codec.hpp"
 #include "store/sqlite/audit_scans.hpp"
-#include "store/sqlite/frame_codec.hpp"
 #include "store/sqlite/migrations.hpp"
 #include "store/sqlite/read_only.hpp"
 #include "store/sqlite/rows.hpp"
@@ -145,7 +145,7 @@ class SqliteAudit final : public Audit {
   Rows<StoredSegment> segments(const std::string& run_id) override {
     return scan(db_, select_segments, read_segment, run_id);
   }
-  Rows<Lease> leases() override { return scan(db_, select_leases, read_lease); }
+  Rows<Lease> leases() override { return scan(db_, select_leases, read_lease<Query>); }
   Rows<NewestState> newest_states() override { return scan_newest_states(db_); }
   Rows<KeptState> kept_states() override { return scan_kept_states(db_); }
   Rows<StoredCheckpoint> checkpoints() override { return scan_checkpoints(db_); }

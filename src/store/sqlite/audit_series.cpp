@@ -2,8 +2,8 @@
 #include <deque>
 
 #include "store/delta/packing.hpp"
+#include "store/frame_codec.hpp"
 #include "store/sqlite/audit_scans.hpp"
-#include "store/sqlite/frame_codec.hpp"
 #include "store/sqlite/packs.hpp"
 
 namespace dg::store::sqlite {

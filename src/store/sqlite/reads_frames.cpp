@@ -1,6 +1,6 @@
 #include <vector>
 
-#include "store/sqlite/frame_codec.hpp"
+#include "store/frame_codec.hpp"
 #include "store/sqlite/reads.hpp"
 #include "store/sqlite/series.hpp"
 

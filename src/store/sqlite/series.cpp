@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "store/delta/describe.hpp"
 #include "store/delta/packing.hpp"
 
 namespace dg::store::sqlite {
@@ -29,11 +28,6 @@ constexpr std::string_view delete_range = "DELETE FROM series_parts WHERE series
 
 constexpr std::int64_t merge_every = 64;
 constexpr std::size_t most_merged = std::size_t{256} << 10;
-// Of what is small enough a few values are told apart: a channel that is replaced goes back and forth where
-// frames and checkpoints overtake one another.
-constexpr std::size_t kept_deep = 3;
-constexpr std::size_t most_kept_deep = std::size_t{16} << 10;
-
 Error torn(std::int64_t series) {
   return {Errc::internal,
           fmt::format("parts of a stored value are missing (series {}); run `duragraph verify`", series)};
@@ -100,61 +94,21 @@ void merge_last_parts(Database& db, std::int64_t series, std::int64_t count) {
 
 }  // namespace
 
-std::string_view to_text(SeriesKind kind) {
-  return kind == SeriesKind::blob ? "blob" : "json";
-}
-
-std::size_t SeriesWriter::Series::bytes() const {
-  std::size_t bytes = newest.bytes.size();
-  for (const auto& value : earlier) bytes += value.bytes.size();
-  return bytes;
-}
-
 delta::Ref SeriesWriter::add(const SeriesKey& key, std::string_view value, NamedBy by) {
   Series& series = find(key);
-  delta::Ref ref{series.id, describe(series, value, by).encode()};
+  const auto held = series.bytes();
+  const auto added = series.add(value, by);
+  held_bytes_ = held_bytes_ - held + series.bytes();
+  append(series, added);
+  if (added.changed) save(series);
   shed(key);
-  return ref;
+  return {series.id, added.recipe.encode()};
 }
 
-delta::Recipe SeriesWriter::describe(Series& series, std::string_view value, NamedBy by) {
-  if (series.newest.bytes == value && !value.empty()) {
-    if (series.loose == Loose::newest && by == NamedBy::checkpoint) {
-      series.loose = Loose::none;
-      save(series);
-    }
-    return series.newest.recipe;
-  }
-  const auto known = std::ranges::find(series.earlier, value, &Value::bytes);
-  return known != series.earlier.end() ? known->recipe : change(series, value, by);
-}
-
-delta::Recipe SeriesWriter::change(Series& series, std::string_view value, NamedBy by) {
-  auto& newest = series.newest;
-  auto next = delta::describe({newest.bytes, newest.recipe}, series.size, value);
-  if (next.literal.empty() && value.size() < newest.bytes.size()) return std::move(next.recipe);
-  append(series, next.literal);
-  held_bytes_ -= series.bytes();
-  if (!newest.bytes.empty() && newest.bytes.size() <= most_kept_deep) {
-    series.earlier.push_front(std::move(newest));
-    if (series.earlier.size() > kept_deep) series.earlier.pop_back();
-  }
-  newest = {std::string(value), std::move(next.recipe)};
-  held_bytes_ += series.bytes();
-  if (series.loose != Loose::none) {
-    series.loose = Loose::earlier;
-  } else if (by == NamedBy::frame) {
-    series.loose = Loose::newest;
-  }
-  save(series);
-  return newest.recipe;
-}
-
-void SeriesWriter::append(Series& series, std::string_view literal) {
-  if (literal.empty()) return;
-  execute(db_, insert_part, series.id, series.size, literal.size(), Blob{delta::pack(literal)});
-  series.size += literal.size();
-  if (++series.pending < merge_every) return;
+void SeriesWriter::append(Series& series, const Series::Added& added) {
+  if (added.literal.empty()) return;
+  execute(db_, insert_part, series.id, added.at, added.literal.size(), Blob{delta::pack(added.literal)});
+  if (series.pending < merge_every) return;
   merge_last_parts(db_, series.id, series.pending);
   series.pending = 0;
 }

@@ -2,40 +2,24 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <list>
 #include <map>
 #include <string>
 #include <string_view>
 
 #include "store/delta/document.hpp"
-#include "store/delta/recipe.hpp"
+#include "store/delta/series.hpp"
 #include "store/sqlite/database.hpp"
 
 namespace dg::store::sqlite {
 
-// The values of one channel: as the graph library's blobs, and as JSON in states and frames.
-enum class SeriesKind { blob, json };
-struct SeriesKey {
-  std::string thread_id;
-  std::string ns;
-  std::string channel;
-  SeriesKind kind = SeriesKind::blob;
+using delta::Loose;
+using delta::NamedBy;
+using delta::SeriesKey;
+using delta::SeriesKind;
 
-  auto operator<=>(const SeriesKey&) const = default;
-};
-
-std::string_view to_text(SeriesKind kind);
-
-// Who names a value. What frames alone name goes when they go.
-enum class NamedBy { checkpoint, frame };
-// Which of a series' values frames alone may name: none, the newest one, or earlier ones.
-enum class Loose { none, newest, earlier };
-
-// Adds values. Keeps of each series that was written lately the value that the next one is compared with: the
-// last one that brought anything new, since workers do not always say in order what they have seen, and an
-// older state is a part of it. Small values are kept a few deep. Belongs to the thread that writes, beside
-// its connection.
+// Adds values. Keeps of each series that was written lately the values that the next one is compared with.
+// Belongs to the thread that writes, beside its connection.
 class SeriesWriter {
  public:
   // Keeps about `most_held` bytes of values, and always those of the series that was written last.
@@ -51,27 +35,13 @@ class SeriesWriter {
   std::size_t held_bytes() const { return held_bytes_; }
 
  private:
-  struct Value {
-    std::string bytes;
-    delta::Recipe recipe;
-  };
-  struct Series {
-    std::int64_t id = 0;
-    std::uint64_t size = 0;    // of the log
-    std::int64_t pending = 0;  // parts since the last merge
-    Loose loose = Loose::none;
-    Value newest;
-    std::deque<Value> earlier;  // small ones, the latest first
+  struct Series : delta::Series {
     std::list<SeriesKey>::iterator use;
-
-    std::size_t bytes() const;  // of the values that it keeps
   };
 
   Series& find(const SeriesKey& key);
   void load(const SeriesKey& key, Series& out);
-  void append(Series& series, std::string_view literal);
-  delta::Recipe describe(Series& series, std::string_view value, NamedBy by);
-  delta::Recipe change(Series& series, std::string_view value, NamedBy by);
+  void append(Series& series, const Series::Added& added);
   void save(const Series& series);
   void shed(const SeriesKey& keep);
 

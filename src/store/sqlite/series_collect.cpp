@@ -5,9 +5,9 @@
 #include <map>
 #include <vector>
 
+#include "store/frame_codec.hpp"
 #include "store/pack/needs.hpp"
 #include "store/sqlite/apply.hpp"
-#include "store/sqlite/frame_codec.hpp"
 
 namespace dg::store::sqlite {
 namespace {

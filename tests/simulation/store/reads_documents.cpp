@@ -3,8 +3,8 @@
 
 #include "base/json.hpp"
 #include "simulation/store/tables.hpp"
+#include "store/columns.hpp"
 #include "store/documents.hpp"
-#include "store/sqlite/rows.hpp"
 
 namespace dg::simulation {
 namespace {

@@ -5,7 +5,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
-#include "store/sqlite/rows.hpp"
+#include "store/columns.hpp"
 
 namespace dg::simulation {
 namespace {
@@ -202,7 +202,7 @@ Reply<std::optional<Frame>> SimulatedStore::last_frame(std::string run_id, std::
   });
 }
 Reply<std::optional<Item>> SimulatedStore::item(std::vector<std::string> ns, std::string key) {
-  return read<std::optional<Item>>([ns = sqlite::namespace_key(ns), key = std::move(key)](const Tables& t) {
+  return read<std::optional<Item>>([ns = namespace_key(ns), key = std::move(key)](const Tables& t) {
     const auto found = t.items.find({ns, key});
     return found == t.items.end() ? std::nullopt : std::optional(found->second);
   });

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "base/json.hpp"
+#include "store/columns.hpp"
 #include "store/documents.hpp"
-#include "store/sqlite/rows.hpp"
 
 namespace dg::simulation {
 namespace {
@@ -331,7 +331,7 @@ class Applying {
   void apply(const EraseFrames& change) { t_.frames_.erase(change.run_id); }
 
   void apply(const PutItem& change) {
-    auto& item = t_.items[{sqlite::namespace_key(change.ns), change.key}];
+    auto& item = t_.items[{namespace_key(change.ns), change.key}];
     const bool is_new = item.key.empty() && item.ns.empty();
     item.value = change.value;
     item.updated_at = is_new ? now_ : std::max(now_, item.updated_at + std::chrono::microseconds(1));
@@ -339,7 +339,7 @@ class Applying {
     item.ns = change.ns;
     item.key = change.key;
   }
-  void apply(const EraseItem& change) { t_.items.erase({sqlite::namespace_key(change.ns), change.key}); }
+  void apply(const EraseItem& change) { t_.items.erase({namespace_key(change.ns), change.key}); }
   void apply(const PutSession& change) { t_.sessions[change.session.id] = change.session; }
   void apply(const EraseSession& change) { t_.sessions.erase(change.id); }
   void apply(const PutGraph& change) { t_.graphs[change.graph.graph_id] = change.graph; }

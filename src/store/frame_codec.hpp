@@ -9,7 +9,7 @@
 #include "store/delta/document.hpp"
 #include "store/records.hpp"
 
-namespace dg::store::sqlite {
+namespace dg::store {
 
 // Appends a record. `offset` is the frame's place in the thread's log counted from the segment's
 // first one, since a merged segment has gaps where others wrote in between.
@@ -42,4 +42,4 @@ using FrameCuts = std::map<std::uint64_t, std::vector<delta::Cut>>;
 std::string encode_cuts(const FrameCuts& cuts);
 FrameCuts decode_cuts(std::string_view bytes);
 
-}  // namespace dg::store::sqlite
+}  // namespace dg::store

@@ -1,6 +1,6 @@
-#include "store/sqlite/rows.hpp"
+#include "store/columns.hpp"
 
-namespace dg::store::sqlite {
+namespace dg::store {
 
 domain::AggregateType aggregate_from(std::string_view text) {
   using enum domain::AggregateType;
@@ -53,37 +53,4 @@ std::string namespace_key(const std::vector<std::string>& labels) {
   return out;
 }
 
-domain::AssistantContent read_assistant_content(Query& row) {
-  domain::AssistantContent content;
-  content.graph_id = row.text();
-  content.name = row.text();
-  content.description = row.optional_text();
-  content.config = row.text();
-  content.context = row.text();
-  content.metadata = row.text();
-  return content;
-}
-
-Lease read_lease(Query& row) {
-  Lease lease;
-  lease.owner = row.text();
-  lease.kind = row.view() == to_text(LeaseKind::run) ? LeaseKind::run : LeaseKind::operation;
-  lease.thread_id = row.text();
-  lease.epoch = row.integer();
-  lease.session_id = row.text();
-  lease.applied_n = row.integer();
-  return lease;
-}
-
-StoredWrite read_write(Query& row) {
-  StoredWrite stored;
-  stored.task_id = row.text();
-  stored.task_path = row.text();
-  stored.write.idx = row.integer();
-  stored.write.channel = row.text();
-  stored.write.value.type = row.text();
-  stored.write.value.data = row.text();
-  return stored;
-}
-
-}  // namespace dg::store::sqlite
+}  // namespace dg::store

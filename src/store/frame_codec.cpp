@@ -1,8 +1,8 @@
-#include "store/sqlite/frame_codec.hpp"
+#include "store/frame_codec.hpp"
 
 #include "store/delta/varint.hpp"
 
-namespace dg::store::sqlite {
+namespace dg::store {
 
 void encode_frame(std::string& out, const Frame& frame, std::int64_t offset) {
   put_varint(out, static_cast<std::uint64_t>(offset));
@@ -43,4 +43,4 @@ FrameCuts decode_cuts(std::string_view bytes) {
   return cuts;
 }
 
-}  // namespace dg::store::sqlite
+}  // namespace dg::store
