@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/async.hpp"
+#include "store/postgres/conninfo.hpp"
 #include "store/postgres/failure.hpp"
 #include "store/postgres/params.hpp"
 #include "store/postgres/rows.hpp"
@@ -22,8 +23,7 @@ struct pg_result;
 namespace dg::store::postgres {
 
 struct ConnectOptions {
-  // Keywords and values as libpq names them (host, port, user, password, dbname, sslmode, ...).
-  std::vector<std::pair<std::string, std::string>> conninfo;
+  Conninfo conninfo;
   Duration connect_deadline = std::chrono::seconds(5);
   // The server gives up a statement after this, and its transaction's idle time after the second.
   std::chrono::milliseconds statement_timeout{30000};
