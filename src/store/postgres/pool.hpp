@@ -36,6 +36,7 @@ class Pool {
   // which is on the loop; one that was lost or is inside a transaction is thrown away.
   class Lease {
    public:
+    Lease() = default;  // to nothing
     Lease(Lease&&) noexcept = default;
     Lease& operator=(Lease&& other) noexcept;
     Lease(const Lease&) = delete;
