@@ -11,6 +11,8 @@ packages=(
   libsimdjson-dev rapidjson-dev libcli11-dev prometheus-cpp-dev libgtest-dev libgmock-dev
   # the example's and the tests' Python, and what the scripts call
   python3 python3-venv ca-certificates curl
+  # the database of production, of which tests start servers of their own
+  postgresql-15 postgresql-client-15
 )
 if [ "${1:-}" = --lint ]; then packages+=(clang-format-19 clang-tidy-19); fi
 
@@ -24,6 +26,14 @@ for package in "${packages[@]}"; do
   grep -qx "installed $package" <<<"$installed" || missing+=("$package")
 done
 if [ ${#missing[@]} = 0 ]; then exit 0; fi
+
+# Debian would make a database cluster and keep its server running, which nobody here asked for.
+no_cluster=/etc/postgresql-common/createcluster.d/duragraph.conf
+if [[ " ${missing[*]} " == *" postgresql-15 "* ]]; then
+  as_root mkdir -p "$(dirname "$no_cluster")"
+  echo "create_main_cluster = false" | as_root tee "$no_cluster" >/dev/null
+  trap 'as_root rm -f "$no_cluster"' EXIT
+fi
 
 say "installing ${missing[*]}"
 as_root apt-get update -qq

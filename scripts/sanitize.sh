@@ -20,6 +20,7 @@ export ASAN_OPTIONS="$options:detect_leaks=1"
 export UBSAN_OPTIONS="$options:print_stacktrace=1"
 DURAGRAPH_BIN=$(built_binary "$preset")
 export DURAGRAPH_BIN
+shared_postgres
 
 # One test: that no process of the suites before it reported anything.
 no_reports() {

@@ -43,6 +43,13 @@ python() {
     "--junitxml=$report" "${@:2}"
 }
 
+# One PostgreSQL server for the tests of all suites, which ends with this script.
+shared_postgres() {
+  coproc POSTGRES { exec setsid "$ROOT/scripts/postgres-server.sh" hold --fast; }
+  read -r DURAGRAPH_TEST_POSTGRES <&"${POSTGRES[0]}" || die "no PostgreSQL server could be started for the tests"
+  export DURAGRAPH_TEST_POSTGRES
+}
+
 # The last words; fails unless something passed and nothing failed.
 conclude() {
   echo

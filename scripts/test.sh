@@ -9,10 +9,12 @@ scripts/build.sh release
 scripts/python-env.sh build/test-env tests/requirements.txt
 scripts/python-env.sh build/test-env-oldest tests/requirements-oldest.txt
 node_bin=$(scripts/node-env.sh | tail -n 1)
+scripts/postgres-versions.sh >/dev/null
 
 . scripts/suites.sh
 export DURAGRAPH_BIN="$BIN"
 export DURAGRAPH_TEST_PYTHON="$ROOT/build/test-env/bin/python"
+shared_postgres
 
 javascript() {
   PATH="$node_bin:$PATH" node --test --test-reporter=spec --test-reporter-destination=stdout \

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <libpq-fe.h>
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -44,7 +45,9 @@ bool is_error(const pg_result* result) {
 class Connection::Deadline {
  public:
   Deadline(Connection& connection, Duration duration) : timers_(connection.timers_) {
-    timer_ = timers_.call_at(timers_.now() + duration, [&connection] {
+    auto when = timers_.now() + duration;
+    if (connection.give_up_at_) when = std::min(when, *connection.give_up_at_);
+    timer_ = timers_.call_at(when, [&connection] {
       connection.late_ = true;
       connection.socket_.cancel();
     });

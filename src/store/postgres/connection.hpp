@@ -4,6 +4,7 @@
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "base/async.hpp"
+#include "store/postgres/conninfo.hpp"
 #include "store/postgres/failure.hpp"
 #include "store/postgres/params.hpp"
 #include "store/postgres/rows.hpp"
@@ -21,8 +23,7 @@ struct pg_result;
 namespace dg::store::postgres {
 
 struct ConnectOptions {
-  // Keywords and values as libpq names them (host, port, user, password, dbname, sslmode, ...).
-  std::vector<std::pair<std::string, std::string>> conninfo;
+  Conninfo conninfo;
   Duration connect_deadline = std::chrono::seconds(5);
   // The server gives up a statement after this, and its transaction's idle time after the second.
   std::chrono::milliseconds statement_timeout{30000};
@@ -77,6 +78,10 @@ class Connection {
   // Statements without parameters, several in one text: a script. Not while a pipeline is under way.
   Task<Outcome<Rows>> run_script(std::string text, Duration deadline);
 
+  // Whatever is waited for from now on is given up then at the latest, as by its own deadline; none: by that
+  // alone.
+  void give_up_at(std::optional<SteadyTime> time) { give_up_at_ = time; }
+
   // No more of use: to be thrown away.
   bool is_lost() const { return lost_; }
   // Whether a transaction is open on it, or failed on it.
@@ -106,6 +111,7 @@ class Connection {
   pg_conn* handle_;
   Socket socket_;
   std::unordered_set<std::string> prepared_;  // texts that the server knows
+  std::optional<SteadyTime> give_up_at_;
   bool lost_ = false;
   bool late_ = false;  // the deadline passed
 };

@@ -20,7 +20,8 @@ bool Failure::is_transient() const {
 Error Failure::to_error() const {
   if (sqlstate == sqlstate::query_canceled)
     return {Errc::timeout, fmt::format("the database took too long: {}", message), {}};
-  if (is_transient()) return {Errc::unavailable, fmt::format("the database cannot answer: {}", message), {}};
+  if (is_transient())
+    return {Errc::unavailable, fmt::format("the database cannot answer, try again: {}", message), {}};
   return {Errc::internal,
           sqlstate.empty() ? message
                            : fmt::format("the database refused a statement ({}): {}", sqlstate, message),

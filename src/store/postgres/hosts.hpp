@@ -4,17 +4,14 @@
 
 #include <expected>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "base/async.hpp"
+#include "store/postgres/conninfo.hpp"
 #include "store/postgres/failure.hpp"
 
 struct pg_conn;
 
 namespace dg::store::postgres {
-
-using Conninfo = std::vector<std::pair<std::string, std::string>>;
 
 // The same settings with a `hostaddr` for each host that is a name; a name with several addresses becomes as
 // many hosts, tried in order. Folders of Unix sockets and what has a `hostaddr` already stay as they are. The

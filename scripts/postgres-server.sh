@@ -1,0 +1,153 @@
+#!/usr/bin/env bash
+# A PostgreSQL cluster to be thrown away: UTF-8, on a free port of 127.0.0.1 and on a Unix socket in its folder.
+# Usage: scripts/postgres-server.sh start [--fast] DIR [BIN_DIR]
+#        scripts/postgres-server.sh stop DIR
+#        scripts/postgres-server.sh hold [--fast] [BIN_DIR]
+# `start` makes the cluster in DIR, which is new or empty, and prints a superuser's URL as its last line. `stop`
+# ends the server that DIR holds; what it stored stays. `hold` starts one in a temporary folder, prints the URL,
+# and ends and deletes it when its standard input is closed: whoever holds the other end may die in any way.
+# BIN_DIR is the folder of `postgres` and `initdb`; Debian's newest when it is left out. --fast does not wait
+# for the disk (fsync=off), which only the machine's own crash can tell. A superuser's password is asked for over
+# TCP, and not on the socket, whose folder is the server's user's own.
+. "$(dirname "$0")/common.sh"
+
+usage() { die "usage: scripts/postgres-server.sh start [--fast] DIR [BIN_DIR] | stop DIR | hold [--fast] [BIN_DIR]"; }
+
+# PostgreSQL refuses to run as root, so then it is another user's.
+server_user=""
+if [ "$(id -u)" = 0 ]; then
+  server_user=nobody
+  if getent passwd postgres >/dev/null; then server_user=postgres; fi
+fi
+
+# Runs a command as the server's user, from a folder that this user may be in.
+as_server() (
+  cd /
+  if [ -z "$server_user" ]; then exec "$@"; fi
+  exec setpriv --reuid="$server_user" --regid="$(id -g "$server_user")" --init-groups "$@"
+)
+
+default_bin_dir() {
+  local found
+  found=$(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
+  [ -x "$found/postgres" ] || die "there is no PostgreSQL server here: scripts/install-deps.sh installs one"
+  echo "$found"
+}
+
+# A program below somebody's private folder is copied to where the server's user can read it.
+reachable() {
+  local dir=$1 bin_dir=$2
+  if as_server test -x "$bin_dir/postgres"; then echo "$bin_dir" && return; fi
+  [ -x "$bin_dir/postgres" ] || die "there is no PostgreSQL server in $bin_dir"
+  cp -a "$(dirname "$bin_dir")" "$dir/program"
+  chown -R "$server_user" "$dir/program"
+  echo "$dir/program/$(basename "$bin_dir")"
+}
+
+free_port() {
+  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+make_cluster() {
+  local dir=$1 bin_dir=$2 password=$3
+  echo "$password" >"$dir/password"
+  if [ -n "$server_user" ]; then chown "$server_user" "$dir" "$dir/password"; fi
+  chmod 700 "$dir"
+  as_server test -w "$dir" || die "$dir lies in a folder that the user $server_user may not enter"
+  as_server "$bin_dir/initdb" --pgdata="$dir/data" --username=postgres --pwfile="$dir/password" --no-sync \
+    --encoding=UTF8 --locale=C.UTF-8 --auth-local=trust --auth-host=scram-sha-256 >"$dir/initdb.log" 2>&1 ||
+    die "initdb failed: $(cat "$dir/initdb.log")"
+  rm -f "$dir/password"
+}
+
+# write_settings DIR FAST
+write_settings() {
+  as_server tee -a "$1/data/postgresql.conf" >/dev/null <<SETTINGS
+listen_addresses = '127.0.0.1'
+unix_socket_directories = '$1'
+max_connections = 200
+timezone = 'UTC'
+log_timezone = 'UTC'
+lc_messages = 'C'
+SETTINGS
+  if [ "$2" = yes ]; then echo "fsync = off" | as_server tee -a "$1/data/postgresql.conf" >/dev/null; fi
+}
+
+# Somebody else may take a port between its choice and its use; then another one is tried.
+launch() {
+  local dir=$1 bin_dir=$2 port
+  for _ in 1 2 3 4 5 6 7 8 9 10; do
+    port=$(free_port)
+    if as_server "$bin_dir/pg_ctl" --pgdata="$dir/data" --log="$dir/log" --wait --timeout=60 --silent \
+      --options="-p $port" start >/dev/null 2>"$dir/pg_ctl.log" </dev/null; then
+      echo "$port"
+      return
+    fi
+    grep -q 'could not create any TCP/IP sockets' "$dir/log" || break
+  done
+  die "the server did not start: $(cat "$dir/log" "$dir/pg_ctl.log")"
+}
+
+# start FAST DIR [BIN_DIR]
+start() {
+  local dir bin_dir password port
+  mkdir -p "$2"
+  dir=$(cd "$2" && pwd)
+  [ -z "$(ls -A "$dir")" ] || die "$dir is not empty"
+  bin_dir=$(cd "${3:-$(default_bin_dir)}" && pwd)
+  bin_dir=$(reachable "$dir" "$bin_dir")
+  password=$(tr -d - </proc/sys/kernel/random/uuid)
+  make_cluster "$dir" "$bin_dir" "$password"
+  write_settings "$dir" "$1"
+  port=$(launch "$dir" "$bin_dir")
+  echo "postgresql://postgres:$password@127.0.0.1:$port/postgres"
+}
+
+# The server of the folder, by its own word; nothing when it is gone and its process id may be another's.
+postmaster() {
+  local pid
+  pid=$(head -n 1 "$1/data/postmaster.pid" 2>/dev/null) || return 0
+  if tr '\0' '\n' <"/proc/$pid/cmdline" 2>/dev/null | grep -qxF "$1/data"; then echo "$pid"; fi
+}
+
+# await_end DIR PID: false when the server is still there after 30 seconds.
+await_end() {
+  local end=$((SECONDS + 30))
+  while [ "$(postmaster "$1")" = "$2" ]; do
+    [ "$SECONDS" -lt "$end" ] || return 1
+    sleep 0.02
+  done
+}
+
+# SIGINT ends the sessions and stops; SIGQUIT is for a server that does not.
+stop() {
+  local dir pid
+  dir=$(cd "$1" && pwd)
+  pid=$(postmaster "$dir")
+  [ -n "$pid" ] || return 0
+  kill -INT "$pid"
+  await_end "$dir" "$pid" && return
+  kill -QUIT "$pid"
+  await_end "$dir" "$pid" || die "the server in $dir does not end"
+}
+
+# hold FAST [BIN_DIR]: what ends a group of processes does not keep the server from being ended in order.
+hold() {
+  trap '' INT TERM HUP PIPE
+  held=$(mktemp -d "${TMPDIR:-/tmp}/duragraph-postgres-XXXXXX")
+  trap 'stop "$held"; rm -rf "$held"' EXIT
+  start "$1" "$held" "${2:-}"
+  exec >&-
+  while read -r _; do :; done
+}
+
+command=${1:-}
+shift || usage
+fast=no
+if [ "${1:-}" = --fast ]; then fast=yes && shift; fi
+case $command:$# in
+  start:1 | start:2) start "$fast" "$@" ;;
+  stop:1) stop "$1" ;;
+  hold:0 | hold:1) hold "$fast" "$@" ;;
+  *) usage ;;
+esac

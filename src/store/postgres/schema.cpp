@@ -1,0 +1,29 @@
+#include "store/postgres/schema.hpp"
+
+namespace dg::store::postgres {
+namespace {
+
+constexpr SchemaFile files[] = {
+#include "postgres_schema.inc"
+};
+
+}  // namespace
+
+std::span<const SchemaFile> schema_files() {
+  return files;
+}
+
+std::string script_of(const SchemaFile& file) {
+  std::string script;
+  auto rest = file.text;
+  while (!rest.empty()) {
+    const auto end = rest.find('\n');
+    const auto line = rest.substr(0, end == std::string_view::npos ? end : end + 1);
+    // Kept as an empty line, so that the lines that errors name are those of the file.
+    script += line.starts_with('\\') ? "\n" : line;
+    rest.remove_prefix(line.size());
+  }
+  return script;
+}
+
+}  // namespace dg::store::postgres
