@@ -43,6 +43,18 @@ std::optional<std::string> text_of(const YAML::Node& value, bool may_be_list) {
   return out;
 }
 
+// A secret without quotes may begin with one of YAML's signs: "!x" is a tag then, "&x" an anchor and "#x" a
+// remark.
+bool has_own_tag(const YAML::Node& value) {
+  const auto& tag = value.Tag();
+  return tag.size() > 1 && tag.starts_with('!');
+}
+
+// What the parser says, without a name from the file: "*x" is an alias, and may have been meant as a secret.
+std::string without_names(const std::string& said) {
+  return said.substr(0, said.find(": "));
+}
+
 void read_entry(const YAML::Node& key, const YAML::Node& value, const std::string& path, ConfigFile& into) {
   const auto where = place_in(path, line_of(key));
   const auto name = key.IsScalar() ? key.Scalar() : std::string("?");
@@ -58,7 +70,11 @@ void read_entry(const YAML::Node& key, const YAML::Node& value, const std::strin
     into.problems.push_back({name, "is there twice" + where});
     return;
   }
-  if (value.IsNull()) return;
+  if (value.IsNull() || has_own_tag(value)) {
+    into.problems.push_back(
+        {name, "has no value that YAML can read; put it in quotes, or leave the line out" + where});
+    return;
+  }
   auto text = text_of(value, setting->is_list());
   if (!text) {
     const auto* const must = setting->is_list() ? "must be a value or a list of values" : "must be one value";
@@ -95,7 +111,7 @@ Result<ConfigFile> parse_config_file(const std::string& text, const std::string&
   return out;
 } catch (const YAML::Exception& error) {
   return fail(Errc::invalid_argument,
-              fmt::format("{} is no YAML: line {}: {}", path, error.mark.line + 1, error.msg));
+              fmt::format("{} is no YAML: line {}: {}", path, error.mark.line + 1, without_names(error.msg)));
 }
 
 std::string nearest_key(std::string key) {

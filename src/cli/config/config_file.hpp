@@ -15,7 +15,7 @@ struct ConfigEntry {
 };
 
 struct ConfigFile {
-  std::map<std::string, ConfigEntry, std::less<>> entries;  // by key; keys without a value are left out
+  std::map<std::string, ConfigEntry, std::less<>> entries;  // by key
   std::vector<FieldError>
       problems;  // every key that is no setting, is there twice, or has no value of its kind
 };

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <map>
+#include <optional>
+#include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "cli/config/settings.hpp"
 
