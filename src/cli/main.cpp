@@ -5,6 +5,7 @@
 #include "cli/client/client.hpp"
 #include "cli/client/command_line.hpp"
 #include "cli/client/exit_code.hpp"
+#include "cli/config/commands.hpp"
 #include "cli/data/commands.hpp"
 #include "cli/server/commands.hpp"
 
@@ -16,6 +17,7 @@ int main(int argc, char** argv) {
   int exit_code = 0;
   dg::cli::add_client_commands(app, exit_code);
   dg::cli::add_server_commands(app, exit_code);
+  dg::cli::add_config_commands(app, exit_code);
   dg::cli::add_data_commands(app, exit_code);
   dg::cli::add_bench_command(app, exit_code);
   try {

@@ -4,47 +4,20 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <boost/asio/ip/address.hpp>
-#include <charconv>
-#include <cmath>
-#include <optional>
+#include <utility>
 #include <vector>
+
+#include "cli/client/value_rules.hpp"
 
 namespace dg::cli {
 namespace {
 
-template <typename Number>
-std::optional<Number> number_of(std::string_view text) {
-  Number value{};
-  const auto* const end = text.data() + text.size();
-  const auto [rest, error] = std::from_chars(text.data(), end, value);
-  if (error != std::errc{} || rest != end) return std::nullopt;
-  return value;
-}
-
-template <typename Accepts>
-CLI::Validator check(std::string must, Accepts accepts) {
+CLI::Validator check(ValueRule rule) {
   return CLI::Validator(
-      [must = std::move(must), accepts](std::string& given) {
-        return accepts(given) ? std::string() : fmt::format("must be {}, not \"{}\"", must, given);
+      [rule = std::move(rule)](std::string& given) {
+        return rule.accepts(given) ? std::string() : fmt::format("must be {}, not \"{}\"", rule.must, given);
       },
       "");
-}
-
-bool is_origin(std::string_view text) {
-  const auto scheme_end = text.find("://");
-  if (scheme_end == std::string_view::npos || scheme_end == 0) return false;
-  constexpr std::string_view letters = "abcdefghijklmnopqrstuvwxyz0123456789+-.";
-  if (text.substr(0, scheme_end).find_first_not_of(letters) != std::string_view::npos) return false;
-  auto host = text.substr(scheme_end + 3);
-  const auto bracket = host.starts_with('[') ? host.find(']') : 0;
-  if (bracket == std::string_view::npos) return false;
-  if (const auto colon = host.find(':', bracket); colon != std::string_view::npos) {
-    const auto port = number_of<int>(host.substr(colon + 1));
-    if (!port || *port < 1 || *port > 65535) return false;
-    host = host.substr(0, colon);
-  }
-  return !host.empty() && host.find_first_of("/?#@*\\ \t") == std::string_view::npos;
 }
 
 // How many letters must be changed, added, left out or swapped with the next to make one of the other.
@@ -101,39 +74,23 @@ std::string describe_unknown(const CLI::App& app, const std::string& path, const
 }  // namespace
 
 CLI::Validator at_least(double least) {
-  return check(fmt::format("{:g} or more", least), [least](const std::string& text) {
-    const auto value = number_of<double>(text);
-    return value && std::isfinite(*value) && *value >= least;
-  });
+  return check(number_from(least));
 }
 
 CLI::Validator whole_number(std::int64_t least, std::int64_t most) {
-  const auto range = most == std::numeric_limits<int>::max() ? fmt::format("{} or more", least)
-                                                             : fmt::format("from {} to {}", least, most);
-  return check("a whole number, " + range, [least, most](const std::string& text) {
-    const auto value = number_of<std::int64_t>(text);
-    return value && *value >= least && *value <= most;
-  });
+  return check(whole_number_in(least, most));
 }
 
 CLI::Validator port_number() {
-  return check("a port from 0 to 65535", [](const std::string& text) {
-    const auto value = number_of<std::int64_t>(text);
-    return value && *value >= 0 && *value <= 65535;
-  });
+  return check(listening_port());
 }
 
 CLI::Validator host_address() {
-  return check("an IP address such as 127.0.0.1, or localhost", [](const std::string& text) {
-    boost::system::error_code error;
-    boost::asio::ip::make_address(text, error);
-    return !error || text == "localhost";
-  });
+  return check(listening_host());
 }
 
 CLI::Validator web_origin() {
-  return check("* or an origin such as https://example.com:8443",
-               [](const std::string& text) { return text == "*" || is_origin(text); });
+  return check(allowed_origin());
 }
 
 std::string nearest(std::string_view word, const std::vector<std::string>& known) {

@@ -1,0 +1,138 @@
+#include "cli/config/setting_rules.hpp"
+
+#include <curl/curl.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+
+#include "cli/config/networks.hpp"
+#include "net/uri.hpp"
+
+namespace dg::cli {
+namespace {
+
+using UrlPtr = std::unique_ptr<CURLU, decltype(&curl_url_cleanup)>;
+
+std::string url_part(CURLU* url, CURLUPart part) {
+  char* text = nullptr;
+  if (curl_url_get(url, part, &text, 0) != CURLUE_OK || text == nullptr) return "";
+  std::string out(text);
+  curl_free(text);
+  return out;
+}
+
+bool is_nats_server(const std::string& text) {
+  const UrlPtr url(curl_url(), &curl_url_cleanup);
+  if (curl_url_set(url.get(), CURLUPART_URL, text.c_str(), CURLU_NON_SUPPORT_SCHEME) != CURLUE_OK)
+    return false;
+  const auto scheme = url_part(url.get(), CURLUPART_SCHEME);
+  if (scheme != "nats" && scheme != "tls") return false;
+  const auto path = url_part(url.get(), CURLUPART_PATH);
+  return (path.empty() || path == "/") && url_part(url.get(), CURLUPART_QUERY).empty() &&
+         url_part(url.get(), CURLUPART_FRAGMENT).empty();
+}
+
+std::optional<std::string> why_unreadable(const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) return "it is a folder";
+  if (::access(path.c_str(), R_OK) != 0) return std::strerror(errno);
+  return std::nullopt;
+}
+
+}  // namespace
+
+SettingRule rule_of(ValueRule rule) {
+  return {std::move(rule.must), [accepts = std::move(rule.accepts)](const std::string& text) {
+            return accepts(text) ? std::nullopt : std::optional<std::string>("");
+          }};
+}
+
+SettingRule any_text() {
+  return rule_of({"any text", [](const std::string&) { return true; }});
+}
+
+SettingRule some_text() {
+  return rule_of({"a text that is not empty", [](const std::string& text) { return !text.empty(); }});
+}
+
+SettingRule token_text() {
+  return rule_of({"printable ASCII without spaces", [](const std::string& text) {
+                    return std::ranges::all_of(text, [](char c) { return c > ' ' && c < '\x7F'; });
+                  }});
+}
+
+SettingRule switch_word() {
+  return rule_of({"true or false (1, 0, yes, no, on, off)",
+                  [](const std::string& text) { return read_switch(text).has_value(); }});
+}
+
+SettingRule number_above(double limit) {
+  return rule_of({fmt::format("a number above {:g}", limit), [limit](const std::string& text) {
+                    double value = 0;
+                    return read_number(text, value) && std::isfinite(value) && value > limit;
+                  }});
+}
+
+SettingRule fixed_port() {
+  auto rule = rule_of(whole_number_in(1, 65535));
+  rule.must = "a port from 1 to 65535";
+  return rule;
+}
+
+SettingRule one_of(std::span<const std::string_view> words) {
+  const std::vector<std::string> known(words.begin(), words.end());
+  return rule_of({fmt::format("one of {}", fmt::join(known, ", ")), [known](const std::string& text) {
+                    return std::ranges::find(known, text) != known.end();
+                  }});
+}
+
+SettingRule readable_file() {
+  return {"the path of a file that can be read", why_unreadable};
+}
+
+SettingRule nats_server() {
+  return rule_of(
+      {"nats:// or tls:// URLs with commas between them, such as nats://localhost:4222", is_nats_server});
+}
+
+SettingRule network_text() {
+  return rule_of({"addresses or networks with commas between them, such as 10.0.0.0/8,fd00::1",
+                  [](const std::string& text) { return parse_network(text).has_value(); }});
+}
+
+SettingRule origin_text() {
+  auto rule = rule_of(allowed_origin());
+  rule.must = "* or origins with commas between them, such as https://example.com:8443";
+  return rule;
+}
+
+std::optional<bool> read_switch(std::string_view text) {
+  const auto is = [text](std::string_view word) { return net::equal_ignoring_case(text, word); };
+  if (std::ranges::any_of(std::array{"true", "1", "yes", "on"}, is)) return true;
+  if (std::ranges::any_of(std::array{"false", "0", "no", "off"}, is)) return false;
+  return std::nullopt;
+}
+
+std::vector<std::string> split_list(std::string_view text) {
+  constexpr std::string_view blank = " \t\r\n";
+  std::vector<std::string> out;
+  while (!text.empty()) {
+    const auto comma = text.find(',');
+    auto element = text.substr(0, comma);
+    text.remove_prefix(comma == std::string_view::npos ? text.size() : comma + 1);
+    const auto first = element.find_first_not_of(blank);
+    if (first == std::string_view::npos) continue;
+    out.emplace_back(element.substr(first, element.find_last_not_of(blank) - first + 1));
+  }
+  return out;
+}
+
+}  // namespace dg::cli

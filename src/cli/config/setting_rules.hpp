@@ -1,0 +1,40 @@
+// What the values of settings may be.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/client/value_rules.hpp"
+
+namespace dg::cli {
+
+struct SettingRule {
+  std::string must;  // completes "must be …"
+  // Why a text may not be, without a secret; empty where `must` says it all. Nothing for a text that may be.
+  std::function<std::optional<std::string>(const std::string&)> refuse;
+};
+
+SettingRule rule_of(ValueRule rule);
+SettingRule any_text();
+SettingRule some_text();
+SettingRule token_text();  // what a header of HTTP can carry
+SettingRule switch_word();
+SettingRule number_above(double limit);
+SettingRule fixed_port();
+SettingRule one_of(std::span<const std::string_view> words);
+SettingRule readable_file();
+SettingRule nats_server();
+SettingRule network_text();
+SettingRule origin_text();
+
+// true, 1, yes, on, and their opposites, in any case.
+std::optional<bool> read_switch(std::string_view text);
+
+// The elements of a comma-separated list, without the white space around them and without empty ones.
+std::vector<std::string> split_list(std::string_view text);
+
+}  // namespace dg::cli
