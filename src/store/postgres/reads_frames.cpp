@@ -11,15 +11,16 @@
 namespace dg::store::postgres {
 namespace {
 
-// From the segment that holds frame $2 on, as many as begin within $3 bytes of that one's start. The sizes
-// are known without the bytes.
+// The segment that holds frame $2, of which little may be wanted, the next one, and as many behind it as
+// begin within $3 bytes of that one's start. The sizes are known without the bytes.
 constexpr std::string_view select_from =
     "SELECT first_no, data, cuts FROM (SELECT first_no, data, cuts, "
-    "sum(octet_length(data)) OVER (ORDER BY first_no) - octet_length(data) AS bytes_before FROM run_segments "
-    "WHERE run_id = $1 AND first_no + count > $2 AND first_no >= coalesce((SELECT first_no FROM run_segments "
-    "WHERE run_id = $1 AND first_no <= $2 ORDER BY first_no DESC LIMIT 1), 0) ORDER BY first_no LIMIT 256) "
-    "AS s "
-    "WHERE bytes_before = 0 OR bytes_before < $3 ORDER BY first_no";
+    "sum(octet_length(data)) OVER places - octet_length(data) - first_value(octet_length(data)) OVER places "
+    "AS before "
+    "FROM run_segments WHERE run_id = $1 AND first_no + count > $2 AND first_no >= coalesce((SELECT first_no "
+    "FROM run_segments WHERE run_id = $1 AND first_no <= $2 ORDER BY first_no DESC LIMIT 1), 0) "
+    "WINDOW places AS (ORDER BY first_no) ORDER BY first_no LIMIT 256) AS s "
+    "WHERE before <= 0 OR before < $3 ORDER BY first_no";
 constexpr std::string_view select_end =
     "SELECT first_no + count FROM run_segments WHERE run_id = $1 ORDER BY first_no DESC LIMIT 1";
 constexpr std::string_view select_backwards =
