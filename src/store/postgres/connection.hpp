@@ -43,6 +43,10 @@ class Pipeline {
     statements_.push_back({std::string(sql), std::move(params)});
     return statements_.size() - 1;
   }
+  // Adds the statements of another one behind these.
+  void append(Pipeline other) {
+    for (auto& statement : other.statements_) statements_.push_back(std::move(statement));
+  }
   bool empty() const { return statements_.empty(); }
   std::size_t size() const { return statements_.size(); }
 
