@@ -106,8 +106,8 @@ Failure connect_failure(pg_conn* handle, bool late) {
   std::vector<std::string> parts;
   boost::algorithm::split(parts, text, boost::is_any_of("\n"));
   for (auto& line : parts) {
-    // Where in PostgreSQL's own code it failed.
-    if (line.empty() || line.starts_with("LOCATION:")) continue;
+    // Beside what each host said stand hints, and where in PostgreSQL's own code it failed.
+    if (line.empty() || line.starts_with('\t') || line.starts_with("LOCATION:")) continue;
     if (auto state = take_sqlstate(line); !state.empty()) {
       failure.sqlstate = std::move(state);
       if (is_hopeless(failure.sqlstate)) ++hopeless;
