@@ -7,7 +7,8 @@ BEGIN;
 CREATE TABLE IF NOT EXISTS schema_migrations (
   version bigint PRIMARY KEY,
   name text NOT NULL,
-  applied_at timestamptz NOT NULL DEFAULT now()
+  applied_at timestamptz NOT NULL DEFAULT now(),
+  checksum text                                -- SHA-256 of the file, where `duragraph db migrate` applied it
 );
 
 CREATE TABLE IF NOT EXISTS assistants (

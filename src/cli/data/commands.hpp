@@ -1,4 +1,4 @@
-// The commands that work on a database without its server: verify and rebuild.
+// The commands that work on a database without its server: verify, rebuild and db.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -9,5 +9,6 @@ void add_data_commands(CLI::App& app, int& exit_code);
 
 void add_verify_command(CLI::App& app, int& exit_code);
 void add_rebuild_command(CLI::App& app, int& exit_code);
+void add_db_commands(CLI::App& app, int& exit_code);
 
 }  // namespace dg::cli

@@ -68,6 +68,7 @@ void add_verify_command(CLI::App& app, int& exit_code) {
 void add_data_commands(CLI::App& app, int& exit_code) {
   add_verify_command(app, exit_code);
   add_rebuild_command(app, exit_code);
+  add_db_commands(app, exit_code);
 }
 
 }  // namespace dg::cli

@@ -8,6 +8,7 @@
 #include <boost/asio/experimental/awaitable_operators.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "base/log.hpp"
 #include "store/postgres/hosts.hpp"
 
 namespace dg::store::postgres {
@@ -32,6 +33,11 @@ Failure failure_of(const pg_result* result) {
   if (const auto detail = field(PG_DIAG_MESSAGE_DETAIL); !detail.empty())
     failure.message += " (" + detail + ")";
   return failure;
+}
+
+// libpq would write to standard error by itself.
+void log_notice(void* /*unused*/, const char* message) {
+  log::info("the database says: {}", trimmed(message));
 }
 
 bool is_error(const pg_result* result) {
@@ -102,10 +108,13 @@ Task<Outcome<std::unique_ptr<Connection>>> Connection::open(Timers& timers, Conn
   if (!handle) co_return fail_with({true, "", "libpq has no memory for a connection"});
   if (PQstatus(handle.get()) == CONNECTION_BAD)
     co_return fail_with({true, "", trimmed(PQerrorMessage(handle.get()))});
+  PQsetNoticeProcessor(handle.get(), &log_notice, nullptr);
+  PQsetErrorVerbosity(handle.get(), PQERRORS_VERBOSE);  // for connect_failure()
   if (!co_await poll_until_connected(timers, handle.get(), deadline)) {
     const bool late = timers.now() >= deadline;
     co_return fail_with(connect_failure(handle.get(), late));
   }
+  PQsetErrorVerbosity(handle.get(), PQERRORS_DEFAULT);
   PQsetnonblocking(handle.get(), 1);
   PQenterPipelineMode(handle.get());
   std::unique_ptr<Connection> connection(new Connection(timers, handle.release()));
@@ -132,8 +141,13 @@ int Connection::backend_pid() const {
   return PQbackendPID(handle_);
 }
 
-Failure Connection::lose() {
+// What the server said before it went is the best reason there is.
+Failure Connection::lose(std::optional<Failure> said) {
   lost_ = true;
+  if (said && !said->sqlstate.empty()) {
+    said->lost = true;
+    return std::move(*said);
+  }
   if (late_) return {true, "", "the database did not answer in time"};
   auto message = trimmed(PQerrorMessage(handle_));
   return {true, "", message.empty() ? "the connection to the database was lost" : std::move(message)};
@@ -211,7 +225,7 @@ Task<Outcome<Rows>> Connection::receive_one(std::string_view prepared) {
   Rows rows;
   while (true) {
     const auto result = co_await next_result();
-    if (!result) co_return fail_with(lose());
+    if (!result) co_return fail_with(lose(std::move(failure)));
     if (*result == nullptr) break;
     Rows holder(*result);
     if (is_error(*result)) {
@@ -222,14 +236,7 @@ Task<Outcome<Rows>> Connection::receive_one(std::string_view prepared) {
       rows = std::move(holder);
     }
   }
-  if (PQstatus(handle_) == CONNECTION_BAD) {
-    lost_ = true;
-    if (failure && !failure->sqlstate.empty()) {
-      failure->lost = true;
-      co_return fail_with(std::move(*failure));
-    }
-    co_return fail_with(lose());
-  }
+  if (PQstatus(handle_) == CONNECTION_BAD) co_return fail_with(lose(std::move(failure)));
   if (failure) co_return fail_with(std::move(*failure));
   if (!prepared.empty()) prepared_.emplace(prepared);
   co_return rows;
@@ -239,11 +246,11 @@ Task<Outcome<std::vector<Rows>>> Connection::receive_all(const Pipeline& pipelin
                                                          const std::vector<bool>& prepares) {
   std::vector<Rows> results;
   std::optional<Failure> first;
-  for (std::size_t i = 0; i < pipeline.statements_.size(); ++i) {
+  for (std::size_t i = 0; i < pipeline.statements_.size() && !lost_; ++i) {
     if (prepares[i]) {
       auto prepared = co_await receive_one(pipeline.statements_[i].sql);
       if (!prepared && !first) first = std::move(prepared.error());
-      if (lost_) co_return fail_with(std::move(*first));
+      if (lost_) break;
     }
     auto rows = co_await receive_one({});
     if (rows) {
@@ -251,14 +258,32 @@ Task<Outcome<std::vector<Rows>>> Connection::receive_all(const Pipeline& pipelin
     } else if (!first) {
       first = std::move(rows.error());
     }
-    if (lost_) co_return fail_with(std::move(*first));
   }
-  const auto sync = co_await next_result();
-  if (!sync || *sync == nullptr) co_return fail_with(lose());
-  const Rows holder(*sync);
-  if (PQresultStatus(*sync) != PGRES_PIPELINE_SYNC) co_return fail_with(lose());
-  if (first) co_return fail_with(std::move(*first));
-  co_return results;
+  if (!lost_) {
+    auto failure = co_await receive_sync();
+    if (!first) first = std::move(failure);
+  }
+  if (!first) co_return results;
+  // A server that ends a session says why before it closes the connection.
+  first->lost = lost_;
+  co_return fail_with(std::move(*first));
+}
+
+// The end of a pipeline, where its transaction is committed unless it was before; that may fail, too.
+Task<std::optional<Failure>> Connection::receive_sync() {
+  std::optional<Failure> failure;
+  while (const auto result = co_await next_result()) {
+    const Rows holder(*result);
+    if (*result == nullptr) {
+      // Only a failure has one behind it.
+      if (!failure || PQstatus(handle_) == CONNECTION_BAD) break;
+    } else if (PQresultStatus(*result) == PGRES_PIPELINE_SYNC) {
+      co_return failure;
+    } else if (is_error(*result)) {
+      failure = failure_of(*result);
+    }
+  }
+  co_return lose(std::move(failure));
 }
 
 Task<Outcome<Rows>> Connection::run_script(std::string text, Duration deadline) {

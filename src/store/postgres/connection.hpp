@@ -108,7 +108,8 @@ class Connection {
   Task<std::optional<pg_result*>> next_result();
   Task<Outcome<std::vector<Rows>>> receive_all(const Pipeline& pipeline, const std::vector<bool>& prepares);
   Task<Outcome<Rows>> receive_one(std::string_view prepared);
-  Failure lose();
+  Task<std::optional<Failure>> receive_sync();
+  Failure lose(std::optional<Failure> said = {});
   std::string name_of(std::string_view sql) const;
 
   Timers& timers_;

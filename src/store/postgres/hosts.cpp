@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 #include <libpq-fe.h>
 
+#include <algorithm>
 #include <boost/algorithm/string/classification.hpp>
 #include <boost/algorithm/string/join.hpp>
 #include <boost/algorithm/string/split.hpp>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <cctype>
 
 namespace dg::store::postgres {
 namespace {
@@ -39,6 +41,29 @@ struct Places {
     ports.push_back(port);
   }
 };
+
+// Takes the SQLSTATE out of "... FATAL:  28P01: password authentication failed ...", where the words may be
+// in any language; empty when there is none.
+std::string take_sqlstate(std::string& line) {
+  constexpr std::string_view before = ":  ";
+  constexpr std::string_view after = ": ";
+  constexpr std::size_t length = 5;
+  const auto at = line.find(before);
+  if (at == std::string::npos) return {};
+  const auto first = at + before.size();
+  auto state = line.substr(first, length);
+  const bool is_state =
+      state.size() == length && line.substr(first + length).starts_with(after) &&
+      std::ranges::all_of(state, [](unsigned char c) { return std::isdigit(c) || std::isupper(c); });
+  if (!is_state) return {};
+  line.erase(first, length + after.size());
+  return state;
+}
+
+// Of classes that are the same however often one asks: wrong credentials, no such database.
+bool is_hopeless(std::string_view sqlstate) {
+  return sqlstate.starts_with("28") || sqlstate.starts_with("3D");
+}
 
 bool is_folder(const std::string& host) {
   return host.empty() || host.front() == '/' || host.front() == '@';
@@ -74,16 +99,28 @@ Task<std::expected<Conninfo, std::string>> with_addresses(Timers& timers, Connin
 }
 
 Failure connect_failure(pg_conn* handle, bool late) {
-  Failure failure{true, "", PQerrorMessage(handle)};
-  while (!failure.message.empty() && failure.message.back() == '\n') failure.message.pop_back();
-  if (late && failure.message.empty()) failure.message = "the database did not answer in time";
-  // libpq keeps no SQLSTATE of a refused connection, so these are known by what it has to hand.
-  if (PQconnectionNeedsPassword(handle) != 0 || PQconnectionUsedPassword(handle) != 0) {
-    if (failure.message.find("password") != std::string::npos) {
-      failure.sqlstate = "28P01";
-      failure.lost = false;
+  const std::string_view text = PQerrorMessage(handle);
+  Failure failure{true, "", ""};
+  std::size_t lines = 0;
+  std::size_t hopeless = 0;
+  std::vector<std::string> parts;
+  boost::algorithm::split(parts, text, boost::is_any_of("\n"));
+  for (auto& line : parts) {
+    // Beside what each host said stand hints, and where in PostgreSQL's own code it failed.
+    if (line.empty() || line.starts_with('\t') || line.starts_with("LOCATION:")) continue;
+    if (auto state = take_sqlstate(line); !state.empty()) {
+      failure.sqlstate = std::move(state);
+      if (is_hopeless(failure.sqlstate)) ++hopeless;
     }
+    ++lines;
+    failure.message += (failure.message.empty() ? "" : "; ") + line;
   }
+  if (PQconnectionNeedsPassword(handle) != 0) {
+    failure.sqlstate = "28P01";
+    hopeless = lines;
+  }
+  failure.lost = lines == 0 || hopeless < lines;
+  if (late && failure.message.empty()) failure.message = "the database did not answer in time";
   return failure;
 }
 

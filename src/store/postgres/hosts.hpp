@@ -18,8 +18,9 @@ namespace dg::store::postgres {
 // error is a message for a person.
 Task<std::expected<Conninfo, std::string>> with_addresses(Timers& timers, Conninfo conninfo);
 
-// Why a connection did not come about. `lost` where waiting may help; wrong names, passwords and databases
-// are told with their SQLSTATE class 28 or 3D.
+// Why a connection did not come about, after PQsetErrorVerbosity(handle, PQERRORS_VERBOSE): libpq keeps the
+// server's SQLSTATE in the text alone. `lost` where waiting may help; not where every host refused for a
+// wrong name or password (class 28) or for want of the database (class 3D).
 Failure connect_failure(pg_conn* handle, bool late);
 
 }  // namespace dg::store::postgres

@@ -14,6 +14,15 @@
 
 namespace dg::store::postgres::testing {
 
+// The folder of the sources, below which test programs are built.
+inline std::filesystem::path source_folder() {
+  namespace fs = std::filesystem;
+  for (auto folder = fs::canonical("/proc/self/exe").parent_path(); folder != folder.root_path();
+       folder = folder.parent_path())
+    if (fs::exists(folder / "scripts" / "postgres-server.sh")) return folder;
+  throw std::runtime_error("scripts/postgres-server.sh is in no folder above the test program");
+}
+
 // The cluster that the tests of this process share: the one that DURAGRAPH_TEST_POSTGRES names by a
 // superuser's URL, else one of its own, which starts when it is first asked for and ends with the process,
 // however that ends.
@@ -59,7 +68,7 @@ class TestCluster {
 
   // In a session of its own, where a terminal's Ctrl-C does not reach it.
   void spawn_script(int input, int output) {
-    const auto path = script().string();
+    const auto path = (source_folder() / "scripts" / "postgres-server.sh").string();
     std::string name = path, command = "hold", fast = "--fast";
     std::array<char*, 4> arguments{name.data(), command.data(), fast.data(), nullptr};
     posix_spawn_file_actions_t actions;
@@ -81,17 +90,6 @@ class TestCluster {
     hold_ = -1;
     if (process_ > 0) ::waitpid(process_, nullptr, 0);
     process_ = 0;
-  }
-
-  // The test programs are built below the sources' folder.
-  static std::filesystem::path script() {
-    namespace fs = std::filesystem;
-    for (auto folder = fs::canonical("/proc/self/exe").parent_path(); folder != folder.root_path();
-         folder = folder.parent_path()) {
-      auto found = folder / "scripts" / "postgres-server.sh";
-      if (fs::exists(found)) return found;
-    }
-    throw std::runtime_error("scripts/postgres-server.sh is in no folder above the test program");
   }
 
   static std::string read_all(int from) {

@@ -1,0 +1,187 @@
+#include "store/postgres/schema_state.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/env.hpp"
+#include "store/postgres/schema.hpp"
+
+namespace dg::store::postgres {
+namespace {
+
+using Kind = SchemaState::Kind;
+
+constexpr int oldest_version = 140000;
+// Relations that the original has under these names and we have not.
+constexpr std::string_view original_relations[] = {"execution_history", "task_assignments",
+                                                   "event_statistics", "run_status_view"};
+constexpr std::string_view migrations_table = "schema_migrations";
+
+constexpr std::string_view select_encoding = "SELECT current_setting('server_encoding')";
+constexpr std::string_view select_relations =
+    "SELECT c.relname::text FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace "
+    "WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'v', 'm') AND c.relname = ANY($1) "
+    "ORDER BY 1";
+constexpr std::string_view select_columns =
+    "SELECT (c.relname || '.' || a.attname)::text FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = "
+    "a.attrelid "
+    "JOIN pg_namespace AS n ON n.oid = c.relnamespace "
+    "WHERE n.nspname = current_schema() AND c.relname = ANY($1) AND a.attnum > 0 AND NOT a.attisdropped";
+constexpr std::string_view select_applied =
+    "SELECT version, name, coalesce(checksum, '') FROM schema_migrations ORDER BY version";
+
+struct Applied {
+  std::string name;
+  std::string checksum;  // empty: applied by hand
+};
+using AppliedFiles = std::map<std::int64_t, Applied>;
+
+// Names of relations, and of columns as "table.column".
+using Names = std::vector<std::string>;
+
+bool contains(const Names& names, std::string_view name) {
+  return std::ranges::find(names, name) != names.end();
+}
+
+Names names_in(Rows rows) {
+  Names names;
+  while (rows.next()) names.push_back(rows.text());
+  return names;
+}
+
+// The tables that the schema files make.
+Names our_tables() {
+  constexpr std::string_view words = "CREATE TABLE IF NOT EXISTS ";
+  Names tables;
+  for (const auto& file : schema_files()) {
+    for (auto at = file.text.find(words); at != std::string_view::npos; at = file.text.find(words, at)) {
+      at += words.size();
+      tables.emplace_back(file.text.substr(at, file.text.find_first_of(" (", at) - at));
+    }
+  }
+  return tables;
+}
+
+SchemaState without_ours(const Names& relations, const Names& columns) {
+  const bool marked = std::ranges::any_of(
+      original_relations, [&](std::string_view relation) { return contains(relations, relation); });
+  // Runs that belong to threads, and are not ours.
+  const bool its_runs = contains(columns, "runs.thread_id") && !contains(columns, "runs.graph_id");
+  if (marked || its_runs)
+    return {
+        Kind::original,
+        {},
+        {},
+        "this is a database of the original DuraGraph, the one written in Go, whose tables this program "
+        "cannot "
+        "use. Make an empty database, name it in DATABASE_URL or DB_NAME, and run `duragraph db migrate`"};
+  if (!relations.empty())
+    return {
+        Kind::foreign,
+        {},
+        {},
+        fmt::format("the database has tables of another program under names that DuraGraph needs ({}). Make "
+                    "an empty database, name it in DATABASE_URL or DB_NAME, and run `duragraph db migrate`",
+                    fmt::join(relations, ", "))};
+  SchemaState state{Kind::none, {}, {}, "the database has no tables yet. Run `duragraph db migrate`"};
+  for (const auto& file : schema_files()) state.missing.emplace_back(file.name);
+  return state;
+}
+
+// The first file that had another text when the program applied it.
+std::string_view altered_file(const AppliedFiles& applied) {
+  for (const auto& file : schema_files()) {
+    const auto found = applied.find(file.version);
+    if (found == applied.end() || found->second.checksum.empty()) continue;
+    if (found->second.checksum != sha256_hex(file.text)) return file.name;
+  }
+  return {};
+}
+
+SchemaState with_ours(AppliedFiles applied) {
+  SchemaState state;
+  const auto altered = altered_file(applied);
+  for (const auto& file : schema_files())
+    if (applied.erase(file.version) == 0) state.missing.emplace_back(file.name);
+  for (auto& [version, other] : applied) state.unknown.push_back(std::move(other.name));
+  if (!state.unknown.empty()) {
+    state.kind = Kind::newer;
+    state.message = fmt::format(
+        "the database has the schema of a newer release ({}), which this program does not know. Run the "
+        "`duragraph` of that release",
+        fmt::join(state.unknown, ", "));
+  } else if (!altered.empty()) {
+    state.kind = Kind::altered;
+    state.message = fmt::format(
+        "the database was made by another text of {}. Run the `duragraph` of the release that made it, or "
+        "make an "
+        "empty database and run `duragraph db migrate`",
+        altered);
+  } else if (!state.missing.empty()) {
+    state.kind = Kind::older;
+    state.message =
+        fmt::format("the database lacks {}. Run `duragraph db migrate`", fmt::join(state.missing, ", "));
+  } else {
+    state.kind = Kind::current;
+    state.message =
+        fmt::format("the database has the schema of this program, up to {}", schema_files().back().name);
+  }
+  return state;
+}
+
+Task<Outcome<AppliedFiles>> read_applied(Connection& connection) {
+  auto rows = co_await connection.query(select_applied);
+  if (!rows) co_return fail_with(std::move(rows.error()));
+  AppliedFiles applied;
+  while (rows->next()) {
+    const auto version = rows->integer();
+    auto name = rows->text();
+    applied.emplace(version, Applied{std::move(name), rows->text()});
+  }
+  co_return applied;
+}
+
+SchemaState too_old(int version) {
+  return {Kind::unsuitable,
+          {},
+          {},
+          fmt::format("the server is PostgreSQL {}; DuraGraph needs 14 or newer", version / 10000)};
+}
+
+SchemaState wrong_encoding(std::string_view encoding) {
+  return {Kind::unsuitable,
+          {},
+          {},
+          fmt::format("the database stores text as {}; DuraGraph needs UTF8: "
+                      "CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0",
+                      encoding)};
+}
+
+}  // namespace
+
+Task<Outcome<SchemaState>> schema_state(Connection& connection) {
+  if (connection.server_version() < oldest_version) co_return too_old(connection.server_version());
+  auto looked_for = our_tables();
+  looked_for.insert(looked_for.end(), std::begin(original_relations), std::end(original_relations));
+  Pipeline pipeline;
+  const auto encoding = pipeline.add(select_encoding);
+  const auto relations = pipeline.add(select_relations, looked_for);
+  const auto columns = pipeline.add(select_columns, Names{"runs", std::string(migrations_table)});
+  auto results = co_await connection.run(std::move(pipeline));
+  if (!results) co_return fail_with(std::move(results.error()));
+  const auto text = names_in((*results)[encoding]);
+  if (text.front() != "UTF8") co_return wrong_encoding(text.front());
+  const auto found = names_in((*results)[relations]);
+  const auto found_columns = names_in((*results)[columns]);
+  // Other programs keep a table of this name too, with other columns.
+  if (!contains(found_columns, "schema_migrations.checksum")) co_return without_ours(found, found_columns);
+  auto applied = co_await read_applied(connection);
+  if (!applied) co_return fail_with(std::move(applied.error()));
+  if (applied->empty()) co_return without_ours(found, found_columns);
+  co_return with_ours(std::move(*applied));
+}
+
+}  // namespace dg::store::postgres
