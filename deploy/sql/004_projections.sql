@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS checkpoint_values (
 
 -- The large values that a channel takes in turn. What is new in each is appended to one log of bytes, and a value is
 -- a recipe: ranges of that log, in order.
-CREATE SEQUENCE IF NOT EXISTS checkpoint_series_id;
+CREATE SEQUENCE IF NOT EXISTS checkpoint_series_id INCREMENT BY 100;  -- each taker has a block of ids
 CREATE TABLE IF NOT EXISTS checkpoint_series (
   id bigint PRIMARY KEY,
   thread_id text COLLATE "C" NOT NULL,

@@ -130,7 +130,7 @@ class Queries {
   virtual Reply<std::optional<Lease>> lease(std::string owner) = 0;
   virtual Reply<std::vector<GraphRow>> graphs() = 0;
 
-  // The schema's version, after a round trip through the database.
+  // The schema's version, after a round trip through the database; fails soon where that does not answer.
   virtual Reply<std::int64_t> ping() = 0;
 };
 

@@ -5,6 +5,7 @@
 #include <concepts>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "base/env.hpp"
+#include "store/pack/rows.hpp"
 
 namespace dg::store::postgres {
 
@@ -49,6 +51,11 @@ template <>
 struct WireType<Blob> {
   static constexpr unsigned oid = 17, array_oid = 1001;
   static void put(std::string& out, const Blob& value) { out += value.bytes; }
+};
+template <>
+struct WireType<pack::Bytes> {
+  static constexpr unsigned oid = 17, array_oid = 1001;
+  static void put(std::string& out, const pack::Bytes& value) { out += value.bytes; }
 };
 template <>
 struct WireType<Jsonb> {
@@ -124,15 +131,21 @@ class Params {
   // An array of one dimension; an empty optional among its elements is a null.
   template <class T>
   Params& add(const std::vector<T>& values) {
+    return add_column(values, [](const T& value) -> const T& { return value; });
+  }
+  // An array of what `projection`, a member or a function, gives of each of the items.
+  template <class Items, class Projection>
+  Params& add_column(const Items& items, Projection projection) {
+    using T = std::remove_cvref_t<std::invoke_result_t<Projection, decltype(*items.begin())>>;
     begin(Wire<T>::array_oid);
-    put_big_endian(bytes_, std::int32_t{values.empty() ? 0 : 1});
+    put_big_endian(bytes_, std::int32_t{items.empty() ? 0 : 1});
     put_big_endian(bytes_, std::int32_t{1});  // there may be nulls
     put_big_endian(bytes_, static_cast<std::int32_t>(Wire<T>::oid));
-    if (!values.empty()) {
-      put_big_endian(bytes_, static_cast<std::int32_t>(values.size()));
+    if (!items.empty()) {
+      put_big_endian(bytes_, static_cast<std::int32_t>(items.size()));
       put_big_endian(bytes_, std::int32_t{1});
     }
-    for (const auto& value : values) add_element<T>(value);
+    for (const auto& item : items) add_element<T>(std::invoke(projection, item));
     return end();
   }
 

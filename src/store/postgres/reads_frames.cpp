@@ -19,7 +19,7 @@ constexpr std::string_view select_from =
     "AS before "
     "FROM run_segments WHERE run_id = $1 AND first_no + count > $2 AND first_no >= coalesce((SELECT first_no "
     "FROM run_segments WHERE run_id = $1 AND first_no <= $2 ORDER BY first_no DESC LIMIT 1), 0) "
-    "WINDOW places AS (ORDER BY first_no) ORDER BY first_no LIMIT 256) AS s "
+    "WINDOW places AS (ORDER BY first_no) ORDER BY first_no LIMIT 4096) AS s "
     "WHERE before <= 0 OR before < $3 ORDER BY first_no";
 constexpr std::string_view select_end =
     "SELECT first_no + count FROM run_segments WHERE run_id = $1 ORDER BY first_no DESC LIMIT 1";

@@ -18,7 +18,4 @@ namespace dg::store::sqlite {
 std::vector<Result<Committed>> commit_batch(Database& db, SeriesWriter& series, const Env& env,
                                             std::span<const Commit* const> commits);
 
-// Roughly how many bytes the commit carries.
-std::size_t size_of(const Commit& commit);
-
 }  // namespace dg::store::sqlite

@@ -2,6 +2,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include "store/commit_size.hpp"
 #include "store/sqlite/batch.hpp"
 
 namespace dg::store::sqlite {

@@ -1,5 +1,7 @@
 #include "base/scratch_folder.hpp"
 #include "store/contract/suite.hpp"
+#include "store/postgres/postgres_store.hpp"
+#include "store/postgres/testing/database.hpp"
 #include "store/sqlite/sqlite_store.hpp"
 
 namespace dg::store::contract {
@@ -29,16 +31,30 @@ class SqliteMemory final : public Backend {
   bool outlives_store() const override { return false; }
 };
 
-const auto adapters =
+class PostgresDatabase final : public Backend {
+ public:
+  Result<std::unique_ptr<Store>> open(Env env) override {
+    return make_postgres_store(env, {.connect = database_.options()});
+  }
+
+ private:
+  postgres::testing::TestDatabase database_;
+};
+
+const auto on_sqlite =
     testing::Values(Adapter{"file", [] { return std::make_unique<SqliteFile>(false); }},
                     Adapter{"file_packing", [] { return std::make_unique<SqliteFile>(false, 0); }},
                     Adapter{"inline_file_packing", [] { return std::make_unique<SqliteFile>(true, 0); }},
                     Adapter{"inline_file", [] { return std::make_unique<SqliteFile>(true); }},
                     Adapter{"inline_memory", [] { return std::make_unique<SqliteMemory>(); }});
+const auto on_postgres =
+    testing::Values(Adapter{"postgres", [] { return std::make_unique<PostgresDatabase>(); }});
 const auto name_of = [](const auto& param) { return param.param.name; };
 
-INSTANTIATE_TEST_SUITE_P(Sqlite, StoreContract, adapters, name_of);
-INSTANTIATE_TEST_SUITE_P(Sqlite, UndoContract, adapters, name_of);
+INSTANTIATE_TEST_SUITE_P(Sqlite, StoreContract, on_sqlite, name_of);
+INSTANTIATE_TEST_SUITE_P(Sqlite, UndoContract, on_sqlite, name_of);
+INSTANTIATE_TEST_SUITE_P(Postgres, StoreContract, on_postgres, name_of);
+INSTANTIATE_TEST_SUITE_P(Postgres, UndoContract, on_postgres, name_of);
 
 }  // namespace
 }  // namespace dg::store::contract

@@ -1,0 +1,35 @@
+// A lock that at most one process of all that share a database holds.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/env.hpp"
+#include "store/postgres/connection.hpp"
+
+namespace dg::store::postgres {
+
+// Held by a session that exists for it alone and says every second that it lives. The server ends a session
+// that is silent for three seconds, so a holder that was stopped, killed or cut off loses the lock in a few
+// seconds.
+class AdvisoryLock {
+ public:
+  // The ports outlive it. `name` is the same in every process that shares the lock.
+  AdvisoryLock(Env env, ConnectOptions options, std::string name);
+
+  // Tries once; true when it is held now, false when another process holds it.
+  Task<Outcome<bool>> try_take();
+  // Returns when the lock is not held any more, and says why.
+  Task<Failure> keep();
+  void release() { connection_.reset(); }
+  bool is_held() const { return connection_ != nullptr; }
+
+ private:
+  Env env_;
+  ConnectOptions options_;
+  std::string name_;
+  std::unique_ptr<Connection> connection_;
+};
+
+}  // namespace dg::store::postgres

@@ -1,0 +1,16 @@
+#include "store/postgres/tables.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace dg::store::postgres {
+
+std::string insert_rows(std::string_view table, std::string_view columns, std::string_view rest) {
+  std::string parameters;
+  const auto count = std::ranges::count(columns, ',') + 1;
+  for (std::ptrdiff_t i = 1; i <= count; ++i) parameters += fmt::format("{}${}", i == 1 ? "" : ", ", i);
+  return fmt::format("INSERT INTO {} ({}) SELECT * FROM unnest({}) {}", table, columns, parameters, rest);
+}
+
+}  // namespace dg::store::postgres

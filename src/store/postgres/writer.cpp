@@ -1,0 +1,184 @@
+#include "store/postgres/writer.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+
+#include "base/log.hpp"
+#include "store/commit_size.hpp"
+#include "store/postgres/batch.hpp"
+
+namespace dg::store::postgres {
+namespace {
+
+constexpr std::string_view ensure_partitions =
+    "SELECT duragraph_ensure_partitions(now() + interval '56 days')";
+constexpr std::string_view select_status = "SELECT pg_xact_status($1::text::xid8)";
+
+bool is_alone(const Commit& commit) {
+  return std::ranges::any_of(commit.changes, [](const Change& change) { return postgres::is_alone(change); });
+}
+
+bool lacks_partition(const Failure& failure) {
+  return failure.sqlstate == sqlstate::check_violation && failure.message.starts_with("no partition");
+}
+
+}  // namespace
+
+bool Writer::submit(Commit commit, Done& done) {
+  const auto bytes = size_of(commit);
+  if (queue_.size() >= limits_.commits || queued_bytes_ + bytes > limits_.bytes) return false;
+  queued_bytes_ += bytes;
+  queue_.push_back({std::move(commit), bytes, std::move(done)});
+  if (!std::exchange(running_, true))
+    spawn(env_.timers.executor(), "postgres writer", run(shared_from_this()));
+  return true;
+}
+
+void Writer::add_load(StoreLoad& load) const {
+  load.queued_commits = queue_.size();
+  load.max_queued_commits = limits_.commits;
+  load.queued_bytes = queued_bytes_;
+  load.max_queued_bytes = limits_.bytes;
+  load.commits = commits_;
+  load.batches = batches_;
+}
+
+Task<void> Writer::run(std::shared_ptr<Writer> self) {
+  while (!self->queue_.empty()) {
+    auto batch = self->take_batch();
+    std::vector<const Commit*> commits;
+    for (const auto& job : batch) commits.push_back(&job.commit);
+    auto answers = co_await self->write(commits);
+    self->commits_ += batch.size();
+    for (std::size_t i = 0; i < batch.size(); ++i)
+      boost::asio::post(self->env_.timers.executor(),
+                        [done = std::move(batch[i].done), answer = std::move(answers[i])]() mutable {
+                          done(std::move(answer));
+                        });
+  }
+  self->running_ = false;
+}
+
+// A commit that reads what it has written itself has a transaction of its own.
+std::vector<Writer::Job> Writer::take_batch() {
+  std::vector<Job> batch;
+  std::size_t bytes = 0;
+  while (!queue_.empty() && batch.size() < limits_.batch && bytes < limits_.batch_bytes) {
+    const bool alone = is_alone(queue_.front().commit);
+    if (alone && !batch.empty()) break;
+    bytes += queue_.front().bytes;
+    batch.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+    if (alone) break;
+  }
+  queued_bytes_ -= bytes;
+  return batch;
+}
+
+Task<Writer::Answers> Writer::write(Commits commits) {
+  const auto deadline = env_.timers.now() + limits_.deadline;
+  Failure failure;
+  for (int attempts = 1;; ++attempts) {
+    auto result = co_await attempt(commits, deadline);
+    if (result.answers) co_return std::move(*result.answers);
+    failure = std::move(result.failure);
+    if (!result.again || env_.timers.now() >= deadline) break;
+    co_await back_off(attempts, deadline);
+  }
+  if (!failure.is_transient() && commits.size() > 1) {
+    log::warn("a batch of {} commits failed and is tried one by one: {}", commits.size(), failure.message);
+    co_return co_await write_singly(commits);
+  }
+  log::error("a commit failed: {}", failure.message);
+  co_return Answers(commits.size(), fail(failure.to_error()));
+}
+
+Task<Writer::Answers> Writer::write_singly(Commits commits) {
+  Answers answers;
+  for (std::size_t i = 0; i < commits.size(); ++i) {
+    auto one = co_await write(commits.subspan(i, 1));
+    answers.push_back(std::move(one.front()));
+  }
+  co_return answers;
+}
+
+Task<Writer::Attempt> Writer::attempt(Commits commits, SteadyTime deadline) {
+  if (auto connected = co_await connect(); !connected) {
+    const bool again = connected.error().is_transient();
+    co_return Attempt{std::nullopt, std::move(connected.error()), again};
+  }
+  ++batches_;
+  Batch batch(*connection_, cache_, env_);
+  auto written = co_await batch.run(commits);
+  if (written) {
+    cache_.shed();
+    co_return Attempt{std::move(*written), {}};
+  }
+  cache_.clear();
+  co_return co_await after_failure(batch, batch.take_answers(), std::move(written.error()), deadline);
+}
+
+Task<Writer::Attempt> Writer::after_failure(const Batch& batch, Answers answers, Failure failure,
+                                            SteadyTime deadline) {
+  if (!connection_->is_lost()) {
+    if (auto rolled_back = co_await connection_->query("ROLLBACK"); !rolled_back) connection_.reset();
+    if (lacks_partition(failure) && connection_) {
+      auto made = co_await connection_->query(ensure_partitions);
+      co_return Attempt{std::nullopt, std::move(failure), made.has_value()};
+    }
+    const bool again = failure.is_transient();
+    co_return Attempt{std::nullopt, std::move(failure), again};
+  }
+  connection_.reset();
+  if (!batch.may_have_committed()) co_return Attempt{std::nullopt, std::move(failure), true};
+  auto committed = co_await ask_whether_committed(batch.transaction_id(), deadline);
+  if (!committed) co_return Attempt{std::nullopt, std::move(committed.error()), false};
+  if (*committed) co_return Attempt{std::move(answers), {}};
+  co_return Attempt{std::nullopt, std::move(failure), true};
+}
+
+Task<Outcome<void>> Writer::connect() {
+  if (connection_ && connection_->is_lost()) connection_.reset();
+  if (connection_) co_return Outcome<void>{};
+  auto opened = co_await Connection::open(env_.timers, options_);
+  if (!opened) co_return fail_with(std::move(opened.error()));
+  connection_ = std::move(*opened);
+  co_return Outcome<void>{};
+}
+
+Task<Outcome<bool>> Writer::ask_whether_committed(std::string transaction_id, SteadyTime deadline) {
+  const auto unknown = [](std::string_view why) {
+    return fail_with(
+        {true, "",
+         fmt::format("the connection was lost while a change was being committed, and {}; look whether "
+                     "it is there before trying again",
+                     why)});
+  };
+  for (int attempts = 1; env_.timers.now() < deadline; ++attempts) {
+    if (auto connected = co_await connect()) {
+      auto status = co_await connection_->query(select_status, transaction_id);
+      if (!status && !status.error().is_transient())
+        co_return unknown("the database that answers now is another one: " + status.error().message);
+      if (status && status->next()) {
+        const auto text = status->optional_text();
+        if (!text) co_return unknown("the database does not remember it");
+        if (*text != "in progress") co_return *text == "committed";
+      }
+    }
+    co_await back_off(attempts, deadline);
+  }
+  co_return unknown("the database cannot be asked what became of it");
+}
+
+// Half of the time is a matter of chance, so that instances do not come back together.
+Task<void> Writer::back_off(int attempts, SteadyTime deadline) {
+  const Duration longest = std::chrono::milliseconds(std::min(10 << std::min(attempts, 7), 1000));
+  const Duration time =
+      longest / 2 + Duration(static_cast<std::int64_t>(env_.random.next() % 1024) * longest.count() / 2048);
+  co_await sleep_for(env_.timers,
+                     std::min(time, std::max<Duration>(deadline - env_.timers.now(), Duration(0))));
+}
+
+}  // namespace dg::store::postgres

@@ -1,0 +1,457 @@
+#include "store/postgres/writes.hpp"
+
+#include <algorithm>
+
+#include "store/columns.hpp"
+
+namespace dg::store::postgres {
+namespace {
+
+const std::string insert_events = insert_rows(
+    "events",
+    "event_id, aggregate_type, aggregate_id, event_version, event_type, payload, metadata, thread_id, seq, "
+    "occurred_at");
+const std::string insert_run_events = insert_rows(
+    "run_events",
+    "event_id, run_id, event_version, event_type, payload, metadata, thread_id, seq, occurred_at");
+constexpr std::string_view update_heads =
+    "UPDATE event_streams AS s SET version = w.version, seq = w.seq, turn = w.turn, erased = w.erased "
+    "FROM unnest($1, $2, $3, $4, $5, $6) AS w (id, type, version, seq, turn, erased) "
+    "WHERE s.aggregate_id = w.id AND s.aggregate_type = w.type";
+// Made in order to be locked, and nothing came of it.
+constexpr std::string_view delete_empty_heads =
+    "DELETE FROM event_streams AS s USING unnest($1, $2) AS w (id, type) WHERE s.aggregate_id = w.id AND "
+    "s.aggregate_type = w.type AND s.version = 0 AND s.seq = 0 AND s.turn = 0 AND NOT s.erased";
+// A run that has a checkpoint keeps that through writers who did not know of it. A request that stays the
+// same keeps its place on disk.
+const std::string upsert_runs = insert_rows(
+    "runs",
+    "id, thread_id, assistant_id, graph_id, status, kwargs, metadata, created_at, updated_at, not_before, "
+    "lease_epoch, attempt, worker_id, revision, cancel, has_checkpoint, error, error_message, resumed_by, "
+    "resumable, "
+    "version",
+    "ON CONFLICT (id) DO UPDATE SET thread_id = excluded.thread_id, assistant_id = excluded.assistant_id, "
+    "graph_id = excluded.graph_id, status = excluded.status, "
+    "kwargs = CASE WHEN runs.kwargs = excluded.kwargs THEN runs.kwargs ELSE excluded.kwargs END, "
+    "metadata = excluded.metadata, updated_at = excluded.updated_at, not_before = excluded.not_before, "
+    "lease_epoch = excluded.lease_epoch, attempt = excluded.attempt, worker_id = excluded.worker_id, "
+    "revision = excluded.revision, cancel = excluded.cancel, "
+    "has_checkpoint = runs.has_checkpoint OR excluded.has_checkpoint, error = excluded.error, "
+    "error_message = excluded.error_message, resumed_by = excluded.resumed_by, resumable = "
+    "excluded.resumable, "
+    "version = excluded.version");
+constexpr std::string_view advance_runs =
+    "UPDATE runs SET version = w.version FROM unnest($1, $2) AS w (id, version) WHERE runs.id = w.id";
+constexpr std::string_view mark_runs =
+    "UPDATE runs SET has_checkpoint = true WHERE id = ANY ($1) AND NOT has_checkpoint";
+constexpr std::string_view frame_runs =
+    "UPDATE runs SET has_frames = true WHERE id = ANY ($1) AND NOT has_frames";
+constexpr std::string_view delete_leases = "DELETE FROM leases WHERE owner = ANY ($1)";
+const std::string upsert_leases = insert_rows(
+    "leases", "owner, kind, thread_id, lease_epoch, worker_id, applied_n",
+    "ON CONFLICT (owner) DO UPDATE SET kind = excluded.kind, thread_id = excluded.thread_id, "
+    "lease_epoch = excluded.lease_epoch, worker_id = excluded.worker_id, applied_n = excluded.applied_n");
+const std::string upsert_assistants =
+    insert_rows("assistants",
+                "id, graph_id, name, description, config, context, metadata, search, version, "
+                "newest_version, created_at, "
+                "updated_at",
+                "ON CONFLICT (id) DO UPDATE SET graph_id = excluded.graph_id, name = excluded.name, "
+                "description = excluded.description, config = excluded.config, context = excluded.context, "
+                "metadata = excluded.metadata, search = excluded.search, version = excluded.version, "
+                "newest_version = excluded.newest_version, updated_at = excluded.updated_at");
+const std::string upsert_assistant_versions = insert_rows(
+    "assistant_versions",
+    "assistant_id, version, graph_id, name, description, config, context, metadata, created_at",
+    "ON CONFLICT (assistant_id, version) DO UPDATE SET graph_id = excluded.graph_id, name = excluded.name, "
+    "description = excluded.description, config = excluded.config, context = excluded.context, "
+    "metadata = excluded.metadata, created_at = excluded.created_at");
+const std::string upsert_checkpoints = insert_rows(
+    "checkpoints",
+    "thread_id, checkpoint_ns, checkpoint_id, parent_checkpoint_id, run_id, has_next, metadata_run_id, "
+    "channel_versions, metadata, type, checkpoint, projection, cuts",
+    "ON CONFLICT (thread_id, checkpoint_ns, checkpoint_id) DO UPDATE SET "
+    "parent_checkpoint_id = excluded.parent_checkpoint_id, run_id = excluded.run_id, has_next = "
+    "excluded.has_next, "
+    "metadata_run_id = excluded.metadata_run_id, channel_versions = excluded.channel_versions, "
+    "metadata = excluded.metadata, type = excluded.type, checkpoint = excluded.checkpoint, "
+    "projection = excluded.projection, cuts = excluded.cuts");
+const std::string insert_values =
+    insert_rows("checkpoint_values", "thread_id, checkpoint_ns, channel, version, type, series, blob",
+                "ON CONFLICT DO NOTHING");
+constexpr std::string_view write_columns =
+    "thread_id, checkpoint_ns, checkpoint_id, task_id, idx, task_path, channel, type, blob";
+const std::string insert_writes = insert_rows("checkpoint_writes", write_columns, "ON CONFLICT DO NOTHING");
+const std::string upsert_writes =
+    insert_rows("checkpoint_writes", write_columns,
+                "ON CONFLICT (thread_id, checkpoint_ns, checkpoint_id, task_id, idx) DO UPDATE SET "
+                "task_path = excluded.task_path, channel = excluded.channel, type = excluded.type, "
+                "blob = excluded.blob");
+const std::string upsert_tasks = insert_rows(
+    "checkpoint_tasks", "thread_id, checkpoint_ns, checkpoint_id, task_id, patch",
+    "ON CONFLICT (thread_id, checkpoint_ns, checkpoint_id, task_id) DO UPDATE SET patch = excluded.patch");
+const std::string insert_segments =
+    insert_rows("run_segments", "run_id, first_no, count, first_seq, data, cuts");
+const std::string insert_parts = insert_rows("checkpoint_series_parts", "series, at, size, data");
+const std::string upsert_series = insert_rows(
+    "checkpoint_series", "id, thread_id, checkpoint_ns, channel, kind, size, pending, loose, newest",
+    "ON CONFLICT (id) DO UPDATE SET size = excluded.size, pending = excluded.pending, loose = "
+    "excluded.loose, "
+    "newest = excluded.newest");
+constexpr std::string_view delete_items =
+    "DELETE FROM store_items AS s USING unnest($1, $2) AS w (ns, key) WHERE s.project = 'default' AND "
+    "s.namespace_key = w.ns AND s.key = w.key";
+const std::string upsert_items = insert_rows(
+    "store_items", "namespace_key, key, namespace, value, created_at, updated_at",
+    "ON CONFLICT (project, namespace_key, key) DO UPDATE SET value = excluded.value, "
+    "updated_at = greatest(excluded.updated_at, store_items.updated_at + interval '1 microsecond')");
+constexpr std::string_view delete_workers = "DELETE FROM workers WHERE id = ANY ($1)";
+const std::string upsert_workers = insert_rows(
+    "workers", "id, secret_hash, worker, revision, slots, supervised, graphs, connected_at",
+    "ON CONFLICT (id) DO UPDATE SET secret_hash = excluded.secret_hash, worker = excluded.worker, "
+    "revision = excluded.revision, slots = excluded.slots, supervised = excluded.supervised, "
+    "graphs = excluded.graphs, connected_at = excluded.connected_at");
+const std::string upsert_graphs = insert_rows(
+    "graphs", "graph_id, description, error, updated_at, declared",
+    "ON CONFLICT (graph_id) DO UPDATE SET description = excluded.description, error = excluded.error, "
+    "updated_at = excluded.updated_at, declared = excluded.declared");
+const std::string upsert_threads = insert_rows(
+    "threads", "id, metadata, search, config, created_at, updated_at, state_updated_at, temporary",
+    "ON CONFLICT (id) DO UPDATE SET metadata = excluded.metadata, search = excluded.search, "
+    "config = excluded.config, updated_at = greatest(threads.updated_at, excluded.updated_at)");
+// The thread's status follows from its runs, its lease and its newest root checkpoint.
+constexpr std::string_view refresh_threads =
+    "UPDATE threads AS t SET status = CASE "
+    "WHEN EXISTS (SELECT 1 FROM runs WHERE thread_id = t.id AND status IN ('queued', 'in_progress', "
+    "'requires_action') AND status <> 'requires_action') THEN 'busy' "
+    "WHEN EXISTS (SELECT 1 FROM leases WHERE thread_id = t.id AND kind = 'operation') THEN 'busy' "
+    "WHEN last.failed THEN 'error' "
+    "WHEN (SELECT has_next FROM checkpoints WHERE thread_id = t.id AND checkpoint_ns = '' "
+    "ORDER BY checkpoint_id DESC LIMIT 1) = 1 THEN 'interrupted' ELSE 'idle' END, "
+    "error = CASE WHEN last.failed THEN last.error END, "
+    "error_message = CASE WHEN last.failed THEN last.error_message END, "
+    "updated_at = CASE WHEN w.changed THEN greatest(t.updated_at, w.at) ELSE t.updated_at END, "
+    "state_updated_at = CASE WHEN w.state THEN greatest(t.state_updated_at, w.at) ELSE t.state_updated_at "
+    "END "
+    "FROM unnest($1, $2, $3, $4) AS w (id, changed, state, at) LEFT JOIN LATERAL "
+    "(SELECT status IN ('failed', 'timed_out') AS failed, error, error_message FROM runs WHERE thread_id = "
+    "w.id "
+    "ORDER BY id DESC LIMIT 1) AS last ON true WHERE t.id = w.id";
+
+template <class Map>
+auto values_of(Map& map) {
+  std::vector<typename Map::mapped_type> out;
+  out.reserve(map.size());
+  for (auto& [key, value] : map) out.push_back(std::move(value));
+  map.clear();
+  return out;
+}
+
+template <class T>
+std::vector<T> taken(std::vector<T>& from) {
+  return std::exchange(from, {});
+}
+
+std::vector<std::string> taken(std::set<std::string>& from) {
+  std::vector<std::string> out(from.begin(), from.end());
+  from.clear();
+  return out;
+}
+
+// What jsonb can hold of a document, for searches.
+Jsonb searchable(const std::string& document) {
+  return {document.find("\\u0000") == std::string::npos ? document : "{}"};
+}
+
+Params params_of(const std::vector<domain::Run>& runs, const Facts& facts) {
+  using R = domain::Run;
+  const auto failure = [](std::string domain::RunError::* member) {
+    return [member](const R& r) {
+      return r.error ? std::optional((*r.error).*member) : std::optional<std::string>();
+    };
+  };
+  const auto version = [&](const R& r) {
+    const auto head = facts.heads().find({r.id, domain::AggregateType::run});
+    return head == facts.heads().end() ? std::int64_t{0} : head->second.version;
+  };
+  return Params()
+      .add_column(runs, &R::id)
+      .add_column(runs, &R::thread_id)
+      .add_column(runs, &R::assistant_id)
+      .add_column(runs, &R::graph_id)
+      .add_column(runs, [](const R& r) { return std::string(to_string(r.state)); })
+      .add_column(runs, [](const R& r) { return r.request.to_json(); })
+      .add_column(runs, &R::metadata)
+      .add_column(runs, &R::created_at)
+      .add_column(runs, &R::updated_at)
+      .add_column(runs, &R::not_before)
+      .add_column(runs, &R::epoch)
+      .add_column(runs, &R::attempt)
+      .add_column(runs, &R::session_id)
+      .add_column(runs, &R::revision)
+      .add_column(runs, [](const R& r) { return std::string(to_string(r.cancel)); })
+      .add_column(runs, &R::has_checkpoint)
+      .add_column(runs, failure(&domain::RunError::error))
+      .add_column(runs, failure(&domain::RunError::message))
+      .add_column(runs, &R::resumed_by)
+      .add_column(runs, [](const R& r) { return r.request.stream_resumable; })
+      .add_column(runs, version);
+}
+
+}  // namespace
+
+void Writes::take_into(Pipeline& pipeline, Facts& facts) {
+  take_heads(pipeline, facts);
+  take_events(pipeline);
+  take_leases(pipeline, facts);
+  take_runs(pipeline, facts);
+  take_assistants(pipeline);
+  take_checkpoints(pipeline);
+  take_series(pipeline);
+  take_items(pipeline);
+  take_workers(pipeline);
+  take_threads(pipeline);
+}
+
+namespace {
+
+using HeadEntry = std::pair<HeadKey, Facts::Head>;
+
+std::vector<HeadEntry> heads_where(const Facts& facts, bool (*wanted)(const Facts::Head&)) {
+  std::vector<HeadEntry> out;
+  for (const auto& entry : facts.heads())
+    if (wanted(entry.second)) out.emplace_back(entry);
+  return out;
+}
+
+Params keys_of(const std::vector<HeadEntry>& heads) {
+  return Params()
+      .add_column(heads, [](const HeadEntry& e) { return e.first.first; })
+      .add_column(heads, [](const HeadEntry& e) { return std::string(to_string(e.first.second)); });
+}
+
+}  // namespace
+
+void Writes::take_heads(Pipeline& pipeline, const Facts& facts) {
+  const auto changed = heads_where(facts, [](const Facts::Head& head) { return head.changed; });
+  if (changed.empty()) return;
+  pipeline.add_prepared(update_heads,
+                        keys_of(changed)
+                            .add_column(changed, [](const HeadEntry& e) { return e.second.version; })
+                            .add_column(changed, [](const HeadEntry& e) { return e.second.seq; })
+                            .add_column(changed, [](const HeadEntry& e) { return e.second.turn; })
+                            .add_column(changed, [](const HeadEntry& e) { return e.second.erased; }));
+}
+
+void drop_empty_heads(Pipeline& pipeline, const Facts& facts) {
+  const auto empty = heads_where(facts, [](const Facts::Head& head) { return head.is_empty(); });
+  if (!empty.empty()) pipeline.add_prepared(delete_empty_heads, keys_of(empty));
+}
+
+void Writes::take_events(Pipeline& pipeline) {
+  if (!events.empty()) pipeline.add_prepared(insert_events, columns_of(taken(events)));
+  if (run_events.empty()) return;
+  using R = EventRow;
+  const auto rows = taken(run_events);
+  pipeline.add_prepared(insert_run_events, Params()
+                                               .add_column(rows, &R::event_id)
+                                               .add_column(rows, &R::aggregate_id)
+                                               .add_column(rows, &R::version)
+                                               .add_column(rows, &R::type)
+                                               .add_column(rows, &R::payload)
+                                               .add_column(rows, &R::metadata)
+                                               .add_column(rows, &R::thread_id)
+                                               .add_column(rows, &R::seq)
+                                               .add_column(rows, &R::at));
+}
+
+void Writes::take_runs(Pipeline& pipeline, const Facts& facts) {
+  for (const auto& [id, run] : runs) advanced_runs.erase(id);
+  if (!runs.empty()) {
+    // A run that ends makes room for the one that begins on its thread.
+    auto rows = values_of(runs);
+    std::ranges::partition(rows, [](const auto& run) { return run.state != domain::RunState::in_progress; });
+    pipeline.add_prepared(upsert_runs, params_of(rows, facts));
+  }
+  if (!advanced_runs.empty()) {
+    const auto ids = taken(advanced_runs);
+    pipeline.add_prepared(advance_runs, Params().add(ids).add_column(ids, [&](const std::string& id) {
+      return facts.heads().at({id, domain::AggregateType::run}).version;
+    }));
+  }
+  if (!marked_runs.empty()) pipeline.add(mark_runs, taken(marked_runs));
+  if (!segments.empty()) pipeline.add_prepared(insert_segments, columns_of(taken(segments)));
+  if (!framed_runs.empty()) pipeline.add(frame_runs, taken(framed_runs));
+}
+
+void Writes::take_leases(Pipeline& pipeline, Facts& facts) {
+  std::vector<std::string> dropped;
+  std::vector<Lease> put;
+  for (auto& [owner, lease] : facts.take_changed_leases()) {
+    dropped.push_back(owner);
+    if (lease) put.push_back(std::move(*lease));
+  }
+  std::erase_if(dropped, [&](const auto& owner) { return facts.lease(owner) != nullptr; });
+  if (!dropped.empty()) pipeline.add(delete_leases, dropped);
+  if (put.empty()) return;
+  pipeline.add_prepared(upsert_leases,
+                        Params()
+                            .add_column(put, &Lease::owner)
+                            .add_column(put, [](const Lease& l) { return std::string(to_text(l.kind)); })
+                            .add_column(put, &Lease::thread_id)
+                            .add_column(put, &Lease::epoch)
+                            .add_column(put, &Lease::session_id)
+                            .add_column(put, &Lease::applied_n));
+}
+
+void Writes::take_assistants(Pipeline& pipeline) {
+  using A = domain::Assistant;
+  const auto content = [](auto member) {
+    return [member](const auto& row) -> const auto& { return row.content.*member; };
+  };
+  using C = domain::AssistantContent;
+  if (!assistants.empty()) {
+    const auto rows = values_of(assistants);
+    pipeline.add_prepared(upsert_assistants,
+                          Params()
+                              .add_column(rows, &A::id)
+                              .add_column(rows, content(&C::graph_id))
+                              .add_column(rows, content(&C::name))
+                              .add_column(rows, content(&C::description))
+                              .add_column(rows, content(&C::config))
+                              .add_column(rows, content(&C::context))
+                              .add_column(rows, content(&C::metadata))
+                              .add_column(rows, [](const A& a) { return searchable(a.content.metadata); })
+                              .add_column(rows, &A::number)
+                              .add_column(rows, &A::newest_number)
+                              .add_column(rows, &A::created_at)
+                              .add_column(rows, &A::updated_at));
+  }
+  if (assistant_versions.empty()) return;
+  const auto rows = values_of(assistant_versions);
+  pipeline.add_prepared(upsert_assistant_versions, Params()
+                                                       .add_column(rows, &AssistantVersion::assistant_id)
+                                                       .add_column(rows, &AssistantVersion::number)
+                                                       .add_column(rows, content(&C::graph_id))
+                                                       .add_column(rows, content(&C::name))
+                                                       .add_column(rows, content(&C::description))
+                                                       .add_column(rows, content(&C::config))
+                                                       .add_column(rows, content(&C::context))
+                                                       .add_column(rows, content(&C::metadata))
+                                                       .add_column(rows, &AssistantVersion::created_at));
+}
+
+void Writes::take_checkpoints(Pipeline& pipeline) {
+  if (!checkpoints.empty()) pipeline.add_prepared(upsert_checkpoints, columns_of(values_of(checkpoints)));
+  if (!values.empty()) pipeline.add_prepared(insert_values, columns_of(taken(values)));
+  if (!writes.empty()) {
+    auto once = values_of(writes);
+    const auto from = std::ranges::partition(once, [](const auto& row) { return row.row.idx >= 0; });
+    const std::vector<OfThread<pack::WriteRow>> replacing(std::make_move_iterator(from.begin()),
+                                                          std::make_move_iterator(from.end()));
+    once.erase(from.begin(), from.end());
+    if (!once.empty()) pipeline.add_prepared(insert_writes, columns_of(once));
+    if (!replacing.empty()) pipeline.add_prepared(upsert_writes, columns_of(replacing));
+  }
+  if (!tasks.empty()) pipeline.add_prepared(upsert_tasks, columns_of(values_of(tasks)));
+}
+
+void Writes::take_series(Pipeline& pipeline) {
+  if (!series_parts.empty()) pipeline.add_prepared(insert_parts, columns_of(taken(series_parts)));
+  if (series.empty()) return;
+  using Entry = std::pair<const delta::SeriesKey, const delta::Series*>;
+  const auto rows = std::exchange(series, {});
+  const auto key = [](auto member) {
+    return [member](const Entry& e) -> const auto& { return e.first.*member; };
+  };
+  using K = delta::SeriesKey;
+  pipeline.add_prepared(
+      upsert_series,
+      Params()
+          .add_column(rows, [](const Entry& e) { return e.second->id; })
+          .add_column(rows, key(&K::thread_id))
+          .add_column(rows, key(&K::ns))
+          .add_column(rows, key(&K::channel))
+          .add_column(rows, [](const Entry& e) { return std::string(to_text(e.first.kind)); })
+          .add_column(rows, [](const Entry& e) { return static_cast<std::int64_t>(e.second->size); })
+          .add_column(rows, [](const Entry& e) { return e.second->pending; })
+          .add_column(rows, [](const Entry& e) { return std::int64_t{std::to_underlying(e.second->loose)}; })
+          .add_column(rows, [](const Entry& e) { return pack::Bytes{e.second->newest.recipe.encode()}; }));
+}
+
+void Writes::take_items(Pipeline& pipeline) {
+  using Key = std::pair<std::string, std::string>;
+  if (!erased_items.empty()) {
+    const auto rows = std::exchange(erased_items, {});
+    pipeline.add_prepared(delete_items,
+                          Params().add_column(rows, &Key::first).add_column(rows, &Key::second));
+  }
+  if (items.empty()) return;
+  const auto rows = values_of(items);
+  pipeline.add_prepared(upsert_items, Params()
+                                          .add_column(rows, [](const Item& i) { return namespace_key(i.ns); })
+                                          .add_column(rows, &Item::key)
+                                          .add_column(rows, [](const Item& i) { return json_list(i.ns); })
+                                          .add_column(rows, &Item::value)
+                                          .add_column(rows, &Item::created_at)
+                                          .add_column(rows, &Item::updated_at));
+}
+
+void Writes::take_workers(Pipeline& pipeline) {
+  std::vector<std::string> ended;
+  std::vector<Session> put;
+  for (auto& [id, session] : std::exchange(sessions, {})) {
+    if (session) {
+      put.push_back(std::move(*session));
+    } else {
+      ended.push_back(id);
+    }
+  }
+  if (!ended.empty()) pipeline.add(delete_workers, ended);
+  if (!put.empty())
+    pipeline.add_prepared(upsert_workers, Params()
+                                              .add_column(put, &Session::id)
+                                              .add_column(put, &Session::secret_hash)
+                                              .add_column(put, &Session::worker)
+                                              .add_column(put, &Session::revision)
+                                              .add_column(put, &Session::slots)
+                                              .add_column(put, &Session::supervised)
+                                              .add_column(put, &Session::graphs)
+                                              .add_column(put, &Session::connected_at));
+  if (graphs.empty()) return;
+  const auto rows = values_of(graphs);
+  pipeline.add_prepared(upsert_graphs, Params()
+                                           .add_column(rows, &GraphRow::graph_id)
+                                           .add_column(rows, &GraphRow::description)
+                                           .add_column(rows, &GraphRow::error)
+                                           .add_column(rows, &GraphRow::updated_at)
+                                           .add_column(rows, &GraphRow::declared));
+}
+
+void Writes::take_threads(Pipeline& pipeline) {
+  using T = domain::Thread;
+  if (!threads.empty()) {
+    const auto rows = values_of(threads);
+    pipeline.add_prepared(upsert_threads,
+                          Params()
+                              .add_column(rows, &T::id)
+                              .add_column(rows, &T::metadata)
+                              .add_column(rows, [](const T& t) { return searchable(t.metadata); })
+                              .add_column(rows, &T::config)
+                              .add_column(rows, &T::created_at)
+                              .add_column(rows, &T::updated_at)
+                              .add_column(rows, &T::created_at)
+                              .add_column(rows, &T::temporary));
+  }
+  if (touched.empty()) return;
+  using Entry = std::pair<const std::string, Touched>;
+  const auto rows = std::exchange(touched, {});
+  pipeline.add_prepared(refresh_threads,
+                        Params()
+                            .add_column(rows, &Entry::first)
+                            .add_column(rows, [](const Entry& e) { return e.second.changed; })
+                            .add_column(rows, [](const Entry& e) { return e.second.state; })
+                            .add_column(rows, [](const Entry& e) { return e.second.at; }));
+}
+
+}  // namespace dg::store::postgres
