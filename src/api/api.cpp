@@ -7,6 +7,7 @@
 #include "api/access.hpp"
 #include "api/duragraph/routes.hpp"
 #include "api/errors.hpp"
+#include "api/health.hpp"
 #include "api/input.hpp"
 #include "api/langgraph/routes.hpp"
 #include "api/request_metrics.hpp"
@@ -41,6 +42,15 @@ net::Response preflight(const net::Request& request, std::string_view origin) {
   return response;
 }
 
+// What is answered also while the server cannot serve.
+bool is_probe(std::string_view pattern) {
+  constexpr std::string_view prefix = "/api/v1";
+  if (pattern.starts_with(prefix)) pattern.remove_prefix(prefix.size());
+  for (const std::string_view probe : {"/ok", "/livez", "/readyz", "/health", "/metrics"})
+    if (pattern == probe) return true;
+  return false;
+}
+
 }  // namespace
 
 struct Api::Impl {
@@ -48,6 +58,7 @@ struct Api::Impl {
       : app(the_app), settings(std::move(the_settings)), metrics(the_app.metrics) {
     for (const std::string prefix : {"", "/api/v1"}) langgraph::add_routes(router, app, prefix);
     duragraph::add_routes(router, app);
+    add_health_routes(router, app);
   }
 
   Task<net::Response> handle(net::Request& request, const net::Router::Match& match);
@@ -72,6 +83,8 @@ Task<net::Response> Api::Impl::answer(net::Request& request, const net::Router::
     response.headers.emplace_back("Allow", allowed);
     co_return response;
   }
+  if (const auto& reason = app.health.why_not_ready(); !reason.empty() && !is_probe(match.pattern))
+    co_return error_response(request, {Errc::unavailable, reason, {}});
   try {
     co_return co_await (*match.handler)(request);
   } catch (const std::exception& bug) {

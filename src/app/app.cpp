@@ -43,6 +43,7 @@ void show_loads(App& app) {
 App::App(Context made_context, Metrics& made_metrics)
     : context(std::move(made_context)),
       metrics(made_metrics),
+      health(context),
       workers(context),
       assistants(context, workers),
       streams(context),

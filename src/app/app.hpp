@@ -3,6 +3,7 @@
 
 #include "app/assistants.hpp"
 #include "app/context.hpp"
+#include "app/health.hpp"
 #include "app/owners.hpp"
 #include "app/runs.hpp"
 #include "app/streams.hpp"
@@ -21,6 +22,7 @@ struct App {
 
   Context context;
   Metrics& metrics;
+  Health health;
   Workers workers;
   Assistants assistants;
   Streams streams;

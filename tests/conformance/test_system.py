@@ -41,7 +41,7 @@ def test_system(http: httpx.Client) -> None:
         assert http.get(f"{prefix}/ok").json() == {"ok": True}
         assert http.get(f"{prefix}/info").json()["flags"]["assistants"] is True
     health = http.get("/health").json()
-    assert health["status"] == "ok" and set(health["checks"]["database"]) == {"status", "latency_ms", "schema"}
+    assert health["status"] == "healthy" and set(health["checks"]["database"]) == {"status", "latency_ms", "schema"}
     assert "duragraph_http_requests_total" in http.get("/metrics").text
     workers = http.get("/api/v1/workers").json()["workers"]
     assert workers[0]["language"] == "python" and all(g["error"] is None for g in workers[0]["graphs"])

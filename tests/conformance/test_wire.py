@@ -253,7 +253,7 @@ def test_health_and_info(http: httpx.Client) -> None:
     health = http.get("/health").json()
     assert set(health) == {"status", "version", "instance", "checks"}
     database = health["checks"]["database"]
-    assert set(database) == {"status", "latency_ms", "schema"} and database["status"] == "ok"
+    assert set(database) == {"status", "latency_ms", "schema"} and database["status"] == "healthy"
     assert isinstance(database["latency_ms"], (int, float)) and isinstance(database["schema"], int)
     info = http.get("/info").json()
     assert info["version"] == health["version"] and info["langgraph_py_version"]

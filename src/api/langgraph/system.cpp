@@ -52,40 +52,25 @@ Answer metrics(app::App& app, net::Request& request) {
     co_return fail(Error{Errc::invalid_argument,
                          "format: must be prometheus or json",
                          {{"format", "must be prometheus or json"}}});
-  const auto runs = co_await app.context.store.active_runs();
-  if (!runs) co_return fail(runs.error());
-  if (format == "json") co_return json_response(metrics_json(app, *runs));
+  // What the process itself counts is told also when the database does not answer.
+  const auto database = co_await app.health.database();
+  Result<store::ActiveRuns> runs = fail(Errc::unavailable, database.error);
+  if (database.error.empty()) runs = co_await app.context.store.active_runs();
+  if (format == "json") {
+    if (!runs) co_return fail(runs.error());
+    co_return json_response(metrics_json(app, *runs));
+  }
   const auto show = [&app](const char* state, std::int64_t count) {
     app.metrics.gauge("duragraph_runs", "Runs that wait or run", {{"state", state}})
         .set(static_cast<double>(count));
   };
-  show("queued", runs->queued);
-  show("in_progress", runs->in_progress);
+  if (runs) {
+    show("queued", runs->queued);
+    show("in_progress", runs->in_progress);
+  }
   auto response = json_response(app.metrics.render());
   response.headers = {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}};
   co_return response;
-}
-
-Answer health(app::App& app, net::Request&) {
-  const auto began = app.context.env.timers.now();
-  const auto schema = co_await app.context.store.ping();
-  const std::chrono::duration<double, std::milli> took = app.context.env.timers.now() - began;
-  json::Writer out;
-  out.begin_object().key("status").string(schema ? "ok" : "error").key("version").string(app.context.version);
-  out.key("instance")
-      .string(app.context.instance)
-      .key("checks")
-      .begin_object()
-      .key("database")
-      .begin_object();
-  out.key("status").string(schema ? "ok" : "error").key("latency_ms").number(took.count()).key("schema");
-  if (schema) {
-    out.integer(*schema);
-  } else {
-    out.null().key("error").string(schema.error().message);
-  }
-  out.end_object().end_object().end_object();
-  co_return json_response(out.take(), schema ? 200 : 503);
 }
 
 }  // namespace
@@ -94,7 +79,6 @@ void add_system_routes(net::Router& router, app::App& app, const std::string& pr
   route(router, app, net::Method::get, prefix + "/ok", ok);
   route(router, app, net::Method::get, prefix + "/info", info);
   route(router, app, net::Method::get, prefix + "/metrics", metrics);
-  route(router, app, net::Method::get, prefix + "/health", health);
 }
 
 }  // namespace dg::api::langgraph

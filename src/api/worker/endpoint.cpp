@@ -37,6 +37,8 @@ std::optional<net::Response> gate(const net::Request& request, const std::string
   };
   if (request.header("Origin"))
     return refuse(403, "Forbidden", "a worker is no web page: a request with an Origin is refused");
+  if (token.empty())
+    return refuse(403, "Forbidden", "this server takes no workers; start it with DURAGRAPH_WORKER_TOKEN set");
   const auto header = request.header("Authorization").value_or("");
   constexpr std::string_view scheme = "Bearer ";
   if (!header.starts_with(scheme) || !equal_secrets(header.substr(scheme.size()), token))

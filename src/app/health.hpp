@@ -1,0 +1,37 @@
+// How the server and what it needs do.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "app/context.hpp"
+
+namespace dg::app {
+
+struct DatabaseHealth {
+  std::string error;  // empty: it answers
+  Duration latency{};
+  std::int64_t schema = 0;
+};
+
+class Health {
+ public:
+  explicit Health(Context& context) : context_(context), answered_(context.env.timers) {}
+
+  // Asks the database. An answer counts for a second, and whoever asks meanwhile shares it.
+  Task<DatabaseHealth> database();
+
+  // Why requests cannot be served, said by whoever starts and stops the server; empty when they can.
+  void set_not_ready(std::string reason) { not_ready_ = std::move(reason); }
+  const std::string& why_not_ready() const { return not_ready_; }
+
+ private:
+  Context& context_;
+  std::string not_ready_;
+  std::optional<DatabaseHealth> last_;
+  SteadyTime asked_at_{};
+  bool asking_ = false;
+  Signal answered_;
+};
+
+}  // namespace dg::app
