@@ -8,7 +8,9 @@
 
 #include "cli/client/client.hpp"
 #include "cli/client/command_line.hpp"
+#include "cli/config/commands.hpp"
 #include "cli/server/options.hpp"
+#include "cli/server/serve.hpp"
 
 namespace dg::cli {
 namespace {
@@ -64,6 +66,13 @@ void add_dev(CLI::App& app, int& exit_code) {
   });
 }
 
+void add_serve(CLI::App& app, int& exit_code) {
+  auto* const serve = app.add_subcommand("serve", "Serve on PostgreSQL; workers connect from anywhere");
+  const auto sources = std::make_shared<SettingSources>();
+  add_setting_flags(*serve, *sources);
+  serve->callback([sources, &exit_code] { exit_code = run_serve(*sources); });
+}
+
 void add_worker(CLI::App& app, int& exit_code) {
   auto& worker = group(app, "worker", "Execute a project's graphs for a server, or list workers");
   worker.require_subcommand(0, 1);
@@ -95,6 +104,7 @@ std::filesystem::path config_path(const std::string& dir, const std::string& con
 }
 
 void add_server_commands(CLI::App& app, int& exit_code) {
+  add_serve(app, exit_code);
   add_dev(app, exit_code);
   add_worker(app, exit_code);
 }

@@ -1,4 +1,4 @@
-// The commands that serve: dev and worker.
+// The commands that serve: dev, serve and worker.
 #pragma once
 
 #include <CLI/CLI.hpp>

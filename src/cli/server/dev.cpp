@@ -18,6 +18,7 @@
 #include "cli/supervisor/file_watch.hpp"
 #include "cli/supervisor/supervisor.hpp"
 #include "net/uri.hpp"
+#include "store/sqlite/sqlite_store.hpp"
 
 namespace dg::cli {
 namespace {
@@ -183,8 +184,11 @@ int run_dev(const DevOptions& options) {
   Dev dev;
   auto token = data->make_worker_token(*dev.random);
   if (!token) return report(token.error());
-  auto instance = Instance::open(dev.io, dev.env,
-                                 {data->database(), options.host, options.port, options.origins, *token});
+  const auto open_store = [path = data->database().string()](const Env& env) {
+    return store::open_sqlite(env, {.path = path});
+  };
+  auto instance =
+      Instance::open(dev.io, dev.env, {open_store, options.host, options.port, options.origins, *token, ""});
   if (!instance) return report(instance.error());
   dev.instance = std::move(*instance);
   spawn(dev.io.get_executor(), "begin", begin(dev, options, *project, *data, *token));

@@ -6,7 +6,6 @@
 #include "base/metrics.hpp"
 #include "cli/client/client.hpp"
 #include "cli/server/port_holder.hpp"
-#include "store/sqlite/sqlite_store.hpp"
 
 namespace dg::cli {
 namespace {
@@ -54,14 +53,13 @@ Result<std::unique_ptr<Instance>> Instance::open(boost::asio::io_context& io, co
   auto parts = std::make_unique<Parts>();
   parts->options = std::move(options);
   const auto& chosen = parts->options;
-  store::SqliteOptions sqlite;
-  sqlite.path = chosen.database.string();
-  auto store = store::open_sqlite(env, sqlite);
+  auto store = chosen.open_store(env);
   if (!store) return fail(store.error());
   parts->store = std::move(*store);
 
   parts->app = std::make_unique<app::App>(
       app::Context{env, *parts->store, *parts->bus, {}, make_uuid7(env), program_version()}, parts->metrics);
+  parts->app->health.set_not_ready(chosen.not_ready);
   api::ApiSettings settings;
   settings.access.loopback_only = is_loopback(chosen.host);
   settings.access.origins = chosen.origins;

@@ -1,7 +1,7 @@
 // One server: its store, its use cases and its listening socket, on one event loop.
 #pragma once
 
-#include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,16 +14,17 @@
 namespace dg::cli {
 
 struct InstanceOptions {
-  std::filesystem::path database;
+  std::function<Result<std::unique_ptr<store::Store>>(const Env&)> open_store;
   std::string host = "127.0.0.1";
   std::uint16_t port = 2024;
   std::vector<std::string> origins;  // beside the loopback ones and Studio's
-  std::string worker_token;
+  std::string worker_token;          // empty: no worker is taken
+  std::string not_ready;             // why requests cannot be served yet; empty: they wait until serve()
 };
 
 class Instance {
  public:
-  // Opens the database and listens; clients wait until serve(). conflict: the port is taken. The loop and
+  // Opens the store and listens; clients wait until serve(). conflict: the port is taken. The loop and
   // its ports outlive the instance.
   static Result<std::unique_ptr<Instance>> open(boost::asio::io_context& io, const Env& env,
                                                 InstanceOptions options);

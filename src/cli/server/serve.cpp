@@ -1,0 +1,164 @@
+#include "cli/server/serve.hpp"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "base/log.hpp"
+#include "base/system_world.hpp"
+#include "cli/client/client.hpp"
+#include "cli/client/exit_code.hpp"
+#include "cli/config/database.hpp"
+#include "cli/server/instance.hpp"
+#include "cli/server/until_stopped.hpp"
+#include "store/postgres/advisory_lock.hpp"
+#include "store/postgres/postgres_store.hpp"
+#include "store/postgres/schema_state.hpp"
+
+namespace dg::cli {
+namespace {
+
+using store::postgres::AdvisoryLock;
+using store::postgres::Connection;
+using store::postgres::ConnectOptions;
+using store::postgres::Outcome;
+using store::postgres::SchemaState;
+
+// How long open requests may go on after the signal to stop.
+constexpr Duration drain_time = std::chrono::seconds(10);
+constexpr Duration look_again = std::chrono::seconds(1);
+
+// Everything that `serve` runs; it lives until the process ends.
+struct Serve : SystemWorld {
+  ConnectOptions database;
+  std::unique_ptr<Instance> instance;
+  std::unique_ptr<AdvisoryLock> active;  // held by the instance that serves
+};
+
+int report(const Error& error) {
+  fmt::print(stderr, "duragraph: {}\n", error.message);
+  return static_cast<int>(exit_code_for(error.code));
+}
+
+// What waiting cannot mend ends the process, at once: nothing was served yet.
+[[noreturn]] void give_up(const std::string& why) {
+  log::error("{}", why);
+  std::_Exit(static_cast<int>(ExitCode::failed));
+}
+
+// Says why the server cannot serve yet, once for each reason.
+void wait_for(Serve& serve, const std::string& reason) {
+  auto& health = serve.instance->app().health;
+  if (health.why_not_ready() == reason) return;
+  log::warn("{}; trying again until it works", reason);
+  health.set_not_ready(reason);
+}
+
+// Whether the database is there and has this program's schema.
+Task<Outcome<SchemaState>> look_at_database(Serve& serve) {
+  auto connection = co_await Connection::open(*serve.timers, serve.database);
+  if (!connection) co_return store::postgres::fail_with(std::move(connection.error()));
+  co_return co_await store::postgres::schema_state(**connection);
+}
+
+Task<void> await_database(Serve& serve) {
+  while (true) {
+    const auto state = co_await look_at_database(serve);
+    if (state && state->kind == SchemaState::Kind::current) co_return;
+    if (state) give_up(state->message);
+    if (!state.error().is_transient()) give_up(state.error().message);
+    wait_for(serve, fmt::format("the database cannot be used yet: {}", state.error().message));
+    co_await sleep_for(*serve.timers, look_again);
+  }
+}
+
+// One instance serves; others stand by until it is gone.
+Task<void> await_turn(Serve& serve) {
+  while (true) {
+    const auto taken = co_await serve.active->try_take();
+    if (taken && *taken) co_return;
+    wait_for(serve, taken ? "another instance serves this database; standing by"
+                          : fmt::format("the database cannot be used yet: {}", taken.error().message));
+    co_await sleep_for(*serve.timers, look_again);
+  }
+}
+
+// What it knows of workers and runs is then another's to change: a new process reads it anew.
+Task<void> leave_when_superseded(Serve& serve) {
+  const auto why = co_await serve.active->keep();
+  give_up(fmt::format("this instance may not serve any more, since its lock was lost: {}", why.message));
+}
+
+Task<void> begin(Serve& serve) {
+  co_await await_database(serve);
+  co_await await_turn(serve);
+  spawn(serve.io.get_executor(), "active instance", leave_when_superseded(serve));
+  while (true) {
+    const auto started = co_await serve.instance->start();
+    if (started) break;
+    if (started.error().code == Errc::internal) give_up(started.error().message);
+    wait_for(serve, started.error().message);
+    co_await sleep_for(*serve.timers, look_again);
+  }
+  serve.instance->app().health.set_not_ready("");
+  log::info("serving at {}", serve.instance->url());
+}
+
+// Not ready first, so that a balancer sends nothing new.
+Task<void> stop(Serve& serve) {
+  serve.instance->app().health.set_not_ready("this instance is stopping; ask another one");
+  co_await serve.instance->drain(serve.timers->now() + drain_time);
+  serve.instance->close();
+  serve.active->release();
+}
+
+// What is told to this release and not built yet: to pass it over would leave a server open that was meant to
+// be closed.
+std::string unsupported(const ServeSettings& settings) {
+  for (const auto* const name :
+       {"AUTH_ENABLED", "RATE_LIMIT_ENABLED", "DURAGRAPH_TLS_CERT", "DURAGRAPH_TRUSTED_PROXIES"})
+    if (settings.given(name))
+      return fmt::format(
+          "{} is a setting that this release does not have yet; put a proxy that does it in front of the "
+          "server and leave the setting out",
+          name);
+  return {};
+}
+
+void warn_about(const ServeSettings& settings) {
+  for (const auto& warning : settings.warnings) log::warn("{}", warning);
+  if (settings.worker_token.empty()) log::warn("no worker is taken: DURAGRAPH_WORKER_TOKEN is not set");
+  if (settings.host != "localhost" && !settings.host.starts_with("127.") && settings.host != "::1")
+    log::warn("the API asks nobody who they are and listens on {}: whoever reaches it may use it",
+              settings.host);
+}
+
+}  // namespace
+
+int run_serve(const SettingSources& sources) {
+  const auto settings = load_settings(sources);
+  if (!settings) return report(settings.error());
+  if (const auto why = unsupported(*settings); !why.empty()) return report({Errc::invalid_argument, why, {}});
+  log::set_level(settings->log_level);
+  warn_about(*settings);
+  auto conninfo = database_conninfo(*settings);
+  if (!conninfo) return report(conninfo.error());
+
+  Serve serve;
+  serve.database.conninfo = std::move(*conninfo);
+  serve.active = std::make_unique<AdvisoryLock>(serve.env, serve.database, "duragraph active instance");
+  const auto readers = static_cast<std::size_t>(std::max(settings->db_pool_size - 1, 1));
+  const auto open_store = [&](const Env& env) -> Result<std::unique_ptr<store::Store>> {
+    return store::make_postgres_store(env, {.connect = serve.database, .readers = readers});
+  };
+  auto instance = Instance::open(serve.io, serve.env,
+                                 {open_store, settings->host, settings->port, settings->cors_allowed_origins,
+                                  settings->worker_token, "the server is starting"});
+  if (!instance) return report(instance.error());
+  serve.instance = std::move(*instance);
+  serve.instance->serve();
+  spawn(serve.io.get_executor(), "begin", begin(serve));
+  run_until_stopped(serve.io, [&serve] { return stop(serve); });
+}
+
+}  // namespace dg::cli
