@@ -18,7 +18,7 @@ simulate:     ## SEEDS=n simulated worlds from seed FIRST=k on; a seed that brea
 chaos:        ## KILLS=n kills and pauses of real processes under load, by the storm that SEED names (a new one)
 	KILLS="$(KILLS)" SEED="$(SEED)" scripts/chaos.sh
 
-sanitize:     ## unit tests, conformance and durability under ThreadSanitizer, then AddressSanitizer with UBSan
+sanitize:     ## unit tests, conformance, durability and deployment under ThreadSanitizer, then AddressSanitizer with UBSan
 	scripts/sanitize.sh tsan
 	scripts/sanitize.sh asan
 

@@ -10,6 +10,7 @@ case $preset in asan | tsan) ;; *) die "usage: scripts/sanitize.sh asan|tsan" ;;
 scripts/install-deps.sh
 scripts/build.sh "$preset"
 scripts/python-env.sh build/test-env tests/requirements.txt
+scripts/postgres-versions.sh >/dev/null
 
 . scripts/suites.sh
 logs="$reports/$preset"
@@ -37,5 +38,6 @@ no_reports() {
 cpp_suites "$preset"
 suite "python conformance" python test-env tests/conformance
 suite "python durability" python test-env tests/durability
+suite "python deployment" python test-env tests/deployment
 suite "$preset reports" no_reports
 conclude

@@ -93,11 +93,29 @@ Task<bool> Connection::poll_until_connected(Timers& timers, pg_conn* handle, Ste
 
 Task<Outcome<std::unique_ptr<Connection>>> Connection::open(Timers& timers, ConnectOptions options) {
   const auto deadline = timers.now() + options.connect_deadline;
-  auto conninfo = co_await with_addresses(timers, std::move(options.conninfo));
-  if (!conninfo) co_return fail_with({true, "", std::move(conninfo.error())});
+  const auto places = co_await places_of(timers, options.conninfo);
+  if (!places) co_return fail_with({true, "", places.error()});
+  std::vector<Failure> failures;
+  for (std::size_t i = 0; i < places->size(); ++i) {
+    // A host that is silent leaves time for those behind it.
+    const auto left = static_cast<std::int64_t>(places->size() - i);
+    auto connection = co_await open_at(timers, (*places)[i], timers.now() + (deadline - timers.now()) / left);
+    if (connection) {
+      auto configured = co_await (*connection)->configure(options, deadline);
+      if (configured) co_return connection;
+      failures.push_back(std::move(configured.error()));
+    } else {
+      failures.push_back(std::move(connection.error()));
+    }
+  }
+  co_return fail_with(joined(failures));
+}
+
+Task<Outcome<std::unique_ptr<Connection>>> Connection::open_at(Timers& timers, const Conninfo& conninfo,
+                                                               SteadyTime deadline) {
   std::vector<const char*> keywords;
   std::vector<const char*> values;
-  for (const auto& [keyword, value] : *conninfo) {
+  for (const auto& [keyword, value] : conninfo) {
     keywords.push_back(keyword.c_str());
     values.push_back(value.c_str());
   }
@@ -106,26 +124,27 @@ Task<Outcome<std::unique_ptr<Connection>>> Connection::open(Timers& timers, Conn
   std::unique_ptr<pg_conn, decltype(&PQfinish)> handle(
       PQconnectStartParams(keywords.data(), values.data(), 0), &PQfinish);
   if (!handle) co_return fail_with({true, "", "libpq has no memory for a connection"});
-  if (PQstatus(handle.get()) == CONNECTION_BAD)
-    co_return fail_with({true, "", trimmed(PQerrorMessage(handle.get()))});
   PQsetNoticeProcessor(handle.get(), &log_notice, nullptr);
   PQsetErrorVerbosity(handle.get(), PQERRORS_VERBOSE);  // for connect_failure()
-  if (!co_await poll_until_connected(timers, handle.get(), deadline)) {
-    const bool late = timers.now() >= deadline;
-    co_return fail_with(connect_failure(handle.get(), late));
-  }
+  if (PQstatus(handle.get()) == CONNECTION_BAD ||
+      !co_await poll_until_connected(timers, handle.get(), deadline))
+    co_return fail_with(connect_failure(handle.get(), timers.now() >= deadline));
   PQsetErrorVerbosity(handle.get(), PQERRORS_DEFAULT);
   PQsetnonblocking(handle.get(), 1);
   PQenterPipelineMode(handle.get());
-  std::unique_ptr<Connection> connection(new Connection(timers, handle.release()));
-  auto configured = co_await connection->query(
+  co_return std::unique_ptr<Connection>(new Connection(timers, handle.release()));
+}
+
+// What every session has.
+Task<Outcome<std::vector<Rows>>> Connection::configure(const ConnectOptions& options, SteadyTime deadline) {
+  Pipeline pipeline;
+  pipeline.add(
       "SELECT set_config('statement_timeout', $1, false), "
       "set_config('idle_in_transaction_session_timeout', $2, false), "
       "set_config('client_min_messages', 'warning', false)",
       std::to_string(options.statement_timeout.count()),
       std::to_string(options.idle_in_transaction_timeout.count()));
-  if (!configured) co_return fail_with(std::move(configured.error()));
-  co_return connection;
+  co_return co_await run(std::move(pipeline), deadline - timers_.now());
 }
 
 bool Connection::in_transaction() const {

@@ -62,7 +62,8 @@ class Pipeline {
 // Used by one coroutine at a time.
 class Connection {
  public:
-  // Opens a connection and sets what every session has. The timers outlive it.
+  // Opens a connection and sets what every session has. Hosts, and the addresses of each, are tried in order
+  // until the deadline, with a share of the time for each. The timers outlive it.
   static Task<Outcome<std::unique_ptr<Connection>>> open(Timers& timers, ConnectOptions options);
   ~Connection();
   Connection(const Connection&) = delete;
@@ -98,6 +99,9 @@ class Connection {
 
   using Socket = boost::asio::posix::basic_stream_descriptor<Executor>;
   class Deadline;
+  static Task<Outcome<std::unique_ptr<Connection>>> open_at(Timers& timers, const Conninfo& conninfo,
+                                                            SteadyTime deadline);
+  Task<Outcome<std::vector<Rows>>> configure(const ConnectOptions& options, SteadyTime deadline);
   static Task<bool> poll_until_connected(Timers& timers, pg_conn* handle, SteadyTime deadline);
   Task<Outcome<Rows>> run_one(Pipeline pipeline);
   Task<Outcome<Rows>> simple_query(const std::string& text);

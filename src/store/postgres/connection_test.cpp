@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <boost/asio/ip/tcp.hpp>
+
 #include "store/postgres/testing/connected.hpp"
 
 namespace dg::store::postgres {
@@ -265,7 +267,46 @@ TEST_F(OpeningTest, APortWhereNobodyListensIsWorthAnotherAttempt) {
   EXPECT_THAT(failure.message, HasSubstr("Connection refused"));
 }
 
-TEST_F(OpeningTest, ASecondHostIsTriedWhenTheFirstDoesNotAnswer) {
+// Somebody who lets connections in and never says a word, as a host does that has stopped.
+class Silence {
+ public:
+  explicit Silence(boost::asio::io_context& io)
+      : acceptor_(io, {boost::asio::ip::make_address("127.0.0.1"), 0}) {}
+  std::string port() const { return std::to_string(acceptor_.local_endpoint().port()); }
+
+ private:
+  boost::asio::ip::tcp::acceptor acceptor_;
+};
+
+TEST_F(OpeningTest, AHostThatIsSilentIsGivenUp) {
+  const Silence silence(loop_.io);
+  auto opened =
+      open({.conninfo = with("port", silence.port()), .connect_deadline = std::chrono::milliseconds(50)});
+  ASSERT_FALSE(opened);
+  EXPECT_TRUE(opened.error().is_transient());
+  EXPECT_EQ(opened.error().message,
+            "connection to server at \"127.0.0.1\", port " + silence.port() + " failed: no answer in time");
+}
+
+TEST_F(OpeningTest, AHostThatIsSilentLeavesTimeForTheNext) {
+  const Silence silence(loop_.io);
+  auto conninfo = with("host", "127.0.0.1,127.0.0.1");
+  set_value(conninfo, "port", fmt::format("{},{}", silence.port(), value_of(database_.conninfo(), "port")));
+  const auto connection = open({.conninfo = conninfo, .connect_deadline = std::chrono::seconds(2)});
+  EXPECT_TRUE(connection) << connection.error().message;
+}
+
+TEST_F(OpeningTest, WhatEachHostSaidIsTold) {
+  auto conninfo = with("host", "127.0.0.1,127.0.0.1");
+  set_value(conninfo, "port", fmt::format("1,{}", value_of(database_.conninfo(), "port")));
+  set_value(conninfo, "password", "wrong");
+  const auto failure = failure_of(std::move(conninfo));
+  EXPECT_THAT(failure.message, HasSubstr("Connection refused; connection to server at"));
+  EXPECT_THAT(failure.message, HasSubstr("password authentication failed"));
+  EXPECT_TRUE(failure.is_transient());
+}
+
+TEST_F(OpeningTest, ASecondHostIsTriedWhenTheFirstRefuses) {
   auto conninfo = with("host", "127.0.0.1,127.0.0.1");
   set_value(conninfo, "port", fmt::format("1,{}", value_of(database_.conninfo(), "port")));
   const auto connection = open({.conninfo = conninfo});

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <boost/algorithm/string/classification.hpp>
-#include <boost/algorithm/string/join.hpp>
 #include <boost/algorithm/string/split.hpp>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -25,22 +24,15 @@ std::vector<std::string> list_of(const std::string& text) {
   return out;
 }
 
-std::string* find(Conninfo& conninfo, std::string_view keyword) {
-  for (auto& [name, value] : conninfo)
-    if (name == keyword) return &value;
-  return nullptr;
+// The settings for one of the hosts, at an address where it has one.
+Conninfo at_place(const Conninfo& conninfo, const std::string& host, std::string address,
+                  const std::string& port) {
+  auto place = conninfo;
+  set_value(place, "host", host);
+  if (!address.empty()) set_value(place, "hostaddr", std::move(address));
+  if (!port.empty()) set_value(place, "port", port);
+  return place;
 }
-
-// Hosts with their addresses and ports side by side, as libpq wants them.
-struct Places {
-  std::vector<std::string> hosts, addresses, ports;
-
-  void add(const std::string& host, std::string address, const std::string& port) {
-    hosts.push_back(host);
-    addresses.push_back(std::move(address));
-    ports.push_back(port);
-  }
-};
 
 // Takes the SQLSTATE out of "... FATAL:  28P01: password authentication failed ...", where the words may be
 // in any language; empty when there is none.
@@ -71,57 +63,59 @@ bool is_folder(const std::string& host) {
 
 }  // namespace
 
-Task<std::expected<Conninfo, std::string>> with_addresses(Timers& timers, Conninfo conninfo) {
-  const auto* const host_value = find(conninfo, "host");
-  if (host_value == nullptr || host_value->empty() || find(conninfo, "hostaddr") != nullptr)
-    co_return conninfo;
-  const auto hosts = list_of(*host_value);
-  const auto* const port_value = find(conninfo, "port");
-  const auto ports = list_of(port_value == nullptr ? "" : *port_value);
-  Places places;
+Task<std::expected<std::vector<Conninfo>, std::string>> places_of(Timers& timers, Conninfo conninfo) {
+  const std::string host_list(value_of(conninfo, "host"));
+  std::vector<Conninfo> places;
+  if (host_list.empty() || !value_of(conninfo, "hostaddr").empty()) {
+    places.push_back(std::move(conninfo));
+    co_return places;
+  }
+  const auto hosts = list_of(host_list);
+  const auto ports = list_of(std::string(value_of(conninfo, "port")));
   std::string why;
   for (std::size_t i = 0; i < hosts.size(); ++i) {
     const auto& port = ports[ports.size() == hosts.size() ? i : 0];
     if (is_folder(hosts[i])) {
-      places.add(hosts[i], "", port);
+      places.push_back(at_place(conninfo, hosts[i], "", port));
       continue;
     }
     Resolver resolver(timers.executor());
     const auto [error, found] = co_await resolver.async_resolve(hosts[i], "", use_tuple);
     if (error) why = fmt::format("the database's host {} is not known: {}", hosts[i], error.message());
-    for (const auto& entry : found) places.add(hosts[i], entry.endpoint().address().to_string(), port);
+    for (const auto& entry : found)
+      places.push_back(at_place(conninfo, hosts[i], entry.endpoint().address().to_string(), port));
   }
-  if (places.hosts.empty()) co_return std::unexpected(std::move(why));
-  *find(conninfo, "host") = boost::algorithm::join(places.hosts, ",");
-  conninfo.emplace_back("hostaddr", boost::algorithm::join(places.addresses, ","));
-  if (auto* const port = find(conninfo, "port")) *port = boost::algorithm::join(places.ports, ",");
-  co_return conninfo;
+  if (places.empty()) co_return std::unexpected(std::move(why));
+  co_return places;
 }
 
 Failure connect_failure(pg_conn* handle, bool late) {
   const std::string_view text = PQerrorMessage(handle);
   Failure failure{true, "", ""};
-  std::size_t lines = 0;
-  std::size_t hopeless = 0;
-  std::vector<std::string> parts;
-  boost::algorithm::split(parts, text, boost::is_any_of("\n"));
-  for (auto& line : parts) {
-    // Beside what each host said stand hints, and where in PostgreSQL's own code it failed.
+  std::vector<std::string> lines;
+  boost::algorithm::split(lines, text, boost::is_any_of("\n"));
+  for (auto& line : lines) {
+    // Beside what the host said stand hints, and where in PostgreSQL's own code it failed.
     if (line.empty() || line.starts_with('\t') || line.starts_with("LOCATION:")) continue;
-    if (auto state = take_sqlstate(line); !state.empty()) {
-      failure.sqlstate = std::move(state);
-      if (is_hopeless(failure.sqlstate)) ++hopeless;
-    }
-    ++lines;
+    if (auto state = take_sqlstate(line); !state.empty()) failure.sqlstate = std::move(state);
     failure.message += (failure.message.empty() ? "" : "; ") + line;
   }
-  if (PQconnectionNeedsPassword(handle) != 0) {
-    failure.sqlstate = "28P01";
-    hopeless = lines;
-  }
-  failure.lost = lines == 0 || hopeless < lines;
-  if (late && failure.message.empty()) failure.message = "the database did not answer in time";
+  if (PQconnectionNeedsPassword(handle) != 0) failure.sqlstate = "28P01";
+  failure.lost = !is_hopeless(failure.sqlstate);
+  // Of a host that says nothing libpq has written "connection to server at … failed: " so far.
+  if (late && failure.message.empty()) failure.message = "the database: ";
+  if (late && failure.message.ends_with(": ")) failure.message += "no answer in time";
   return failure;
+}
+
+Failure joined(const std::vector<Failure>& failures) {
+  Failure all{false, "", ""};
+  for (const auto& failure : failures) {
+    all.lost = all.lost || failure.lost;
+    if (!failure.sqlstate.empty()) all.sqlstate = failure.sqlstate;
+    all.message += (all.message.empty() ? "" : "; ") + failure.message;
+  }
+  return all;
 }
 
 }  // namespace dg::store::postgres

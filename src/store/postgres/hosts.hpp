@@ -4,6 +4,7 @@
 
 #include <expected>
 #include <string>
+#include <vector>
 
 #include "base/async.hpp"
 #include "store/postgres/conninfo.hpp"
@@ -13,14 +14,17 @@ struct pg_conn;
 
 namespace dg::store::postgres {
 
-// The same settings with a `hostaddr` for each host that is a name; a name with several addresses becomes as
-// many hosts, tried in order. Folders of Unix sockets and what has a `hostaddr` already stay as they are. The
-// error is a message for a person.
-Task<std::expected<Conninfo, std::string>> with_addresses(Timers& timers, Conninfo conninfo);
+// The settings for each address at which the database may be, in the order in which they are to be tried: a
+// name with several addresses is as many of them. Folders of Unix sockets and what has a `hostaddr` already
+// stay as they are. The error is a message for a person.
+Task<std::expected<std::vector<Conninfo>, std::string>> places_of(Timers& timers, Conninfo conninfo);
 
 // Why a connection did not come about, after PQsetErrorVerbosity(handle, PQERRORS_VERBOSE): libpq keeps the
-// server's SQLSTATE in the text alone. `lost` where waiting may help; not where every host refused for a
-// wrong name or password (class 28) or for want of the database (class 3D).
+// server's SQLSTATE in the text alone. `lost` where waiting may help, that is, not for wrong names and
+// passwords (class 28) and for want of the database (class 3D).
 Failure connect_failure(pg_conn* handle, bool late);
+
+// Why none of several places gave a connection. `lost` where waiting may help at one of them.
+Failure joined(const std::vector<Failure>& failures);
 
 }  // namespace dg::store::postgres
