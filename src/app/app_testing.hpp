@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -34,16 +35,25 @@ class LossyBus final : public bus::Bus {
   std::unique_ptr<bus::Bus> inner_ = bus::make_local_bus();
 };
 
+// Opens a store whose calls are done when they return, so that no time has to pass for them.
+using OpenStore = std::function<std::unique_ptr<store::Store>(Env env)>;
+
+inline OpenStore on_sqlite(store::SqliteOptions database) {
+  database.inline_mode = true;
+  return [database](Env env) {
+    auto opened = store::open_sqlite(env, database);
+    if (!opened) throw std::runtime_error(opened.error().message);
+    return std::move(*opened);
+  };
+}
+
 // A server that knows the graphs "agent" and "planner".
 class TestServer {
  public:
-  explicit TestServer(Settings chosen = {}, store::SqliteOptions database = {.path = ":memory:"})
+  explicit TestServer(Settings chosen = {}, const OpenStore& open_store = on_sqlite({.path = ":memory:"}))
       : settings_(chosen) {
     log::set_level(log::Level::error);  // lost workers are what many tests are about
-    database.inline_mode = true;
-    auto opened = store::open_sqlite(world.env, std::move(database));
-    if (!opened) throw std::runtime_error(opened.error().message);
-    store_ = std::move(*opened);
+    store_ = open_store(world.env);
     start();
     for (const std::string graph : {"agent", "planner"}) {
       must(wait(app().workers.declare_graph(graph, "")));

@@ -29,7 +29,7 @@ class PackedAuditTest : public AuditTest {
   }
 
   std::string text(const std::string& sql) {
-    auto db = store::sqlite::Database::open({.path = path_});
+    auto db = store::sqlite::Database::open({.path = path()});
     store::sqlite::Query query(**db, sql);
     return query.next() ? query.text() : std::string();
   }
@@ -58,7 +58,7 @@ TEST_F(PackedAuditTest, DamageOfPacksIsNamed) {
   expect_found("DELETE FROM pack_keys WHERE pack = " + pack_, "pack-column" + ids + "its entry in pack_keys");
   expect_found("UPDATE packs SET data = substr(data, 1, length(data) - 1)" + place, "pack-broken" + ids);
   EXPECT_THAT(findings(), Contains(StartsWith("head-wrong run=" + run_.id)));
-  auto rebuilding = store::open_sqlite_rebuilding(path_);
+  auto rebuilding = store::open_sqlite_rebuilding(path());
   const auto refused = store::audit::rebuild(*rebuilding, 10);
   ASSERT_FALSE(refused);
   EXPECT_THAT(refused.error().message, HasSubstr("the pack " + pack_ + " of the thread " + thread_));

@@ -1,4 +1,4 @@
-// Databases that the use cases made are clean; each kind of damage is found and named.
+// Each kind of damage to a database on SQLite is found and named.
 #include "app/audit_testing.hpp"
 
 namespace dg::app::testing {
@@ -7,27 +7,8 @@ namespace {
 using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::HasSubstr;
-using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using ::testing::StartsWith;
-
-TEST_F(AuditTest, WhatAServerLeavesIsClean) {
-  EXPECT_THAT(findings(), IsEmpty());
-  worker_.complete(running_, 2);
-  server_.pass(std::chrono::minutes(5));  // leases end, frames are dropped
-  EXPECT_THAT(findings(), IsEmpty());
-}
-
-TEST_F(AuditTest, CountsWhatWasChecked) {
-  const auto audit = store::open_sqlite_audit(path_);
-  const auto checked = store::audit::verify(**audit, 10)->checked;
-  EXPECT_EQ(checked.leases, 3);
-  EXPECT_GT(checked.events, 50);
-  EXPECT_GT(checked.threads, 8);
-  EXPECT_GT(checked.runs, 6);
-  EXPECT_GT(checked.frames, 10);
-  EXPECT_EQ(checked.values, checked.checkpoints - 1);
-}
 
 TEST_F(AuditTest, DamageOfEventsIsNamed) {
   const auto& id = done_.id;
@@ -173,7 +154,7 @@ TEST_F(AuditTest, DamageOfTheFileIsNamed) {
 
 TEST_F(AuditTest, FindingsAreCountedBeyondTheLimit) {
   damage("DELETE FROM runs");
-  const auto audit = store::open_sqlite_audit(path_);
+  const auto audit = store::open_sqlite_audit(path());
   const auto verified = store::audit::verify(**audit, 2);
   EXPECT_THAT(verified->findings.kept(), SizeIs(2));
   EXPECT_GT(verified->findings.total(), 5U);

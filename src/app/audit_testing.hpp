@@ -13,12 +13,47 @@
 
 namespace dg::app::testing {
 
-class AuditTest : public ::testing::Test {
+// Where a store keeps what is checked.
+class AuditedDatabase {
+ public:
+  virtual ~AuditedDatabase() = default;
+  virtual OpenStore opener() = 0;
+  virtual Result<std::unique_ptr<store::audit::Audit>> open_audit() = 0;
+  virtual Result<store::audit::Rebuilding> open_rebuilding() = 0;
+  // Changes it behind the store's back.
+  virtual void execute(const std::string& sql) = 0;
+};
+
+class AuditedFile final : public AuditedDatabase {
+ public:
+  explicit AuditedFile(std::int64_t pack_after = store::SqliteOptions{}.pack_after)
+      : pack_after_(pack_after) {}
+  OpenStore opener() override { return on_sqlite({.path = path(), .pack_after = pack_after_}); }
+  Result<std::unique_ptr<store::audit::Audit>> open_audit() override {
+    return store::open_sqlite_audit(path());
+  }
+  Result<store::audit::Rebuilding> open_rebuilding() override {
+    return store::open_sqlite_rebuilding(path());
+  }
+  void execute(const std::string& sql) override {
+    auto db = store::sqlite::Database::open({.path = path()});
+    (*db)->run_script(sql);
+    const auto status = (*db)->take_status();
+    ASSERT_TRUE(status) << status.error().message;
+  }
+  std::string path() const { return (folder_.path() / "duragraph.db").string(); }
+
+ private:
+  ScratchFolder folder_{"audit"};
+  std::int64_t pack_after_;
+};
+
+class AuditedLife : public ::testing::Test {
  protected:
   using Texts = std::vector<std::string>;
 
-  explicit AuditTest(std::int64_t pack_after = store::SqliteOptions{}.pack_after)
-      : server_({}, {.path = path_, .pack_after = pack_after}) {}
+  explicit AuditedLife(std::unique_ptr<AuditedDatabase> database)
+      : database_(std::move(database)), server_({}, database_->opener()) {}
 
   // Everything that a server does, and what is left of it.
   void SetUp() override {
@@ -130,7 +165,7 @@ class AuditTest : public ::testing::Test {
 
   // Findings as "kind id=… id=…: message".
   Texts findings() {
-    const auto audit = store::open_sqlite_audit(path_);
+    const auto audit = database_->open_audit();
     if (!audit) throw std::runtime_error(audit.error().message);
     const auto verified = store::audit::verify(**audit, 1000);
     if (!verified) throw std::runtime_error(verified.error().message);
@@ -149,10 +184,7 @@ class AuditTest : public ::testing::Test {
   // The server has ended by then.
   void damage(const std::string& sql) {
     server_.kill();
-    auto db = store::sqlite::Database::open({.path = path_});
-    (*db)->run_script(sql);
-    const auto status = (*db)->take_status();
-    ASSERT_TRUE(status) << status.error().message;
+    database_->execute(sql);
   }
 
   // Damages the database, and finds what begins so.
@@ -162,7 +194,7 @@ class AuditTest : public ::testing::Test {
   }
 
   store::audit::Rebuilt rebuild() {
-    auto rebuilding = store::open_sqlite_rebuilding(path_);
+    auto rebuilding = database_->open_rebuilding();
     if (!rebuilding) throw std::runtime_error(rebuilding.error().message);
     auto done = store::audit::rebuild(*rebuilding, 1000);
     if (!done) throw std::runtime_error(done.error().message);
@@ -172,7 +204,7 @@ class AuditTest : public ::testing::Test {
   // Every row of the read tables, as text.
   Texts tables() {
     Texts out;
-    const auto audit = store::open_sqlite_audit(path_);
+    const auto audit = database_->open_audit();
     for (const auto table : store::audit::read_tables) {
       const auto rows = (*audit)->rows(table);
       while (const auto* const row = rows->next()) {
@@ -184,12 +216,19 @@ class AuditTest : public ::testing::Test {
     return out;
   }
 
-  ScratchFolder folder_{"audit"};
-  std::string path_ = (folder_.path() / "duragraph.db").string();
+  std::unique_ptr<AuditedDatabase> database_;
   TestServer server_;
   TestWorker worker_{server_, {.slots = 10}};
   domain::Run done_, large_, failed_, lost_, running_, queued_, deleted_;
   std::string gone_, left_, assistant_;
+};
+
+// On SQLite.
+class AuditTest : public AuditedLife {
+ protected:
+  explicit AuditTest(std::int64_t pack_after = store::SqliteOptions{}.pack_after)
+      : AuditedLife(std::make_unique<AuditedFile>(pack_after)) {}
+  std::string path() const { return dynamic_cast<const AuditedFile&>(*database_).path(); }
 };
 
 }  // namespace dg::app::testing

@@ -11,6 +11,9 @@ namespace dg::cli {
 // their values are looked at by load_settings(), so that all that is wrong is told at once.
 void add_setting_flags(CLI::App& command, SettingSources& sources);
 
+// The same for the settings that say where the database is, for commands that work on it alone.
+void add_database_flags(CLI::App& command, SettingSources& sources);
+
 void add_config_commands(CLI::App& app, int& exit_code);
 
 // What `config show` prints: aligned columns, or JSON.

@@ -33,14 +33,24 @@ CLI::Option* add_flag_of(CLI::App& command, const Setting& setting, SettingSourc
   return setting.is_switch() ? option->expected(0, 1) : option;
 }
 
+void add_flags(CLI::App& command, SettingSources& sources, const char* group,
+               bool (*wanted)(const Setting& setting)) {
+  command.add_option("--config", sources.config, "A file of settings, in YAML [DURAGRAPH_CONFIG]");
+  for (const auto& setting : setting_table())
+    if (wanted(setting))
+      add_flag_of(command, setting, sources)
+          ->group(group)
+          ->type_name(setting.is_switch() ? "[true|false]" : "VALUE");
+}
+
 }  // namespace
 
 void add_setting_flags(CLI::App& command, SettingSources& sources) {
-  command.add_option("--config", sources.config, "A file of settings, in YAML [DURAGRAPH_CONFIG]");
-  for (const auto& setting : setting_table())
-    add_flag_of(command, setting, sources)
-        ->group("Settings")
-        ->type_name(setting.is_switch() ? "[true|false]" : "VALUE");
+  add_flags(command, sources, "Settings", [](const Setting&) { return true; });
+}
+
+void add_database_flags(CLI::App& command, SettingSources& sources) {
+  add_flags(command, sources, "PostgreSQL", says_where_database_is);
 }
 
 }  // namespace dg::cli

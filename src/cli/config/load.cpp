@@ -199,6 +199,15 @@ std::optional<std::string> process_environment(const std::string& name) {
   return value == nullptr ? std::nullopt : std::optional<std::string>(value);
 }
 
+Result<ServeSettings> load_database_settings(const SettingSources& sources) {
+  SettingLoader loader(sources);
+  for (const auto& setting : setting_table())
+    if (says_where_database_is(setting)) loader.load(setting);
+  if (!loader.problems().empty()) return fail(describe_wrong(std::move(loader.problems())));
+  loader.settings().warnings = database_disagreements(loader.settings());
+  return std::move(loader.settings());
+}
+
 Result<ServeSettings> load_settings(const SettingSources& sources) {
   SettingLoader loader(sources);
   for (const auto& setting : setting_table()) loader.load(setting);

@@ -167,6 +167,11 @@ const std::vector<Setting>& setting_table() {
   return table;
 }
 
+bool says_where_database_is(const Setting& setting) {
+  return setting.name == "DATABASE_URL" ||
+         (setting.name.starts_with("DB_") && setting.name != "DB_POOL_SIZE");
+}
+
 std::string key_of(const Setting& setting) {
   std::string_view name = setting.name;
   if (name.starts_with(own_prefix)) name.remove_prefix(own_prefix.size());

@@ -35,6 +35,9 @@ struct Setting {
 
 const std::vector<Setting>& setting_table();
 
+// Whether it is one of those that database_conninfo() reads.
+bool says_where_database_is(const Setting& setting);
+
 // "db_host": the setting's key in a file.
 std::string key_of(const Setting& setting);
 // "--db-host"

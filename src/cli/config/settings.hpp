@@ -93,5 +93,7 @@ struct SettingSources {
 // file of settings, default. An empty variable is none. invalid_argument names every setting that is wrong,
 // in `fields` and, a line each, in the message; a secret is never in it.
 Result<ServeSettings> load_settings(const SettingSources& sources);
+// Only those that say where the database is: what a command does not need may be wrong or missing.
+Result<ServeSettings> load_database_settings(const SettingSources& sources);
 
 }  // namespace dg::cli

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <csignal>
-#include <cstdlib>
 #include <functional>
 #include <memory>
 
@@ -10,8 +9,9 @@
 #include "base/system_world.hpp"
 #include "cli/client/exit_code.hpp"
 #include "cli/client/output.hpp"
+#include "cli/config/commands.hpp"
 #include "cli/data/commands.hpp"
-#include "store/postgres/conninfo.hpp"
+#include "cli/data/postgres_target.hpp"
 #include "store/postgres/migrations.hpp"
 
 namespace dg::cli {
@@ -21,62 +21,12 @@ namespace postgres = store::postgres;
 using Kind = postgres::SchemaState::Kind;
 
 struct DbOptions {
-  std::string url;
+  SettingSources sources;
   bool json = false;
 };
 
-// --database-url, else DATABASE_URL, else DB_*.
-Result<postgres::Conninfo> read_address(const DbOptions& options) {
-  const auto variable = [](const char* name, std::string_view fallback) {
-    const char* const value = std::getenv(name);
-    return value != nullptr && *value != '\0' ? std::string(value) : std::string(fallback);
-  };
-  const auto url = options.url.empty() ? variable("DATABASE_URL", "") : options.url;
-  if (url.empty())
-    return postgres::Conninfo{{"host", variable("DB_HOST", "localhost")},
-                              {"port", variable("DB_PORT", "5432")},
-                              {"user", variable("DB_USER", "appuser")},
-                              {"password", variable("DB_PASSWORD", "apppass")},
-                              {"dbname", variable("DB_NAME", "appdb")}};
-  const auto* const source = options.url.empty() ? "DATABASE_URL" : "--database-url";
-  if (!url.starts_with("postgresql://") && !url.starts_with("postgres://"))
-    return fail(Errc::invalid_argument,
-                fmt::format("{} must be postgresql://USER:PASSWORD@HOST:PORT/NAME", source));
-  auto conninfo = postgres::parse_conninfo(url);
-  if (!conninfo) return fail(Errc::invalid_argument, fmt::format("{}: {}", source, conninfo.error()));
-  return std::move(*conninfo);
-}
-
-// "appdb at localhost:5432", without anything secret.
-std::string name_of(const postgres::Conninfo& conninfo) {
-  const auto or_default = [&](std::string_view keyword, std::string_view fallback) {
-    const auto value = postgres::value_of(conninfo, keyword);
-    return value.empty() ? fallback : value;
-  };
-  const auto user = postgres::value_of(conninfo, "user");
-  return fmt::format("{} at {}:{}", or_default("dbname", user), or_default("host", "the local socket"),
-                     or_default("port", "5432"));
-}
-
-// What may be done about a failure, and which kind of error it is.
-Error explain(const postgres::Failure& failure, const postgres::Conninfo& conninfo) {
-  const std::string_view state = failure.sqlstate;
-  const auto with = [&](Errc code, std::string_view advice) {
-    return Error{code, fmt::format("{}: {}. {}", name_of(conninfo), failure.message, advice), {}};
-  };
-  if (state.starts_with("28"))
-    return with(Errc::unauthorized, "Check DB_USER and DB_PASSWORD, or those in DATABASE_URL");
-  if (state.starts_with("3D"))
-    return with(Errc::not_found,
-                "Make it with CREATE DATABASE, or check DB_NAME or the name in DATABASE_URL");
-  if (state == postgres::sqlstate::insufficient_privilege)
-    return with(Errc::forbidden,
-                "The schema is made by the owner of the database: ALTER DATABASE … OWNER TO …");
-  if (failure.is_transient())
-    return with(Errc::unavailable,
-                "Check that PostgreSQL answers there, and DB_HOST and DB_PORT or those in DATABASE_URL");
-  return Error{Errc::internal, fmt::format("{}: {}", name_of(conninfo), failure.message), {}};
-}
+constexpr std::string_view if_forbidden =
+    "The schema is made by the owner of the database: ALTER DATABASE … OWNER TO …";
 
 ExitCode exit_code_of(Kind kind) {
   switch (kind) {
@@ -121,14 +71,14 @@ std::string_view word_of(Kind kind) {
 // A command over one connection: opens it, does the work, and says what went wrong.
 using Work = std::function<Task<postgres::Outcome<ExitCode>>(postgres::Connection&)>;
 
-Task<void> with_connection(SystemWorld& world, Output& out, postgres::Conninfo conninfo, Work work,
+Task<void> with_connection(SystemWorld& world, Output& out, PostgresTarget target, Work work,
                            ExitCode& exit_code) {
   const auto refuse = [&](const postgres::Failure& failure) {
-    const auto error = explain(failure, conninfo);
+    const auto error = explain(failure.to_command_error(), target.name, if_forbidden);
     out.error(error.message);
     exit_code = exit_code_for(error.code);
   };
-  auto connection = co_await postgres::Connection::open(*world.timers, {.conninfo = conninfo});
+  auto connection = co_await postgres::Connection::open(*world.timers, {.conninfo = target.conninfo});
   if (!connection) co_return refuse(connection.error());
   const auto done = co_await work(**connection);
   if (!done) co_return refuse(done.error());
@@ -138,16 +88,16 @@ Task<void> with_connection(SystemWorld& world, Output& out, postgres::Conninfo c
 int run_with_connection(Output& out, const DbOptions& options,
                         const std::function<Work(std::string name)>& make_work) {
   std::signal(SIGPIPE, SIG_IGN);  // a reader that leaves early does not change what is done
-  auto conninfo = read_address(options);
-  if (!conninfo) {
-    out.error(conninfo.error().message);
-    return static_cast<int>(exit_code_for(conninfo.error().code));
+  auto target = find_postgres(options.sources, out);
+  if (!target) {
+    out.error(target.error().message);
+    return static_cast<int>(exit_code_for(target.error().code));
   }
   SystemWorld world;
   auto exit_code = ExitCode::failed;
-  auto work = make_work(name_of(*conninfo));
+  auto work = make_work(target->name);
   spawn(world.io.get_executor(), "db",
-        with_connection(world, out, std::move(*conninfo), std::move(work), exit_code));
+        with_connection(world, out, std::move(*target), std::move(work), exit_code));
   world.io.run();
   return static_cast<int>(exit_code);
 }
@@ -206,15 +156,14 @@ int run_status(const DbOptions& options) {
 }
 
 constexpr const char* where_it_is =
-    "The database is that of --database-url, else of DATABASE_URL, else of DB_HOST (localhost), DB_PORT "
-    "(5432), "
-    "DB_USER (appuser), DB_PASSWORD (apppass) and DB_NAME (appdb).";
+    "The database is the one that `duragraph serve` would use with the same flags, environment and file of "
+    "settings.";
 
 void add_command(CLI::App& parent, const char* name, const char* what, const std::string& footer,
                  int (*run)(const DbOptions&), int& exit_code) {
   auto* const command = parent.add_subcommand(name, what);
   const auto options = std::make_shared<DbOptions>();
-  command->add_option("--database-url", options->url, "postgresql://USER:PASSWORD@HOST:PORT/NAME");
+  add_database_flags(*command, options->sources);
   command->add_flag("--json", options->json, "Print JSON");
   command->footer(footer);
   command->callback([options, run, &exit_code] { exit_code = run(*options); });

@@ -3,44 +3,36 @@
 #include <fmt/format.h>
 
 #include <csignal>
-#include <filesystem>
 #include <memory>
 
 #include "cli/client/command_line.hpp"
+#include "cli/client/exit_code.hpp"
+#include "cli/data/audited.hpp"
 #include "cli/data/commands.hpp"
 #include "cli/data/report.hpp"
-#include "cli/server/data_folder.hpp"
-#include "store/sqlite/audit.hpp"
 
 namespace dg::cli {
 namespace {
 
-namespace fs = std::filesystem;
 using store::audit::Rebuilt;
 
 struct RebuildOptions {
-  std::string dir = ".";
+  AuditedChoice choice;
   int limit = 100;
   bool dry_run = false;
   bool json = false;
 };
 
-Result<Rebuilt> plan(const fs::path& folder, std::size_t limit) {
-  const auto audit = store::open_sqlite_audit(database_in(folder));
-  if (!audit) return fail(audit.error());
-  return store::audit::plan_rebuild(**audit, limit);
+Result<Rebuilt> plan(const AuditedChoice& choice, Output& out, std::size_t limit) {
+  const auto open = open_audit(choice, out);
+  if (!open) return fail(open.error());
+  return store::audit::plan_rebuild(*open->audit, limit);
 }
 
-Result<Rebuilt> rebuild(const fs::path& folder, std::size_t limit) {
-  const auto path = database_in(folder);
-  std::error_code ignored;
-  if (!fs::exists(path, ignored))
-    return fail(Errc::not_found, fmt::format("{} does not exist", path.string()));
-  const auto locked = DataFolder::open(folder);
-  if (!locked) return fail(locked.error());
-  auto rebuilding = store::open_sqlite_rebuilding(path);
-  if (!rebuilding) return fail(rebuilding.error());
-  return store::audit::rebuild(*rebuilding, limit);
+Result<Rebuilt> rebuild(const AuditedChoice& choice, Output& out, std::size_t limit) {
+  auto open = open_rebuilding(choice, out);
+  if (!open) return fail(open.error());
+  return store::audit::rebuild(open->rebuilding, limit);
 }
 
 std::string to_json(const Rebuilt& rebuilt, bool dry_run) {
@@ -70,10 +62,10 @@ void print(Output& out, const Rebuilt& rebuilt, bool dry_run) {
 int run_rebuild(const RebuildOptions& options) {
   std::signal(SIGPIPE, SIG_IGN);  // a reader that leaves early does not change what is done
   Output out(options.json);
-  const auto folder = data_folder_of(options.dir);
   const auto limit = static_cast<std::size_t>(options.limit);
-  const auto rebuilt = options.dry_run ? plan(folder, limit) : rebuild(folder, limit);
-  if (!rebuilt) return report(out, rebuilt.error());
+  const auto rebuilt =
+      options.dry_run ? plan(options.choice, out, limit) : rebuild(options.choice, out, limit);
+  if (!rebuilt) return report(out, options.choice, rebuilt.error());
   if (options.json) {
     out.line(to_json(*rebuilt, options.dry_run));
   } else {
@@ -88,7 +80,7 @@ void add_rebuild_command(CLI::App& app, int& exit_code) {
   auto* const command = app.add_subcommand(
       "rebuild", "Write the tables that follow from events and checkpoints anew; the server is stopped");
   const auto options = std::make_shared<RebuildOptions>();
-  command->add_option("dir", options->dir, "The project's folder")->capture_default_str();
+  add_audited(*command, options->choice);
   command->add_flag("--dry-run", options->dry_run, "Only say what would change; also while a server runs");
   command->add_option("--limit", options->limit, "How many findings are shown; all are counted")
       ->check(whole_number(0))

@@ -79,11 +79,4 @@ void write_checked(json::Writer& json, const Checked& checked) {
   json.end_object();
 }
 
-int report(Output& out, const Error& error) {
-  out.error(error.message);
-  // No server is missing here: somebody else has the database.
-  if (error.code == Errc::unavailable) return static_cast<int>(ExitCode::conflict);
-  return static_cast<int>(exit_code_for(error.code));
-}
-
 }  // namespace dg::cli

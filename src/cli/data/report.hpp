@@ -4,7 +4,6 @@
 #include <string>
 
 #include "base/json.hpp"
-#include "cli/client/exit_code.hpp"
 #include "cli/client/output.hpp"
 #include "store/audit/findings.hpp"
 
@@ -20,8 +19,5 @@ std::string summary(const store::audit::Checked& checked);
 // The members "findings", "total", "counts" and "checked" of an open object.
 void write_findings(json::Writer& json, const store::audit::Findings& findings);
 void write_checked(json::Writer& json, const store::audit::Checked& checked);
-
-// Says what went wrong; its exit code.
-int report(Output& out, const Error& error);
 
 }  // namespace dg::cli

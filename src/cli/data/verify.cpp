@@ -6,24 +6,23 @@
 #include <memory>
 
 #include "cli/client/command_line.hpp"
+#include "cli/client/exit_code.hpp"
+#include "cli/data/audited.hpp"
 #include "cli/data/commands.hpp"
 #include "cli/data/report.hpp"
-#include "cli/server/data_folder.hpp"
-#include "store/sqlite/audit.hpp"
 
 namespace dg::cli {
 namespace {
 
 struct VerifyOptions {
-  std::string dir = ".";
-  std::string database;
+  AuditedChoice choice;
   int limit = 100;
   bool json = false;
 };
 
-std::string to_json(const std::filesystem::path& path, const store::audit::Verified& verified) {
+std::string to_json(const std::string& name, const store::audit::Verified& verified) {
   json::Writer json;
-  json.begin_object().key("database").string(path.string());
+  json.begin_object().key("database").string(name);
   json.key("clean").boolean(verified.findings.total() == 0);
   write_findings(json, verified.findings);
   write_checked(json, verified.checked);
@@ -34,14 +33,12 @@ std::string to_json(const std::filesystem::path& path, const store::audit::Verif
 int run_verify(const VerifyOptions& options) {
   std::signal(SIGPIPE, SIG_IGN);  // a reader that leaves early does not change the exit code
   Output out(options.json);
-  const auto path = options.database.empty() ? database_in(data_folder_of(options.dir))
-                                             : std::filesystem::path(options.database);
-  const auto audit = store::open_sqlite_audit(path);
-  if (!audit) return report(out, audit.error());
-  const auto verified = store::audit::verify(**audit, static_cast<std::size_t>(options.limit));
-  if (!verified) return report(out, verified.error());
+  const auto open = open_audit(options.choice, out);
+  if (!open) return report(out, options.choice, open.error());
+  const auto verified = store::audit::verify(*open->audit, static_cast<std::size_t>(options.limit));
+  if (!verified) return report(out, options.choice, verified.error());
   if (options.json) {
-    out.line(to_json(path, *verified));
+    out.line(to_json(open->name, *verified));
   } else {
     print_findings(out, verified->findings);
     out.line(fmt::format("{}; checked {}", summary(verified->findings), summary(verified->checked)));
@@ -55,8 +52,8 @@ void add_verify_command(CLI::App& app, int& exit_code) {
   auto* const command = app.add_subcommand(
       "verify", "Check that everything in a database fits together, while it is served or not");
   const auto options = std::make_shared<VerifyOptions>();
-  command->add_option("dir", options->dir, "The project's folder")->capture_default_str();
-  command->add_option("--database", options->database, "The database file, when it is elsewhere");
+  add_audited(*command, options->choice);
+  command->add_option("--database", options->choice.file, "The database file, when it is elsewhere");
   command->add_option("--limit", options->limit, "How many findings are shown; all are counted")
       ->check(whole_number(0))
       ->capture_default_str();

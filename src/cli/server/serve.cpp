@@ -146,7 +146,7 @@ int run_serve(const SettingSources& sources) {
 
   Serve serve;
   serve.database.conninfo = std::move(*conninfo);
-  serve.active = std::make_unique<AdvisoryLock>(serve.env, serve.database, "duragraph active instance");
+  serve.active = std::make_unique<AdvisoryLock>(serve.env, serve.database, store::postgres::active_instance);
   const auto readers = static_cast<std::size_t>(std::max(settings->db_pool_size - 1, 1));
   const auto open_store = [&](const Env& env) -> Result<std::unique_ptr<store::Store>> {
     return store::make_postgres_store(env, {.connect = serve.database, .readers = readers});

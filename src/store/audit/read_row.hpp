@@ -30,6 +30,8 @@ struct ReadRow {
   std::string id;
   std::int64_t number = 0;  // of a version of an assistant
   std::vector<std::optional<std::string>> columns;
+  // Columns beside these, of a row that is stored, which repeat what others say, and do not say it.
+  std::vector<std::string_view> wrong_columns{};
 };
 
 ReadRow assistant_row(const domain::Assistant& assistant);

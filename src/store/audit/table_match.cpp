@@ -20,7 +20,8 @@ void TableMatch::expect(const ReadRow& row) {
   while (stored_.peek() != nullptr && key_of(*stored_.peek()) < key_of(row)) refuse_stored();
   const auto* const stored = stored_.peek();
   if (stored == nullptr || key_of(*stored) != key_of(row)) return differences_.differs(table_, &row, nullptr);
-  if (stored->columns != row.columns) differences_.differs(table_, &row, stored);
+  if (stored->columns != row.columns || !stored->wrong_columns.empty())
+    differences_.differs(table_, &row, stored);
   stored_.skip();
 }
 

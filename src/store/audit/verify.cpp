@@ -47,12 +47,14 @@ class DifferenceFindings final : public Differences {
  private:
   static std::string difference(ReadTable table, const ReadRow& expected, const ReadRow& stored) {
     std::string out;
+    const auto say = [&](std::string_view name, const std::string& what) {
+      out.append(out.empty() ? "" : "; ").append(name).append(what);
+    };
     const auto names = columns(table);
-    for (std::size_t i = 0; i < names.size(); ++i) {
-      if (expected.columns.at(i) == stored.columns.at(i)) continue;
-      out += (out.empty() ? "" : "; ") + std::string(names[i]) + " is " + shown(stored.columns.at(i)) +
-             ", must be " + shown(expected.columns.at(i));
-    }
+    for (std::size_t i = 0; i < names.size(); ++i)
+      if (expected.columns.at(i) != stored.columns.at(i))
+        say(names[i], " is " + shown(stored.columns.at(i)) + ", must be " + shown(expected.columns.at(i)));
+    for (const auto name : stored.wrong_columns) say(name, " is not what it repeats");
     return out;
   }
 

@@ -9,7 +9,6 @@ constexpr Duration beat = std::chrono::seconds(1);
 constexpr Duration answer_time = std::chrono::seconds(2);
 constexpr std::string_view give_up_silent_sessions =
     "SELECT set_config('idle_session_timeout', '3000', false), set_config('tcp_user_timeout', '3000', false)";
-constexpr std::string_view try_lock = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))";
 
 }  // namespace
 
@@ -21,7 +20,7 @@ Task<Outcome<bool>> AdvisoryLock::try_take() {
   if (!opened) co_return fail_with(std::move(opened.error()));
   Pipeline pipeline;
   pipeline.add(give_up_silent_sessions);
-  pipeline.add(try_lock, name_);
+  pipeline.add(try_advisory_lock, name_);
   auto results = co_await (*opened)->run(std::move(pipeline));
   if (!results) co_return fail_with(std::move(results.error()));
   auto& rows = results->back();

@@ -4,11 +4,17 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/env.hpp"
 #include "store/postgres/connection.hpp"
 
 namespace dg::store::postgres {
+
+// Of the instance that serves a database, and of whoever keeps instances from serving it.
+inline constexpr const char* active_instance = "duragraph active instance";
+// Tries to take the lock of the name $1 for the session; gives a boolean.
+inline constexpr std::string_view try_advisory_lock = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))";
 
 // Held by a session that exists for it alone and says every second that it lives. The server ends a session
 // that is silent for three seconds, so a holder that was stopped, killed or cut off loses the lock in a few

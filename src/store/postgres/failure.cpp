@@ -28,4 +28,12 @@ Error Failure::to_error() const {
           {}};
 }
 
+Error Failure::to_command_error() const {
+  const std::string_view state = sqlstate;
+  if (state.starts_with("28")) return {Errc::unauthorized, message, {}};
+  if (state.starts_with("3D")) return {Errc::not_found, message, {}};
+  if (state == sqlstate::insufficient_privilege) return {Errc::forbidden, message, {}};
+  return {is_transient() ? Errc::unavailable : Errc::internal, message, {}};
+}
+
 }  // namespace dg::store::postgres

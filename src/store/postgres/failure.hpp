@@ -23,6 +23,9 @@ struct Failure {
   // As callers of the store see it: unavailable where waiting may help, timeout where a limit was reached,
   // else internal.
   Error to_error() const;
+  // As whoever runs a command sees it: unauthorized (the login is refused), not_found (there is no such
+  // database), forbidden (the role may not), unavailable (the server does not answer), else internal.
+  Error to_command_error() const;
 };
 
 template <class T>

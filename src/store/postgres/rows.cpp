@@ -15,6 +15,10 @@ void Rows::Clear::operator()(pg_result* result) const {
 
 Rows::Rows(pg_result* result) : result_(result, Clear{}), size_(result == nullptr ? 0 : PQntuples(result)) {}
 
+std::size_t Rows::bytes() const {
+  return PQresultMemorySize(result_.get());
+}
+
 bool Rows::next() {
   column_ = 0;
   return ++row_ < size_;

@@ -1,6 +1,7 @@
 // What a statement gave: rows in PostgreSQL's binary format, read from left to right.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -20,6 +21,8 @@ class Rows {
   explicit Rows(pg_result* result);
 
   std::int64_t size() const { return size_; }
+  // The memory that they take.
+  std::size_t bytes() const;
   // Moves to the next row, at first to the first one; false behind the last.
   bool next();
 

@@ -26,4 +26,16 @@ std::string script_of(const SchemaFile& file) {
   return script;
 }
 
+std::vector<std::string> made_by_schema(std::string_view kind) {
+  const auto words = std::string(kind) + " IF NOT EXISTS ";
+  std::vector<std::string> names;
+  for (const auto& file : schema_files()) {
+    for (auto at = file.text.find(words); at != std::string_view::npos; at = file.text.find(words, at)) {
+      at += words.size();
+      names.emplace_back(file.text.substr(at, file.text.find_first_of(" (", at) - at));
+    }
+  }
+  return names;
+}
+
 }  // namespace dg::store::postgres

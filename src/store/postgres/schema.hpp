@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace dg::store::postgres {
 
@@ -19,5 +20,8 @@ std::span<const SchemaFile> schema_files();
 
 // The statements of a file, without the lines that only psql understands.
 std::string script_of(const SchemaFile& file);
+
+// The names of what the files make of a kind, "TABLE" or "INDEX".
+std::vector<std::string> made_by_schema(std::string_view kind);
 
 }  // namespace dg::store::postgres

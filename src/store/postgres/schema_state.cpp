@@ -52,19 +52,6 @@ Names names_in(Rows rows) {
   return names;
 }
 
-// The tables that the schema files make.
-Names our_tables() {
-  constexpr std::string_view words = "CREATE TABLE IF NOT EXISTS ";
-  Names tables;
-  for (const auto& file : schema_files()) {
-    for (auto at = file.text.find(words); at != std::string_view::npos; at = file.text.find(words, at)) {
-      at += words.size();
-      tables.emplace_back(file.text.substr(at, file.text.find_first_of(" (", at) - at));
-    }
-  }
-  return tables;
-}
-
 SchemaState without_ours(const Names& relations, const Names& columns) {
   const bool marked = std::ranges::any_of(
       original_relations, [&](std::string_view relation) { return contains(relations, relation); });
@@ -164,7 +151,7 @@ SchemaState wrong_encoding(std::string_view encoding) {
 
 Task<Outcome<SchemaState>> schema_state(Connection& connection) {
   if (connection.server_version() < oldest_version) co_return too_old(connection.server_version());
-  auto looked_for = our_tables();
+  auto looked_for = made_by_schema("TABLE");
   looked_for.insert(looked_for.end(), std::begin(original_relations), std::end(original_relations));
   Pipeline pipeline;
   const auto encoding = pipeline.add(select_encoding);

@@ -13,4 +13,8 @@ std::string insert_rows(std::string_view table, std::string_view columns, std::s
   return fmt::format("INSERT INTO {} ({}) SELECT * FROM unnest({}) {}", table, columns, parameters, rest);
 }
 
+Jsonb searchable(const std::string& document) {
+  return {document.find("\\u0000") == std::string::npos ? document : "{}"};
+}
+
 }  // namespace dg::store::postgres

@@ -88,4 +88,7 @@ Params columns_of(const std::vector<OfThread<Row>>& rows) {
 // "INSERT INTO table (columns) SELECT * FROM unnest($1, $2, ...)", then the rest.
 std::string insert_rows(std::string_view table, std::string_view columns, std::string_view rest = "");
 
+// What jsonb can hold of a document, for a column `search`.
+Jsonb searchable(const std::string& document);
+
 }  // namespace dg::store::postgres

@@ -158,11 +158,6 @@ std::vector<std::string> taken(std::set<std::string>& from) {
   return out;
 }
 
-// What jsonb can hold of a document, for searches.
-Jsonb searchable(const std::string& document) {
-  return {document.find("\\u0000") == std::string::npos ? document : "{}"};
-}
-
 Params params_of(const std::vector<domain::Run>& runs, const Facts& facts) {
   using R = domain::Run;
   const auto failure = [](std::string domain::RunError::* member) {

@@ -1,15 +1,18 @@
 // The scans of the audit over one connection.
 #pragma once
 
-#include <deque>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "store/audit/port.hpp"
+#include "store/audit/scans.hpp"
 #include "store/sqlite/database.hpp"
 
 namespace dg::store::sqlite {
+
+using audit::BatchScan;
+using audit::merged;
 
 // The rows of a statement, each read by `read` from the columns of the query's current row.
 template <class T>
@@ -36,55 +39,6 @@ class QueryScan final : public audit::Scan<T> {
 template <class T, class... Values>
 audit::Rows<T> scan(Database& db, std::string_view sql, T (*read)(Query&), const Values&... values) {
   return std::make_unique<QueryScan<T>>(db, sql, read, values...);
-}
-
-// Rows that are made some at a time.
-template <class T>
-class BatchScan : public audit::Scan<T> {
- public:
-  const T* next() final {
-    if (!waiting_.empty()) waiting_.pop_front();
-    while (waiting_.empty() && add_to(waiting_)) {
-    }
-    return waiting_.empty() ? nullptr : &waiting_.front();
-  }
-
- private:
-  // Adds the next ones, if any; false behind the last.
-  virtual bool add_to(std::deque<T>& out) = 0;
-
-  std::deque<T> waiting_;
-};
-
-// What a table and the packs hold, in the order of keys. `once`: where both have a key, one row is given.
-template <class T, class Key>
-class MergedScan final : public audit::Scan<T> {
- public:
-  MergedScan(audit::Rows<T> rows, audit::Rows<T> packed, Key key, bool once)
-      : rows_(std::move(rows)), packed_(std::move(packed)), key_(key), once_(once) {}
-
-  const T* next() override {
-    const auto* const row = rows_.peek();
-    const auto* const packed = packed_.peek();
-    if (row == nullptr && packed == nullptr) return nullptr;
-    auto& from = row == nullptr || (packed != nullptr && key_(*packed) < key_(*row)) ? packed_ : rows_;
-    row_ = *from.peek();
-    from.skip();
-    while (once_ && packed_.peek() != nullptr && key_(*packed_.peek()) == key_(row_)) packed_.skip();
-    return &row_;
-  }
-
- private:
-  audit::Ahead<T> rows_;
-  audit::Ahead<T> packed_;
-  Key key_;
-  bool once_;
-  T row_{};
-};
-
-template <class T, class Key>
-audit::Rows<T> merged(audit::Rows<T> rows, audit::Rows<T> packed, Key key, bool once = false) {
-  return std::make_unique<MergedScan<T, Key>>(std::move(rows), std::move(packed), key, once);
 }
 
 // Those of packs.
