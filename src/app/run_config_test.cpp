@@ -9,7 +9,7 @@ namespace {
 
 using json::View;
 
-class MergeConfig : public testing::Test {
+class MergeConfig : public ::testing::Test {
  protected:
   // The merged config, valid until the next call.
   View merge(const std::string& config, const std::string& run_metadata = "{}",

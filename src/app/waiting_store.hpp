@@ -16,8 +16,9 @@ class WaitingStore final : public store::Store {
  public:
   // `open` makes the store over the ports of the inner loop and the clock of the outer one.
   template <class Open>
-  WaitingStore(const Env& outer, const Open& open)
-      : inner_(open(Env{outer.clock, *loop_.random, *loop_.timers})) {}
+  WaitingStore(const Env& outer, const Open& open) {
+    inner_ = open(Env{outer.clock, *loop_.random, *loop_.timers});
+  }
   ~WaitingStore() override { WaitingStore::close(); }
   WaitingStore(const WaitingStore&) = delete;
   WaitingStore& operator=(const WaitingStore&) = delete;

@@ -25,7 +25,7 @@ struct DbOptions {
   bool json = false;
 };
 
-constexpr std::string_view if_forbidden =
+constexpr std::string_view if_not_owner =
     "The schema is made by the owner of the database: ALTER DATABASE … OWNER TO …";
 
 ExitCode exit_code_of(Kind kind) {
@@ -74,7 +74,7 @@ using Work = std::function<Task<postgres::Outcome<ExitCode>>(postgres::Connectio
 Task<void> with_connection(SystemWorld& world, Output& out, PostgresTarget target, Work work,
                            ExitCode& exit_code) {
   const auto refuse = [&](const postgres::Failure& failure) {
-    const auto error = explain(failure.to_command_error(), target.name, if_forbidden);
+    const auto error = explain(failure.to_command_error(), target.name, if_not_owner);
     out.error(error.message);
     exit_code = exit_code_for(error.code);
   };

@@ -52,6 +52,24 @@ TEST_P(StoreContract, DecidedCommitHasTheTimeOfItsDecision) {
   EXPECT_EQ(row.state_updated_at, at);
 }
 
+TEST_P(StoreContract, CommitsThatAreWrittenTogetherKeepTheirTimes) {
+  const auto thread = add_thread();
+  const auto at = [start = env_.clock.now()](int hours) { return start + std::chrono::hours(hours); };
+  Commit state{.at = at(1)};
+  state.appends.push_back(run_event(new_id(), 0, thread));
+  state.changes.emplace_back(PutCheckpoint{make_checkpoint(thread, "1")});
+  Commit event{.at = at(2)};
+  event.appends.push_back(run_event(new_id(), 0, thread));
+  Commit lease{.at = at(3)};
+  lease.changes.emplace_back(PutLease{{new_id(), LeaseKind::operation, thread, 1, "session", 0}});
+  for (const auto& result : commit_together({Commit{}, std::move(state), std::move(event), std::move(lease)}))
+    EXPECT_TRUE(result);
+  const auto row = get(store().thread(thread)).value();
+  EXPECT_EQ(row.state_updated_at, at(1));
+  EXPECT_EQ(row.thread.updated_at, at(2));
+  EXPECT_EQ(row.status, domain::ThreadStatus::busy);
+}
+
 TEST_P(StoreContract, ConflictLeavesNothing) {
   const auto thread = add_thread();
   const auto one = new_id();

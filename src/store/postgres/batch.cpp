@@ -74,9 +74,8 @@ Task<Outcome<Committed>> Batch::apply(const Commit& commit) {
   }
   for (const auto& [thread_id, touched] : context.threads) {
     auto& whole = writes_.touched[thread_id];
-    whole.changed = whole.changed || touched.changed;
-    whole.state = whole.state || touched.state;
-    whole.at = std::max(whole.at, context.now);
+    whole.changed_at = std::max(whole.changed_at, touched.changed_at);
+    whole.state_at = std::max(whole.state_at, touched.state_at);
   }
   co_return std::move(context.result);
 }

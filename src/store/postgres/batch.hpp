@@ -46,7 +46,7 @@ class Batch {
     Committed result{};
     std::map<std::string, Touched> threads{};
 
-    void touch(const std::string& thread_id) { threads[thread_id].changed = true; }
+    void touch(const std::string& thread_id) { threads[thread_id].changed_at = now; }
     // Its status may follow from something else now; nothing was added to it.
     void refresh(const std::string& thread_id) { threads.try_emplace(thread_id); }
   };

@@ -100,7 +100,7 @@ void Batch::apply(Context& context, const PutCheckpoint& change) {
   for (const auto& value : c.values) put_value(c.key, value);
   facts_.with_checkpoint.insert(thread_id);
   context.touch(thread_id);
-  if (ns.empty()) context.threads[thread_id].state = true;
+  if (ns.empty()) context.threads[thread_id].state_at = context.now;
 }
 
 void Batch::put_value(const CheckpointKey& key, const ChannelValue& v) {

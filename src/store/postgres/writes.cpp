@@ -130,10 +130,9 @@ constexpr std::string_view refresh_threads =
     "ORDER BY checkpoint_id DESC LIMIT 1) = 1 THEN 'interrupted' ELSE 'idle' END, "
     "error = CASE WHEN last.failed THEN last.error END, "
     "error_message = CASE WHEN last.failed THEN last.error_message END, "
-    "updated_at = CASE WHEN w.changed THEN greatest(t.updated_at, w.at) ELSE t.updated_at END, "
-    "state_updated_at = CASE WHEN w.state THEN greatest(t.state_updated_at, w.at) ELSE t.state_updated_at "
-    "END "
-    "FROM unnest($1, $2, $3, $4) AS w (id, changed, state, at) LEFT JOIN LATERAL "
+    "updated_at = greatest(t.updated_at, w.changed_at), "
+    "state_updated_at = greatest(t.state_updated_at, w.state_at) "
+    "FROM unnest($1, $2, $3) AS w (id, changed_at, state_at) LEFT JOIN LATERAL "
     "(SELECT status IN ('failed', 'timed_out') AS failed, error, error_message FROM runs WHERE thread_id = "
     "w.id "
     "ORDER BY id DESC LIMIT 1) AS last ON true WHERE t.id = w.id";
@@ -444,9 +443,8 @@ void Writes::take_threads(Pipeline& pipeline) {
   pipeline.add_prepared(refresh_threads,
                         Params()
                             .add_column(rows, &Entry::first)
-                            .add_column(rows, [](const Entry& e) { return e.second.changed; })
-                            .add_column(rows, [](const Entry& e) { return e.second.state; })
-                            .add_column(rows, [](const Entry& e) { return e.second.at; }));
+                            .add_column(rows, [](const Entry& e) { return e.second.changed_at; })
+                            .add_column(rows, [](const Entry& e) { return e.second.state_at; }));
 }
 
 }  // namespace dg::store::postgres

@@ -16,11 +16,10 @@
 
 namespace dg::store::postgres {
 
-// What a commit did to a thread, for bringing its row up to date.
+// What commits did to a thread and when last, for bringing its row up to date.
 struct Touched {
-  bool changed = false;  // its log, runs or checkpoints: counts as an update of the thread
-  bool state = false;    // a root checkpoint was written
-  WallTime at{};
+  std::optional<WallTime> changed_at;  // its log, runs or checkpoints: counts as an update of the thread
+  std::optional<WallTime> state_at;    // a root checkpoint was written
 };
 
 struct Writes {
