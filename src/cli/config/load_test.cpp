@@ -91,6 +91,18 @@ TEST_F(LoadSettings, TakesAnEmptyFlagOrKeyForTheValueNone) {
               ElementsAre("DB_HOST: must be a text that is not empty, not \"\" (flag --db-host)"));
 }
 
+TEST_F(LoadSettings, OfTheDatabaseAloneLooksAtNothingElse) {
+  const auto sources = sources_of({{"PORT", "80a"}, {"DB_HOST", "h"}, {"DURAGRAPH_TLS_CERT", "/not/there"}});
+  EXPECT_FALSE(load_settings(sources));
+  const auto settings = load_database_settings(sources);
+  ASSERT_TRUE(settings);
+  EXPECT_EQ(settings->db_host, "h");
+  EXPECT_EQ(settings->db_port, 5432);
+  const auto wrong = load_database_settings(sources_of({{"DB_PORT", "x"}, {"PORT", "80a"}}));
+  ASSERT_FALSE(wrong);
+  EXPECT_EQ(wrong.error().message, "DB_PORT: must be a port from 1 to 65535, not \"x\" (environment)");
+}
+
 TEST_F(LoadSettings, NamesEverythingThatIsWrongAtOnce) {
   const auto config = write("a.yaml", "# ours\nport: 80a\ndb_hots: x\nauth_enabled: [yes]\n");
   const auto wrong = wrong_of(sources_of({{"RATE_LIMIT_BURST", "0"}}, {{"DB_PORT", "x"}}, config));

@@ -139,6 +139,9 @@ Texts shown_texts(const Setting& setting, const ServeSettings& settings) {
 // A wrong value, for a message.
 std::string shown_wrong(const Setting& setting, std::string_view whole, std::string_view part) {
   if (setting.secrecy == Secrecy::secret) return std::string(masked);
+  // What is no URL at all may be the password of one.
+  if (setting.secrecy == Secrecy::url && !setting.is_list() && !whole.contains("://"))
+    return std::string(masked);
   // A comma in a password takes its URL apart.
   if (setting.secrecy == Secrecy::url && mask_unreadable_url(whole) != whole)
     return mask_unreadable_url(whole);

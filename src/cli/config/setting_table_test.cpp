@@ -130,6 +130,8 @@ INSTANTIATE_TEST_SUITE_P(
         WrongValue{
             "NATS_URL", "nats://a/subject",
             R"(nats:// or tls:// URLs with commas between them, such as nats://localhost:4222, not "nats://a/subject")"},
+        WrongValue{"DATABASE_URL", "secret",
+                   R"(a URI such as postgresql://user:password@host:5432/name, not "***")"},
         WrongValue{"DATABASE_URL", "mysql://h/db",
                    R"(a URI such as postgresql://user:password@host:5432/name, not "mysql://h/db")"},
         WrongValue{
