@@ -72,26 +72,23 @@ Status BlockingSession::status() const {
 }
 
 // Keeps the failure, if it is one.
-Rows BlockingSession::take(Rows rows, const void* result) {
-  const auto* const given = static_cast<const PGresult*>(result);
-  if (is_good(given)) return rows;
-  failure_ = failure_of(handle_, given);
+Rows BlockingSession::take(pg_result* result) {
+  Rows rows(result);
+  if (is_good(result)) return rows;
+  failure_ = failure_of(handle_, result);
   return {};
 }
 
 Rows BlockingSession::run(const std::string& sql) {
   if (failure_) return {};
-  auto* const result = PQexecParams(handle_, sql.c_str(), 0, nullptr, nullptr, nullptr, nullptr, binary);
-  return take(Rows(result), result);
+  return take(PQexecParams(handle_, sql.c_str(), 0, nullptr, nullptr, nullptr, nullptr, binary));
 }
 
 bool BlockingSession::prepare(std::string_view sql, const Params& params) {
   const auto [place, is_new] = prepared_.try_emplace(std::string(sql));
   if (!is_new) return true;
   place->second = fmt::format("s{}", next_number());
-  auto* const result =
-      PQprepare(handle_, place->second.c_str(), place->first.c_str(), params.count(), params.oids());
-  take(Rows(result), result);
+  take(PQprepare(handle_, place->second.c_str(), place->first.c_str(), params.count(), params.oids()));
   return !failure_;
 }
 
@@ -99,12 +96,12 @@ Rows BlockingSession::run(std::string_view sql, const Params& params) {
   if (failure_ || !prepare(sql, params)) return {};
   const auto count = static_cast<std::size_t>(params.count());
   std::vector<const char*> values;
+  values.reserve(count);
   for (std::size_t i = 0; i < count; ++i) values.push_back(params.is_null(i) ? nullptr : params.at(i));
   const std::vector<int> formats(count, binary);
   const auto& name = prepared_.at(std::string(sql));
-  auto* const result = PQexecPrepared(handle_, name.c_str(), params.count(), values.data(), params.lengths(),
-                                      formats.data(), binary);
-  return take(Rows(result), result);
+  return take(PQexecPrepared(handle_, name.c_str(), params.count(), values.data(), params.lengths(),
+                             formats.data(), binary));
 }
 
 Cursor::Cursor(BlockingSession& session, std::string_view sql)

@@ -15,6 +15,7 @@
 #include "store/postgres/rows.hpp"
 
 struct pg_conn;
+struct pg_result;
 
 namespace dg::store::postgres {
 
@@ -40,7 +41,7 @@ class BlockingSession {
 
  private:
   explicit BlockingSession(pg_conn* handle) : handle_(handle) {}
-  Rows take(Rows rows, const void* result);
+  Rows take(pg_result* result);
   bool prepare(std::string_view sql, const Params& params);
 
   pg_conn* handle_;
