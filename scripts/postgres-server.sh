@@ -129,7 +129,7 @@ stop() {
   pid=$(postmaster "$dir")
   [ -n "$pid" ] || return 0
   kill -INT "$pid"
-  await_end "$dir" "$pid" && return
+  if await_end "$dir" "$pid"; then return 0; fi
   kill -QUIT "$pid"
   await_end "$dir" "$pid" || die "the server in $dir does not end"
 }
@@ -145,7 +145,7 @@ scratch_root() {
 hold() {
   trap '' INT TERM HUP PIPE
   held=$(mktemp -d "$(scratch_root "$1")/duragraph-postgres-XXXXXX")
-  trap 'stop "$held"; rm -rf "$held"' EXIT
+  trap 'stop "$held" || true; rm -rf "$held"' EXIT
   start "$1" "$held" "${2:-}"
   exec >&-
   while read -r _; do :; done
