@@ -80,11 +80,13 @@ std::vector<Writer::Job> Writer::take_batch() {
 Task<Writer::Answers> Writer::write(Commits commits) {
   const auto deadline = env_.timers.now() + limits_.deadline;
   Failure failure;
+  bool made_partitions = false;
   for (int attempts = 1;; ++attempts) {
     auto result = co_await attempt(commits, deadline);
     if (result.answers) co_return std::move(*result.answers);
     failure = std::move(result.failure);
     if (!result.again || env_.timers.now() >= deadline) break;
+    if (lacks_partition(failure) && std::exchange(made_partitions, true)) break;
     co_await back_off(attempts, deadline);
   }
   if (!failure.is_transient() && commits.size() > 1) {
