@@ -275,7 +275,7 @@ class ServeServer(Server):
         ready: bool = True,
         **environment: str,
     ) -> None:
-        environment |= {"DATABASE_URL": database_url, "DURAGRAPH_WORKER_TOKEN": WORKER_TOKEN}
+        environment = {"DATABASE_URL": database_url, "DURAGRAPH_WORKER_TOKEN": WORKER_TOKEN} | environment
         super().__init__(project, port, "serve", "--host", "127.0.0.1", *arguments, **environment)
         self.worker = None
         if ready:

@@ -158,7 +158,8 @@ TEST_F(WriterTest, GoesOnAfterItsSessionsWereEnded) {
 TEST_F(WriterTest, MakesThePartitionThatIsMissing) {
   const auto store = open();
   auto admin = database_.owner();
-  for (const auto& row : admin.run("SELECT oid::regclass FROM pg_class WHERE relispartition AND relkind = 'r'"))
+  for (const auto& row :
+       admin.run("SELECT oid::regclass FROM pg_class WHERE relispartition AND relkind = 'r'"))
     admin.run("DROP TABLE " + row[0]);
   Commit commit;
   const auto run = make_uuid7(loop_.env);
