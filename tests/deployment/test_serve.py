@@ -65,9 +65,15 @@ def test_a_setting_that_cannot_be_had_stops_the_start(project: Project, name: st
 def test_without_a_token_no_worker_is_taken(project: Project, migrated: Database) -> None:
     server = ServeServer(project, migrated.url, worker=False, DURAGRAPH_WORKER_TOKEN="")
     assert "DURAGRAPH_WORKER_TOKEN" in server.output
-    for token in ("", WORKER_TOKEN):
-        answer = server.api.http.get("/api/v1/worker", headers={"Authorization": f"Bearer {token}"})
-        assert answer.status_code == 403, answer.text
+    upgrade = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    for token in ("guessed", WORKER_TOKEN):
+        answer = server.api.http.get("/api/v1/workers/connect", headers=upgrade | {"Authorization": f"Bearer {token}"})
+        assert answer.status_code == 403 and "DURAGRAPH_WORKER_TOKEN" in answer.text, answer.text
 
 
 def test_it_waits_for_a_database_that_comes_later(project: Project) -> None:
