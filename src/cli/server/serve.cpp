@@ -73,8 +73,8 @@ Task<void> await_database(Serve& serve) {
   }
 }
 
-// Takes the lock of the instance that serves and signs it; gives the one that served last, or nothing where another
-// one serves.
+// Takes the lock of the instance that serves and signs it; gives the one that served last, or nothing where
+// another one serves.
 Task<Outcome<std::optional<std::string>>> try_turn(Serve& serve) {
   const auto taken = co_await serve.active->try_take();
   if (!taken) co_return store::postgres::fail_with(taken.error());
@@ -96,9 +96,9 @@ Task<void> await_turn(Serve& serve) {
   }
 }
 
-// The lock goes when its session does, as in a restart of the database. Where no other instance served until it is
-// back, nothing has changed; else what this one knows of workers and runs is out of date, and a new process reads
-// it anew.
+// The lock goes when its session does, as in a restart of the database. Where no other instance served until
+// it is back, nothing has changed; else what this one knows of workers and runs is out of date, and a new
+// process reads it anew.
 Task<void> keep_turn(Serve& serve) {
   const auto& self = serve.instance->app().context.instance;
   while (true) {

@@ -12,7 +12,8 @@ constexpr std::string_view give_up_silent_sessions =
 constexpr std::string_view try_lock = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))";
 constexpr std::string_view select_last = "SELECT instance_id FROM active_instance";
 constexpr std::string_view sign_instance =
-    "INSERT INTO active_instance (instance_id) VALUES ($1) ON CONFLICT (singleton) DO UPDATE SET instance_id = "
+    "INSERT INTO active_instance (instance_id) VALUES ($1) ON CONFLICT (singleton) DO UPDATE SET instance_id "
+    "= "
     "excluded.instance_id";
 
 }  // namespace

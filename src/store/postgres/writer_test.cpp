@@ -220,6 +220,31 @@ TEST_F(WriterTest, InstancesDoNotStandInEachOthersWay) {
   }
 }
 
+TEST_F(WriterTest, OneOfTwoInstancesCreatesWhatBothWant) {
+  const auto first = open();
+  const auto second = open();
+  std::array<std::optional<Result<Committed>>, 2> results;
+  struct Create {
+    static Task<void> one(Store& store, std::string id, std::optional<Result<Committed>>& result) {
+      result = co_await store.commit(appending(id, 0));
+    }
+  };
+  for (int i = 0; i < 30; ++i) {
+    const auto id = fmt::format("thread {}", i);
+    results = {};
+    spawn(loop_.io.get_executor(), "first", Create::one(*first, id, results[0]));
+    spawn(loop_.io.get_executor(), "second", Create::one(*second, id, results[1]));
+    loop_.io.restart();
+    while (!(results[0] && results[1]) && loop_.io.run_one() > 0) {
+    }
+    ASSERT_TRUE(results[0] && results[1]);
+    const auto& refused = results[0]->has_value() ? *results[1] : *results[0];
+    ASSERT_NE(results[0]->has_value(), results[1]->has_value());
+    EXPECT_EQ(refused.error().code, Errc::conflict) << refused.error().message;
+    ASSERT_EQ(versions_of(*first, id).size(), 1U);
+  }
+}
+
 // What one instance knows of a large value counts only while no other has written its series.
 TEST_F(WriterTest, LargeValuesOfSeveralInstancesAreWhole) {
   const auto first = open();
