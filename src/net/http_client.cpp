@@ -53,7 +53,7 @@ class Client final : public HttpClient {
     const auto [refused, place] = co_await asio::async_connect(*connecting_, addresses, use_tuple);
     if (refused)
       co_return fail(Errc::unavailable, "cannot connect to " + url_.host_header() + ": " + refused.message());
-    connection_.emplace(std::move(*connecting_), env_);
+    connection_.emplace(Transport(std::move(*connecting_)), env_);
     connecting_.reset();
     co_return Status{};
   }

@@ -57,7 +57,7 @@ Task<Status> run_attempt(std::shared_ptr<Attempt> attempt, Env env, Url url, Hea
   if (refused)
     co_return fail(Errc::unavailable, "cannot connect to " + url.host_header() + ": " + refused.message());
   if (attempt->late) co_return fail(Errc::timeout, "too late");
-  attempt->websocket = make_ws_connection(std::move(attempt->socket), env, limits);
+  attempt->websocket = make_ws_connection(Transport(std::move(attempt->socket)), env, limits);
   co_return co_await attempt->websocket->handshake(url.host_header(), url.target, std::move(headers));
 }
 
