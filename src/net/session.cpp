@@ -69,7 +69,7 @@ Task<bool> Session::secure() {
   connection_.clear_deadline();
   idle_ = false;
   if (end == Handshake::done && !late) co_return true;
-  if (end == Handshake::silent && !late) co_return false;  // as probes of ports do
+  if (connection_.aborted() || (end == Handshake::silent && !late)) co_return false;  // as probes of ports do
   ++server_->failed_handshakes;
   log::debug("{} did not complete a TLS handshake: {}", peer_.to_string(),
              late                        ? "it took too long"
