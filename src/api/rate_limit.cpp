@@ -4,7 +4,9 @@
 #include <boost/multi_index/member.hpp>
 #include <boost/multi_index/ordered_index.hpp>
 #include <boost/multi_index_container.hpp>
+#include <chrono>
 #include <cmath>
+#include <span>
 
 #include "base/env.hpp"
 

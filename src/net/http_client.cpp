@@ -105,6 +105,7 @@ Result<std::unique_ptr<HttpClient>> make_http_client(asio::io_context& io, const
                                                      std::string_view url) {
   auto parsed = parse_ws_url(url);
   if (!parsed) return fail(std::move(parsed).error());
+  if (parsed->tls) return fail(Errc::invalid_argument, "this client speaks no TLS; use http://");
   return std::make_unique<Client>(io, env, std::move(*parsed));
 }
 

@@ -79,11 +79,12 @@ Result<std::unique_ptr<Server>> listen(boost::asio::io_context& io, const Env& e
                                        OnRefusal on_refusal, const ServerLimits& limits = {},
                                        const std::optional<TlsFiles>& tls = {});
 
-// Connects a WebSocket as a client to `url` (ws:// or http://, the same). `headers` are sent along;
+// Connects a WebSocket as a client to `url` (ws:// or http://, the same; wss:// or https:// over TLS, where
+// the server's certificate must be one that the system, or SSL_CERT_FILE, trusts). `headers` are sent along;
 // a sub-protocol is offered there too. `timeout` holds for everything up to the open WebSocket.
-// Destroying the WebSocket cuts it off. Errors: invalid_argument for a URL it cannot use, TLS among
-// them; unavailable when nobody answers; unauthorized for 401, forbidden for 403, not_found for 404;
-// timeout.
+// Destroying the WebSocket cuts it off. Errors: invalid_argument for a URL it cannot use;
+// unavailable when nobody answers, or a certificate is not trusted; unauthorized for 401, forbidden for 403,
+// not_found for 404; timeout.
 Task<Result<std::unique_ptr<WebSocket>>> ws_connect(boost::asio::io_context& io, const Env& env,
                                                     std::string url, Headers headers, Duration timeout,
                                                     const ServerLimits& limits = {});

@@ -21,6 +21,9 @@ namespace {
 constexpr Duration look_pause = std::chrono::seconds(2);
 // Of TLS 1.2; those of 1.3 are all good.
 constexpr const char* ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20";
+// Writes go on from where they stopped, and idle connections hold no buffers.
+constexpr long stream_modes =
+    SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS;
 constexpr std::string_view protocol = "http/1.1";
 
 struct FreeKey {
@@ -127,14 +130,24 @@ Result<SslContext> make_server_context(const TlsFiles& files) {
   SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION);
   SSL_CTX_set_cipher_list(context.get(), ciphers);
   SSL_CTX_set_options(context.get(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-  // Writes go on from where they stopped, and idle connections hold no buffers.
-  SSL_CTX_set_mode(context.get(), SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-                                      SSL_MODE_RELEASE_BUFFERS);
+  SSL_CTX_set_mode(context.get(), stream_modes);
   // Clients resume with tickets: a cache here would be memory that they fill.
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
   SSL_CTX_set_alpn_select_cb(context.get(), choose_protocol, nullptr);
   if (auto used = use_files(context.get(), files); !used) return fail(std::move(used).error());
   return context;
+}
+
+SSL_CTX* client_context() {
+  static const SslContext context = [] {
+    SslContext made(SSL_CTX_new(TLS_client_method()));
+    SSL_CTX_set_min_proto_version(made.get(), TLS1_2_VERSION);
+    SSL_CTX_set_mode(made.get(), stream_modes);
+    SSL_CTX_set_verify(made.get(), SSL_VERIFY_PEER, nullptr);
+    SSL_CTX_set_default_verify_paths(made.get());
+    return made;
+  }();
+  return context.get();
 }
 
 Result<std::unique_ptr<TlsContext>> TlsContext::open(TlsFiles files, Timers& timers) {

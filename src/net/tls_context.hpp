@@ -32,6 +32,10 @@ struct FileStamp {
   auto operator<=>(const FileStamp&) const = default;
 };
 
+// What clients of this process use: whom the system trusts is trusted, or the authorities in the file that
+// SSL_CERT_FILE names. Read once.
+SSL_CTX* client_context();
+
 class TlsContext {
  public:
   static Result<std::unique_ptr<TlsContext>> open(TlsFiles files, Timers& timers);

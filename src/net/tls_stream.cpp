@@ -1,6 +1,7 @@
 #include "net/tls_stream.hpp"
 
 #include <openssl/err.h>
+#include <openssl/x509_vfy.h>
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
@@ -90,28 +91,52 @@ TlsStream::TlsStream(Socket taken, SSL_CTX* context) : socket(std::move(taken)),
   SSL_set_accept_state(ssl_.get());
 }
 
-Task<Handshake> TlsStream::handshake(std::string& why) {
-  const auto self = shared_from_this();
+TlsStream::TlsStream(Socket taken, SSL_CTX* context, const std::string& host)
+    : TlsStream(std::move(taken), context) {
+  SSL_set_connect_state(ssl_.get());
+  ErrorCode no_address;
+  asio::ip::make_address(host, no_address);
+  if (no_address) {
+    SSL_set_tlsext_host_name(ssl_.get(), host.c_str());
+    SSL_set1_host(ssl_.get(), host.c_str());
+  } else {
+    X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl_.get()), host.c_str());
+  }
+}
+
+Task<Handshake> TlsStream::look_at_client() {
   auto [error] = co_await socket.async_wait(Socket::wait_read, use_tuple);
   unsigned char first = 0;
   if (!error) socket.receive(asio::buffer(&first, 1), Socket::message_peek, error);
   if (error) co_return Handshake::silent;
-  if (first != handshake_record) co_return Handshake::not_tls;
+  co_return first == handshake_record ? Handshake::done : Handshake::not_tls;
+}
+
+Task<Handshake> TlsStream::handshake(std::string& why) {
+  const auto self = shared_from_this();
+  if (SSL_is_server(ssl_.get()) == 1) {
+    if (const auto begun = co_await look_at_client(); begun != Handshake::done) co_return begun;
+  }
+  ErrorCode error;
   while (true) {
     ERR_clear_error();
     const auto next = next_of(SSL_do_handshake(ssl_.get()), error);
-    if (!error && next == Next::done) break;
-    if (!error)
-      std::tie(error) = co_await socket.async_wait(
-          next == Next::readable ? Socket::wait_read : Socket::wait_write, use_tuple);
-    if (!error) continue;
-    const auto code = ERR_peek_last_error();
-    const char* const reason = code == 0 ? nullptr : ERR_reason_error_string(code);
-    why = reason == nullptr ? error.message() : reason;
-    co_return Handshake::failed;
+    if (error || next == Next::done) break;
+    std::tie(error) = co_await socket.async_wait(
+        next == Next::readable ? Socket::wait_read : Socket::wait_write, use_tuple);
+    if (error) break;
   }
-  usable_ = true;
-  co_return Handshake::done;
+  usable_ = !error;
+  if (error) why = failure(error);
+  co_return error ? Handshake::failed : Handshake::done;
+}
+
+std::string TlsStream::failure(const ErrorCode& error) const {
+  if (const auto verdict = SSL_get_verify_result(ssl_.get()); verdict != X509_V_OK)
+    return std::string("the certificate is not trusted: ") + X509_verify_cert_error_string(verdict);
+  const auto code = ERR_peek_last_error();
+  const char* const reason = code == 0 ? nullptr : ERR_reason_error_string(code);
+  return reason == nullptr ? error.message() : reason;
 }
 
 TlsStream::Next TlsStream::next_of(int result, ErrorCode& error) {

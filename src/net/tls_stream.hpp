@@ -1,4 +1,4 @@
-// TLS over a socket: the server's side of one connection.
+// TLS over a socket.
 #pragma once
 
 #include <openssl/ssl.h>
@@ -28,7 +28,10 @@ class TlsStream : public std::enable_shared_from_this<TlsStream> {
  public:
   using Done = std::move_only_function<void(ErrorCode, std::size_t)>;
 
+  // The server's side.
   TlsStream(Socket socket, SSL_CTX* context);
+  // The side of a client, which accepts nobody but `host`.
+  TlsStream(Socket socket, SSL_CTX* context, const std::string& host);
   TlsStream(const TlsStream&) = delete;
   TlsStream& operator=(const TlsStream&) = delete;
   ~TlsStream() = default;
@@ -57,6 +60,9 @@ class TlsStream : public std::enable_shared_from_this<TlsStream> {
   static int read_socket(BIO* bio, char* space, int size);
   static int write_socket(BIO* bio, const char* bytes, int size);
 
+  // Looks at how the client begins, without taking it.
+  Task<Handshake> look_at_client();
+  std::string failure(const ErrorCode& error) const;
   // What has to happen before the operation that gave `result` can go on; `error` is set where it cannot.
   Next next_of(int result, ErrorCode& error);
   Next try_read(asio::mutable_buffer space, std::size_t& count, ErrorCode& error);

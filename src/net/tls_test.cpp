@@ -7,6 +7,7 @@
 namespace dg::net {
 namespace {
 
+using test::Certificate;
 using test::CertificateFolder;
 using test::ClientTls;
 using test::make_certificate;
@@ -249,6 +250,68 @@ TEST_F(TlsTest, AWrongPairIsToldBeforeListening) {
   ASSERT_FALSE(server.has_value());
   EXPECT_EQ(server.error().code, Errc::invalid_argument);
   EXPECT_THAT(server.error().message, HasSubstr(folder.files().key));
+}
+
+// Clients of this process trust two certificates, from before the first of them asks.
+class TlsClientTest : public TlsTest {
+ public:
+  static void SetUpTestSuite() {
+    trusted = make_certificate(7);
+    elsewhere = make_certificate(8, 1, "IP:192.0.2.1");
+    static const CertificateFolder authority({trusted.certificate + elsewhere.certificate, ""});
+    ::setenv("SSL_CERT_FILE", authority.files().certificate.c_str(), 1);
+  }
+  // What becomes of a message that is sent to the server under one of its names.
+  std::string echoed(const std::string& host) {
+    auto talk = [](TlsClientTest& test, std::string url) -> Task<std::string> {
+      auto socket = co_await ws_connect(test.run.io, test.run.env, std::move(url), {}, test::guard);
+      if (!socket) co_return socket.error().message;
+      (*socket)->send({.binary = true, .data = std::string(1u << 20, 'x')});
+      const auto large = co_await (*socket)->read();
+      (*socket)->send({.binary = false, .data = "leave"});
+      const auto end = co_await (*socket)->read();
+      co_return fmt::format("{} {}", large ? large->data.size() : 0, (*socket)->close_code());
+    };
+    return run.run(talk(*this, fmt::format("wss://{}:{}/ws", host, port())));
+  }
+
+  static inline Certificate trusted;
+  static inline Certificate elsewhere;  // for another address
+};
+
+TEST_F(TlsClientTest, ConnectsWebSocketsToWhomItTrusts) {
+  folder.write(trusted);
+  start();
+  EXPECT_EQ(echoed("127.0.0.1"), "1048576 4000");
+  EXPECT_EQ(echoed("localhost"), "1048576 4000");
+}
+
+TEST_F(TlsClientTest, RefusesACertificateThatNobodyVouchesFor) {
+  start();
+  EXPECT_THAT(echoed("127.0.0.1"), HasSubstr("the certificate is not trusted: self-signed"));
+}
+
+TEST_F(TlsClientTest, RefusesACertificateForAnotherName) {
+  folder.write(elsewhere);
+  start();
+  EXPECT_EQ(echoed("localhost"), "1048576 4000");
+  EXPECT_THAT(echoed("127.0.0.1"), HasSubstr("the certificate is not trusted: IP address mismatch"));
+}
+
+TEST_F(TlsClientTest, AServerInTheClearIsToldApart) {
+  run.start();
+  EXPECT_THAT(echoed("127.0.0.1"), HasSubstr("no TLS with 127.0.0.1"));
+}
+
+TEST_F(TlsClientTest, ConnectingEndsInTime) {
+  run.start();
+  const auto silent = std::move(*listen(run.io, run.env, "127.0.0.1", 0, run.router, nullptr, nullptr));
+  auto talk = [](TlsClientTest& test, std::uint16_t silent_port) -> Task<Errc> {
+    const auto url = fmt::format("wss://127.0.0.1:{}/ws", silent_port);
+    const auto made = co_await ws_connect(test.run.io, test.run.env, url, {}, std::chrono::milliseconds(50));
+    co_return made ? Errc::internal : made.error().code;
+  };
+  EXPECT_EQ(run.run(talk(*this, silent->port())), Errc::timeout);
 }
 
 class FastTlsTest : public TlsTest {

@@ -5,6 +5,7 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 #include <csignal>
 #include <fstream>
@@ -22,8 +23,9 @@ struct Certificate {
   std::string key;
 };
 
-// `serial` tells one from another; `days` may be below 0.
-inline Certificate make_certificate(long serial, int days = 1) {
+// `serial` tells one from another; `days` may be below 0. It is for localhost, and for `more_names`.
+inline Certificate make_certificate(long serial, int days = 1,
+                                    const std::string& more_names = "IP:127.0.0.1") {
   const std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key(EVP_EC_gen("P-256"), EVP_PKEY_free);
   const std::unique_ptr<X509, decltype(&X509_free)> made(X509_new(), X509_free);
   X509_set_version(made.get(), X509_VERSION_3);
@@ -32,10 +34,14 @@ inline Certificate make_certificate(long serial, int days = 1) {
   X509_gmtime_adj(X509_getm_notAfter(made.get()), 60L * 60 * 24 * days);
   X509_set_pubkey(made.get(), key.get());
   auto* const name = X509_get_subject_name(made.get());
-  const std::string host = "localhost";
+  const auto host = "certificate " + std::to_string(serial);
   X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(host.data()),
                              static_cast<int>(host.size()), -1, 0);
   X509_set_issuer_name(made.get(), name);
+  const std::unique_ptr<X509_EXTENSION, decltype(&X509_EXTENSION_free)> names(
+      X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, ("DNS:localhost," + more_names).c_str()),
+      X509_EXTENSION_free);
+  X509_add_ext(made.get(), names.get(), -1);
   X509_sign(made.get(), key.get(), EVP_sha256());
   const std::unique_ptr<BIO, decltype(&BIO_free)> memory(BIO_new(BIO_s_mem()), BIO_free);
   const auto taken = [&memory] {

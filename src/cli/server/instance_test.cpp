@@ -14,6 +14,7 @@
 #include "base/json.hpp"
 #include "base/scratch_folder.hpp"
 #include "base/system_world.hpp"
+#include "cli/client/http_client.hpp"
 
 namespace dg::cli {
 namespace {
@@ -154,6 +155,22 @@ TEST_F(InstanceTest, ServesOverTlsWithARateLimitBehindAProxy) {
   const auto clear = ask("http" + url.substr(5) + "/info", files_.certificate);
   EXPECT_EQ(clear.status, 400);
   EXPECT_THAT(clear.body, HasSubstr("https://"));
+}
+
+TEST_F(InstanceTest, ClientCommandsTrustTheAuthoritiesOfSslCertFile) {
+  write_certificate(files_);
+  auto chosen = options();
+  chosen.tls = files_;
+  start(std::move(chosen));
+  HttpClient client(instance_->url(), "");
+  const auto before = client.send({.path = "/info"}, {});
+  ASSERT_FALSE(before);
+  EXPECT_EQ(before.error().code, Errc::unavailable);
+  ::setenv("SSL_CERT_FILE", files_.certificate.c_str(), 1);
+  const auto after = client.send({.path = "/info"}, {});
+  ::unsetenv("SSL_CERT_FILE");
+  ASSERT_TRUE(after) << after.error().message;
+  EXPECT_EQ(after->status, 200);
 }
 
 TEST_F(InstanceTest, CountsNobodyUnlessToldTo) {
