@@ -137,18 +137,11 @@ Task<void> stop(Serve& serve) {
   serve.active->release();
 }
 
-// What is told to this release and not built yet: to pass it over would leave a server open that was meant to
-// be closed.
-std::string unsupported(const ServeSettings& settings) {
-  for (const auto* const name :
-       {"AUTH_ENABLED", "RATE_LIMIT_ENABLED", "DURAGRAPH_TLS_CERT", "DURAGRAPH_TRUSTED_PROXIES"})
-    if (settings.given(name))
-      return fmt::format(
-          "{} is a setting that this release does not have yet; put a proxy that does it in front of the "
-          "server and leave the setting out",
-          name);
-  return {};
-}
+// To pass this setting over would leave a server open that was meant to be closed.
+constexpr const char* no_authentication =
+    "AUTH_ENABLED: this release cannot ask clients who they are; put a proxy that does in front of the "
+    "server and leave "
+    "the setting out";
 
 void warn_about(const ServeSettings& settings) {
   for (const auto& warning : settings.warnings) log::warn("{}", warning);
@@ -158,12 +151,31 @@ void warn_about(const ServeSettings& settings) {
               settings.host);
 }
 
+InstanceOptions instance_options(const Serve& serve, const ServeSettings& settings) {
+  InstanceOptions out;
+  const auto readers = static_cast<std::size_t>(std::max(settings.db_pool_size - 1, 1));
+  out.open_store = [connect = serve.database,
+                    readers](const Env& env) -> Result<std::unique_ptr<store::Store>> {
+    return store::make_postgres_store(env, {.connect = connect, .readers = readers});
+  };
+  out.host = settings.host;
+  out.port = settings.port;
+  out.origins = settings.cors_allowed_origins;
+  out.worker_token = settings.worker_token;
+  out.not_ready = "the server is starting";
+  if (settings.rate_limit_enabled)
+    out.rate_limit = api::RateLimits{.rps = settings.rate_limit_rps, .burst = settings.rate_limit_burst};
+  out.trusted_proxies = settings.trusted_proxies;
+  if (!settings.tls_cert.empty()) out.tls = net::TlsFiles{settings.tls_cert, settings.tls_key};
+  return out;
+}
+
 }  // namespace
 
 int run_serve(const SettingSources& sources) {
   const auto settings = load_settings(sources);
   if (!settings) return report(settings.error());
-  if (const auto why = unsupported(*settings); !why.empty()) return report({Errc::invalid_argument, why, {}});
+  if (settings->auth_enabled) return report({Errc::invalid_argument, no_authentication, {}});
   log::set_level(settings->log_level);
   warn_about(*settings);
   auto conninfo = database_conninfo(*settings);
@@ -172,13 +184,7 @@ int run_serve(const SettingSources& sources) {
   Serve serve;
   serve.database.conninfo = std::move(*conninfo);
   serve.active = std::make_unique<AdvisoryLock>(serve.env, serve.database, "duragraph active instance");
-  const auto readers = static_cast<std::size_t>(std::max(settings->db_pool_size - 1, 1));
-  const auto open_store = [&](const Env& env) -> Result<std::unique_ptr<store::Store>> {
-    return store::make_postgres_store(env, {.connect = serve.database, .readers = readers});
-  };
-  auto instance = Instance::open(serve.io, serve.env,
-                                 {open_store, settings->host, settings->port, settings->cors_allowed_origins,
-                                  settings->worker_token, "the server is starting"});
+  auto instance = Instance::open(serve.io, serve.env, instance_options(serve, *settings));
   if (!instance) return report(instance.error());
   serve.instance = std::move(*instance);
   serve.instance->serve();
