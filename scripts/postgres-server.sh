@@ -2,9 +2,12 @@
 # A PostgreSQL cluster to be thrown away: UTF-8, on a free port of 127.0.0.1 and on a Unix socket in its folder.
 # Usage: scripts/postgres-server.sh start [--fast] DIR [BIN_DIR]
 #        scripts/postgres-server.sh stop DIR
+#        scripts/postgres-server.sh halt DIR fast|immediate
+#        scripts/postgres-server.sh resume DIR
 #        scripts/postgres-server.sh hold [--fast] [BIN_DIR]
 # `start` makes the cluster in DIR, which is new or empty, and prints a superuser's URL as its last line. `stop`
-# ends the server that DIR holds; what it stored stays. `hold` starts one in a temporary folder, prints the URL,
+# ends the server that DIR holds; what it stored stays. `halt` ends it as pg_ctl's mode of that name does, and `resume`
+# starts it again at its address. `hold` starts one in a temporary folder, prints the URL,
 # and ends and deletes it when its standard input is closed: whoever holds the other end may die in any way.
 # BIN_DIR is the folder of `postgres` and `initdb`; Debian's newest when it is left out. --fast does not wait
 # for the disk (fsync and full_page_writes off), which only the machine's own crash can tell; `hold` then keeps it
@@ -12,7 +15,7 @@
 # for over TCP, and not on the socket, whose folder nobody but the server's user may enter.
 . "$(dirname "$0")/common.sh"
 
-usage() { die "usage: scripts/postgres-server.sh start [--fast] DIR [BIN_DIR] | stop DIR | hold [--fast] [BIN_DIR]"; }
+usage() { die "usage: scripts/postgres-server.sh start [--fast] DIR [BIN_DIR] | stop DIR | halt DIR MODE | resume DIR | hold [--fast] [BIN_DIR]"; }
 
 # PostgreSQL refuses to run as root, so then it is another user's.
 server_user=""
@@ -99,10 +102,12 @@ start() {
   [ -z "$(ls -A "$dir")" ] || die "$dir is not empty"
   bin_dir=$(cd "${3:-$(default_bin_dir)}" && pwd)
   bin_dir=$(reachable "$dir" "$bin_dir")
+  echo "$bin_dir" >"$dir/bin_dir"
   password=$(tr -d - </proc/sys/kernel/random/uuid)
   make_cluster "$dir" "$bin_dir" "$password"
   write_settings "$dir" "$1"
   port=$(launch "$dir" "$bin_dir")
+  echo "$port" >"$dir/port"
   echo "postgresql://postgres:$password@127.0.0.1:$port/postgres"
 }
 
@@ -129,9 +134,16 @@ stop() {
   pid=$(postmaster "$dir")
   [ -n "$pid" ] || return 0
   kill -INT "$pid"
-  await_end "$dir" "$pid" && return
+  if await_end "$dir" "$pid"; then return 0; fi
   kill -QUIT "$pid"
   await_end "$dir" "$pid" || die "the server in $dir does not end"
+}
+
+# control DIR ARGUMENTS...: pg_ctl on the cluster of the folder.
+control() {
+  local dir
+  dir=$(cd "$1" && pwd)
+  as_server "$(cat "$dir/bin_dir")/pg_ctl" --pgdata="$dir/data" --log="$dir/log" --wait --silent "${@:2}" </dev/null
 }
 
 # Every database is some 300 files, which memory makes ten times as fast as most disks.
@@ -145,7 +157,7 @@ scratch_root() {
 hold() {
   trap '' INT TERM HUP PIPE
   held=$(mktemp -d "$(scratch_root "$1")/duragraph-postgres-XXXXXX")
-  trap 'stop "$held"; rm -rf "$held"' EXIT
+  trap 'stop "$held" || true; rm -rf "$held"' EXIT
   start "$1" "$held" "${2:-}"
   exec >&-
   while read -r _; do :; done
@@ -158,6 +170,8 @@ if [ "${1:-}" = --fast ]; then fast=yes && shift; fi
 case $command:$# in
   start:1 | start:2) start "$fast" "$@" ;;
   stop:1) stop "$1" ;;
+  halt:2) control "$1" --mode="$2" stop ;;
+  resume:1) control "$1" --options="-p $(cat "$1/port")" start ;;
   hold:0 | hold:1) hold "$fast" "$@" ;;
   *) usage ;;
 esac

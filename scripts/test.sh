@@ -24,10 +24,14 @@ javascript() {
 # Some seconds of those targets that are built in some; their corpus and the other targets are a C++ suite.
 fuzzers() { scripts/fuzz.sh --junit "$report" 5 json http sse langgraph_json pack; }
 
+# The same clients, of a server on PostgreSQL.
+clients_of_serve() { DURAGRAPH_TEST_SERVER=serve python test-env tests/conformance; }
+
 cpp_suites release
 suite "fuzzers" fuzzers
 suite "python host" python test-env sdk/python/tests
 suite "python clients" python test-env --ignore tests/chaos tests
+suite "clients of serve" clients_of_serve
 suite "chaos" python test-env tests/chaos
 suite "python oldest" python test-env-oldest -m oldest tests
 suite "javascript" javascript

@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS assistants (
   created_at timestamptz NOT NULL,
   updated_at timestamptz NOT NULL
 );
-CREATE INDEX IF NOT EXISTS assistants_search ON assistants USING gin (search jsonb_path_ops);
+CREATE INDEX IF NOT EXISTS assistants_search ON assistants USING gin (search jsonb_path_ops) WITH (fastupdate = off);
 
 CREATE TABLE IF NOT EXISTS assistant_versions (
   assistant_id text COLLATE "C" NOT NULL,
@@ -55,7 +55,7 @@ CREATE TABLE IF NOT EXISTS threads (
   updated_at timestamptz NOT NULL,
   state_updated_at timestamptz NOT NULL        -- when its newest root checkpoint was written
 ) WITH (fillfactor = 80);
-CREATE INDEX IF NOT EXISTS threads_search ON threads USING gin (search jsonb_path_ops);
+CREATE INDEX IF NOT EXISTS threads_search ON threads USING gin (search jsonb_path_ops) WITH (fastupdate = off);
 CREATE INDEX IF NOT EXISTS threads_updated ON threads (updated_at, id);
 
 CREATE TABLE IF NOT EXISTS runs (

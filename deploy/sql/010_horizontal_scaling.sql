@@ -30,5 +30,12 @@ CREATE TABLE IF NOT EXISTS workers (
   connected_at timestamptz NOT NULL
 );
 
+-- The instance that serves, or served last: one that loses its lock and gets it back sees whether another one served
+-- meanwhile.
+CREATE TABLE IF NOT EXISTS active_instance (
+  singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+  instance_id text NOT NULL
+);
+
 INSERT INTO schema_migrations (version, name) VALUES (10, '010_horizontal_scaling.sql') ON CONFLICT DO NOTHING;
 COMMIT;

@@ -10,6 +10,7 @@
 #include "api/health.hpp"
 #include "api/input.hpp"
 #include "api/langgraph/routes.hpp"
+#include "api/request_limit.hpp"
 #include "api/request_metrics.hpp"
 #include "base/log.hpp"
 
@@ -17,7 +18,8 @@ namespace dg::api {
 namespace {
 
 constexpr std::string_view exposed =
-    "Content-Location, Location, X-Pagination-Total, X-Pagination-Next, ETag, Retry-After, X-Request-Id";
+    "Content-Location, Location, X-Pagination-Total, X-Pagination-Next, ETag, Retry-After, X-Request-Id, "
+    "X-RateLimit-Limit, X-RateLimit-Remaining";
 
 bool is_read(net::Method method) {
   return method == net::Method::get || method == net::Method::head || method == net::Method::options;
@@ -42,13 +44,28 @@ net::Response preflight(const net::Request& request, std::string_view origin) {
   return response;
 }
 
-// What is answered also while the server cannot serve.
-bool is_probe(std::string_view pattern) {
-  constexpr std::string_view prefix = "/api/v1";
-  if (pattern.starts_with(prefix)) pattern.remove_prefix(prefix.size());
-  for (const std::string_view probe : {"/ok", "/livez", "/readyz", "/health", "/metrics"})
-    if (pattern == probe) return true;
-  return false;
+// The origin of the page that asks, where its pages may use the API.
+std::optional<std::string_view> allowed_origin(const Access& access, const net::Request& request) {
+  const auto origin = request.header("Origin");
+  return origin && is_allowed_origin(access, *origin) ? origin : std::nullopt;
+}
+
+// Whether this server answers that name and takes that from pages of that origin.
+Status check_access(const Access& access, const net::Request& request) {
+  if (access.loopback_only && !is_loopback_host(request.header("Host").value_or("")))
+    return fail(
+        Errc::forbidden,
+        "this server answers loopback names only, as localhost; to serve others start it with --host");
+  const auto origin = request.header("Origin");
+  if (origin && !is_read(request.method) && !is_allowed_origin(access, *origin))
+    return fail(Errc::forbidden,
+                fmt::format("pages of {} may not use this server; allow them with --cors-origin", *origin));
+  return {};
+}
+
+// A browser's question, in a page's name, whether the page may ask.
+bool is_preflight(const net::Request& request) {
+  return request.method == net::Method::options && request.header("Origin");
 }
 
 }  // namespace
@@ -59,15 +76,20 @@ struct Api::Impl {
     for (const std::string prefix : {"", "/api/v1"}) langgraph::add_routes(router, app, prefix);
     duragraph::add_routes(router, app);
     add_health_routes(router, app);
+    if (settings.rate_limit)
+      limit = std::make_unique<RequestLimit>(app.context.env.timers, app.metrics, *settings.rate_limit,
+                                             settings.trusted_proxies);
   }
 
   Task<net::Response> handle(net::Request& request, const net::Router::Match& match);
+  Task<net::Response> count_and_answer(net::Request& request, const net::Router::Match& match);
   Task<net::Response> answer(net::Request& request, const net::Router::Match& match);
 
   app::App& app;
   ApiSettings settings;
   net::Router router;
   RequestMetrics metrics;
+  std::unique_ptr<RequestLimit> limit;
 };
 
 Task<net::Response> Api::Impl::answer(net::Request& request, const net::Router::Match& match) {
@@ -93,29 +115,30 @@ Task<net::Response> Api::Impl::answer(net::Request& request, const net::Router::
   co_return error_response(request, {Errc::internal, "the server made a mistake; its log says more", {}});
 }
 
+// Authentication comes first, so that who shows a good token is counted by name; whom it refuses, and who may
+// not ask here at all, is counted by address.
+Task<net::Response> Api::Impl::count_and_answer(net::Request& request, const net::Router::Match& match) {
+  auto admitted = check_access(settings.access, request);
+  const bool free = is_preflight(request) || is_probe(request.path) || is_probe(match.pattern);
+  if (admitted && !free && settings.authenticate) admitted = co_await settings.authenticate(request);
+  if (free || !limit)
+    co_return admitted ? co_await answer(request, match) : error_response(request, admitted.error());
+  const auto charge = limit->charge(request);
+  if (charge.refused) co_return limit->refusal(request, charge);
+  auto response = admitted ? co_await answer(request, match) : error_response(request, admitted.error());
+  describe(response, charge);
+  co_return response;
+}
+
 Task<net::Response> Api::Impl::handle(net::Request& request, const net::Router::Match& match) {
   const auto began = app.context.env.timers.now();
-  if (settings.access.loopback_only && !is_loopback_host(request.header("Host").value_or(""))) {
-    co_return error_response(
-        request,
-        {Errc::forbidden,
-         "this server answers loopback names only, as localhost; to serve others start it with --host",
-         {}});
-  }
-  const auto origin = request.header("Origin");
-  const bool allowed = origin && is_allowed_origin(settings.access, *origin);
-  if (origin && !allowed && !is_read(request.method)) {
-    co_return error_response(
-        request, {Errc::forbidden,
-                  fmt::format("pages of {} may not use this server; allow them with --cors-origin", *origin),
-                  {}});
-  }
+  const auto origin = allowed_origin(settings.access, request);
   net::Response response;
-  if (allowed && request.method == net::Method::options) {
+  if (origin && is_preflight(request) && check_access(settings.access, request)) {
     response = preflight(request, *origin);
   } else {
-    response = co_await answer(request, match);
-    if (allowed) add_cors(response, *origin);
+    response = co_await count_and_answer(request, match);
+    if (origin) add_cors(response, *origin);
   }
   metrics.count(match.pattern, request.method, response.status, app.context.env.timers.now() - began);
   co_return response;
@@ -134,8 +157,17 @@ net::Middleware Api::middleware() {
   };
 }
 
-net::Response Api::refusal(const net::Request& request, Error error) const {
-  return error_response(request, error);
+net::Response Api::refusal(const net::Request& request, const Error& error) const {
+  auto response = error_response(request, error);
+  if (const auto origin = allowed_origin(impl_->settings.access, request)) add_cors(response, *origin);
+  // Without a target nothing was asked yet: a connection too many, or no HTTP. The path may not be read yet.
+  const auto path = std::string_view(request.target).substr(0, request.target.find('?'));
+  if (impl_->limit && !path.empty() && !is_probe(path)) describe(response, impl_->limit->charge(request));
+  return response;
+}
+
+RequestLimit* Api::limit() {
+  return impl_->limit.get();
 }
 
 }  // namespace dg::api

@@ -60,7 +60,8 @@ inline std::optional<std::string> header(const net::Response& response, std::str
 
 class ApiTest : public ::testing::Test {
  protected:
-  explicit ApiTest(Access access = {}) : api_(server_.app(), {std::move(access)}) {}
+  explicit ApiTest(Access access = {}) : ApiTest(ApiSettings{.access = std::move(access)}) {}
+  explicit ApiTest(ApiSettings settings) : api_(server_.app(), std::move(settings)) {}
 
   net::Response call(net::Method method, std::string target, std::string body = "",
                      net::Headers headers = {}) {
@@ -70,6 +71,7 @@ class ApiTest : public ::testing::Test {
     request.body = std::move(body);
     request.headers = std::move(headers);
     request.request_id = "request-1";
+    request.peer = peer_;
     if (!request.header("Host")) request.headers.emplace_back("Host", "localhost:2024");
     if (!net::split_target(request)) throw std::runtime_error("the target is no target");
     const auto match = api_.router().match(request);
@@ -105,6 +107,7 @@ class ApiTest : public ::testing::Test {
 
   app::testing::TestServer server_;
   Api api_;
+  net::Address peer_ = boost::asio::ip::make_address("192.0.2.1");  // whom the next requests come from
 
  private:
   static Task<void> read(Streaming& streaming) {

@@ -25,6 +25,7 @@ constexpr std::array rows{
     Row{Errc::busy, 409, "busy", "Conflict"},
     Row{Errc::superseded, 409, "superseded", "Conflict"},
     Row{Errc::too_large, 413, "too_large", "Content Too Large"},
+    Row{Errc::limited, 429, "limited", "Too Many Requests"},
     Row{Errc::unavailable, 503, "unavailable", "Service Unavailable"},
     Row{Errc::timeout, 504, "timeout", "Gateway Timeout"},
     Row{Errc::cancelled, 503, "cancelled", "Service Unavailable"},
@@ -45,16 +46,8 @@ const Row& row_of(Errc code, int refused_with = 0) {
   return rows.back();
 }
 
-}  // namespace
-
-int status_of(Errc code) {
-  return row_of(code).status;
-}
-std::string_view code_of(Errc code) {
-  return row_of(code).code;
-}
-
-net::Response error_response(const net::Request& request, const Error& error) {
+// `retry_after` is in the body where it is above 0.
+net::Response response_of(const net::Request& request, const Error& error, std::int64_t retry_after) {
   const auto& row = row_of(error.code, request.refused_with);
   json::Writer out;
   out.begin_object().key("type").string("about:blank").key("title").string(row.title);
@@ -66,6 +59,7 @@ net::Response error_response(const net::Request& request, const Error& error) {
       out.begin_object().key("place").string(field.place).key("message").string(field.message).end_object();
     out.end_array();
   }
+  if (retry_after > 0) out.key("retry_after").integer(retry_after);
   if (request.path.starts_with("/api/v1"))
     out.key("error").string(row.code).key("message").string(error.message);
   out.end_object();
@@ -75,8 +69,29 @@ net::Response error_response(const net::Request& request, const Error& error) {
   const bool problem =
       request.header("Accept").value_or("").find("application/problem+json") != std::string_view::npos;
   response.headers.emplace_back("Content-Type", problem ? "application/problem+json" : "application/json");
-  if (row.status == 503) response.headers.emplace_back("Retry-After", "1");
   response.body = out.take();
+  return response;
+}
+
+}  // namespace
+
+int status_of(Errc code) {
+  return row_of(code).status;
+}
+std::string_view code_of(Errc code) {
+  return row_of(code).code;
+}
+
+net::Response error_response(const net::Request& request, const Error& error) {
+  auto response = response_of(request, error, 0);
+  if (response.status == 503) response.headers.emplace_back("Retry-After", "1");
+  return response;
+}
+
+net::Response limited_response(const net::Request& request, const std::string& message,
+                               std::int64_t retry_after) {
+  auto response = response_of(request, {Errc::limited, message, {}}, retry_after);
+  response.headers.emplace_back("Retry-After", std::to_string(retry_after));
   return response;
 }
 

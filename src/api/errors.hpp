@@ -2,6 +2,9 @@
 // DuraGraph's clients look for).
 #pragma once
 
+#include <cstdint>
+#include <string>
+
 #include "base/result.hpp"
 #include "net/http.hpp"
 
@@ -10,5 +13,9 @@ namespace dg::api {
 int status_of(Errc code);
 std::string_view code_of(Errc code);
 net::Response error_response(const net::Request& request, const Error& error);
+// The answer to a client that asks too often (Errc::limited): it may ask again after `retry_after` seconds,
+// which head and body say.
+net::Response limited_response(const net::Request& request, const std::string& message,
+                               std::int64_t retry_after);
 
 }  // namespace dg::api

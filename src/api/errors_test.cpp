@@ -49,8 +49,9 @@ TEST(ErrorResponse, EveryCodeHasItsStatus) {
                                                    {Errc::not_found, 404},    {Errc::method_not_allowed, 405},
                                                    {Errc::conflict, 409},     {Errc::busy, 409},
                                                    {Errc::superseded, 409},   {Errc::too_large, 413},
-                                                   {Errc::unavailable, 503},  {Errc::timeout, 504},
-                                                   {Errc::cancelled, 503},    {Errc::internal, 500}};
+                                                   {Errc::limited, 429},      {Errc::unavailable, 503},
+                                                   {Errc::timeout, 504},      {Errc::cancelled, 503},
+                                                   {Errc::internal, 500}};
   for (const auto& [code, status] : statuses) {
     const auto response = error_response(request_to("/"), {code, "why", {}});
     EXPECT_EQ(response.status, status) << code_of(code);

@@ -67,6 +67,17 @@ TEST_F(PostgresAuditTest, RebuildIsRefusedWhileAnInstanceServes) {
   EXPECT_THAT(findings(), IsEmpty());
 }
 
+// An instance that lost its lock and gets it back would go on with what it knows.
+TEST_F(PostgresAuditTest, InstancesAreOutOfDateAfterARebuildThatChangedSomething) {
+  const auto last = [&] { return test().owner().value("SELECT instance_id FROM active_instance"); };
+  damage("INSERT INTO active_instance (instance_id) VALUES ('the last one')");
+  rebuild();
+  EXPECT_EQ(last(), "the last one");
+  damage("DELETE FROM runs");
+  rebuild();
+  EXPECT_EQ(last(), "rebuild");
+}
+
 TEST_F(PostgresAuditTest, NobodyServesOrWritesDuringARebuild) {
   server_.kill();
   {

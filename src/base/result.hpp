@@ -21,6 +21,7 @@ enum class Errc {
   busy,         // a run or an operation owns the thread
   superseded,   // the caller was the owner once and is not any more
   too_large,    // over a size limit
+  limited,      // asked too often; asking later works
   unavailable,  // nobody can answer this now; asking later may work
   timeout,      // the deadline passed first
   cancelled,    // the operation was given up

@@ -39,7 +39,7 @@ void BodyStream::watch() {
   if (closed() || connection_.input.size() >= max_waiting_input) return;
   watching_ = true;
   const asio::mutable_buffer space(connection_.input.prepare(watch_bytes), watch_bytes);
-  connection_.socket.async_read_some(
+  connection_.transport.async_read_some(
       space, [this](const ErrorCode& error, std::size_t count) { heard(error, count); });
 }
 

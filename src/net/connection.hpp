@@ -1,24 +1,19 @@
 // One TCP connection of the server: receiving and sending with a deadline.
 #pragma once
 
-#include <array>
-#include <boost/asio/buffer.hpp>
-
 #include "base/env.hpp"
 #include "net/input_buffer.hpp"
 #include "net/io.hpp"
+#include "net/transport.hpp"
 
 namespace dg::net {
 
-// What one write sends, in order; unused places are empty.
-using WriteBuffers = std::array<asio::const_buffer, 3>;
-
-// A socket with the bytes received from it and one deadline for whatever it is doing. The deadline
+// A transport with the bytes received from it and one deadline for whatever it is doing. The deadline
 // is compared from outside, by check(), a few times per second: that is cheaper than a timer for
 // each phase of each request, and exact enough for what it guards.
 class Connection {
  public:
-  Connection(Socket socket, const Env& env);
+  Connection(Transport transport, const Env& env);
 
   // Receives at least one byte, at most `bytes`, into `input`. False at the end of the connection,
   // after an error, or when the deadline passed.
@@ -37,13 +32,13 @@ class Connection {
   bool expired() const { return expired_; }
   // Gives up the operations of this connection when its deadline has come.
   void check(SteadyTime now);
-  // Ends every operation and closes the socket at once.
+  // Ends every operation and closes the transport at once.
   void abort();
   bool aborted() const { return aborted_; }
-  // Gives up the operations that wait, and leaves the socket open.
+  // Gives up the operations that wait, and leaves the transport open.
   void cancel();
 
-  Socket socket;
+  Transport transport;
   InputBuffer input;
 
  private:

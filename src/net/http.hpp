@@ -13,6 +13,7 @@
 
 #include "base/async.hpp"
 #include "base/result.hpp"
+#include "net/networks.hpp"
 
 namespace dg::net {
 
@@ -29,9 +30,10 @@ struct Request {
   std::vector<std::pair<std::string, std::string>> query;  // decoded, in order; names may repeat
   Headers headers;
   std::string body;
-  std::string peer;        // the address of the other end
-  std::string request_id;  // the client's X-Request-Id where it is sane, else a new one
-  int refused_with = 0;    // the status that HTTP itself has for what is wrong with it; 0: nothing is
+  Address peer;                     // of the other end; 0.0.0.0 where it is not known
+  std::optional<std::string> user;  // whom authentication found; nothing where nobody was asked who they are
+  std::string request_id;           // the client's X-Request-Id where it is sane, else a new one
+  int refused_with = 0;  // the status that HTTP itself has for what is wrong with it; 0: nothing is
   std::map<std::string, std::string, std::less<>> params;  // what the route's {names} matched, decoded
 
   std::string_view method_name() const;

@@ -53,7 +53,7 @@ class Client final : public HttpClient {
     const auto [refused, place] = co_await asio::async_connect(*connecting_, addresses, use_tuple);
     if (refused)
       co_return fail(Errc::unavailable, "cannot connect to " + url_.host_header() + ": " + refused.message());
-    connection_.emplace(std::move(*connecting_), env_);
+    connection_.emplace(Transport(std::move(*connecting_)), env_);
     connecting_.reset();
     co_return Status{};
   }
@@ -105,6 +105,7 @@ Result<std::unique_ptr<HttpClient>> make_http_client(asio::io_context& io, const
                                                      std::string_view url) {
   auto parsed = parse_ws_url(url);
   if (!parsed) return fail(std::move(parsed).error());
+  if (parsed->tls) return fail(Errc::invalid_argument, "this client speaks no TLS; use http://");
   return std::make_unique<Client>(io, env, std::move(*parsed));
 }
 

@@ -16,7 +16,7 @@ class HttpClientTest : public testing::Test {
     run.router.add(Method::post, "/echo", [](Request& request) -> Task<Response> {
       Response response;
       response.status = 201;
-      response.headers.emplace_back("X-Peer", request.peer);
+      response.headers.emplace_back("X-Peer", request.peer.to_string());
       response.body = request.body + std::string(request.header("x-more").value_or(""));
       co_return response;
     });

@@ -2,9 +2,12 @@
 // executor would cost memory and time on every connection.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
@@ -22,5 +25,17 @@ using ErrorCode = boost::system::error_code;
 
 // Makes an asynchronous operation a task whose value is a tuple that starts with the error code.
 inline constexpr auto use_tuple = asio::as_tuple(asio::use_awaitable_t<Executor>{});
+
+// What one write sends, in order; unused places are empty.
+using WriteBuffers = std::array<asio::const_buffer, 3>;
+
+// Leaves out what has been sent.
+inline void drop_front(WriteBuffers& buffers, std::size_t sent) {
+  for (auto& buffer : buffers) {
+    const std::size_t part = std::min(sent, buffer.size());
+    buffer += part;
+    sent -= part;
+  }
+}
 
 }  // namespace dg::net

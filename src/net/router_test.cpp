@@ -127,8 +127,17 @@ TEST(Uri, ReadsWebSocketUrls) {
   EXPECT_EQ(ipv6->host, "::1");
   EXPECT_EQ(ipv6->host_header(), "[::1]");
   EXPECT_EQ(ipv6->target, "/");
-  for (const char* text : {"wss://h/", "https://h/", "h/x", "ftp://h/", "ws://", "ws://h:0/", "ws://h:99999/",
-                           "ws://u:p@h/", "ws://[::1", "ws://h /"})
+  EXPECT_FALSE(ipv6->tls);
+  for (const char* text : {"wss://h", "HTTPS://h:443/"}) {
+    const auto secure = parse_ws_url(text);
+    ASSERT_TRUE(secure.has_value()) << text;
+    EXPECT_TRUE(secure->tls);
+    EXPECT_EQ(secure->port, "443");
+    EXPECT_EQ(secure->host_header(), "h");
+  }
+  EXPECT_EQ(parse_ws_url("https://h:80")->host_header(), "h:80");
+  for (const char* text :
+       {"h/x", "ftp://h/", "ws://", "ws://h:0/", "ws://h:99999/", "ws://u:p@h/", "ws://[::1", "ws://h /"})
     EXPECT_FALSE(parse_ws_url(text).has_value()) << text;
 }
 

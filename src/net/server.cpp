@@ -17,11 +17,16 @@ constexpr Duration close_wait = std::chrono::seconds(2);
 // Clients beyond the limit that are told so at one time; further ones are just closed.
 constexpr std::size_t max_turned_away = 256;
 
+Transport transport_over(Socket socket, TlsContext* tls) {
+  if (tls == nullptr) return Transport(std::move(socket));
+  return Transport(std::make_shared<TlsStream>(std::move(socket), tls->current()));
+}
+
 void admit(const std::shared_ptr<ServerState>& state, Socket socket) {
   const std::size_t count = state->sessions.size();
   const std::size_t most = state->limits.max_connections;
   if (count >= most + max_turned_away) return;
-  auto session = std::make_shared<Session>(state, std::move(socket));
+  auto session = std::make_shared<Session>(state, transport_over(std::move(socket), state->tls.get()));
   state->watch_deadlines();
   spawn(state->env.timers.executor(), "net.session",
         count < most ? Session::serve(std::move(session)) : Session::turn_away(std::move(session)));
@@ -56,6 +61,7 @@ class ListeningServer final : public Server {
   ServerLoad load() const override {
     ServerLoad load;
     load.connections = state_->sessions.size();
+    load.failed_handshakes = state_->failed_handshakes;
     load.max_connections = state_->limits.max_connections;
     for (const Session* session : state_->sessions) {
       const WsConnection* const websocket = session->websocket();
@@ -110,8 +116,9 @@ Status open_acceptor(Acceptor& acceptor, const std::string& host, std::uint16_t 
 
 void ServerState::watch_deadlines() {
   if (std::exchange(watching, true)) return;
-  const Duration shortest = std::min({limits.header_timeout, limits.body_timeout, limits.idle_timeout,
-                                      limits.write_timeout, Duration(std::chrono::seconds(2))});
+  const Duration shortest =
+      std::min({limits.header_timeout, limits.body_timeout, limits.idle_timeout, limits.write_timeout,
+                limits.handshake_timeout, Duration(std::chrono::seconds(2))});
   const Duration pause = std::max<Duration>(shortest / 8, std::chrono::milliseconds(5));
   env.timers.call_at(env.timers.now() + pause, [weak = weak_from_this()] {
     const auto state = weak.lock();
@@ -125,9 +132,16 @@ void ServerState::watch_deadlines() {
 
 Result<std::unique_ptr<Server>> listen(asio::io_context& io, const Env& env, const std::string& host,
                                        std::uint16_t port, const Router& router, Middleware middleware,
-                                       OnRefusal on_refusal, const ServerLimits& limits) {
-  auto state =
-      std::make_shared<ServerState>(io, env, router, std::move(middleware), std::move(on_refusal), limits);
+                                       OnRefusal on_refusal, const ServerLimits& limits,
+                                       const std::optional<TlsFiles>& tls) {
+  std::unique_ptr<TlsContext> certificates;
+  if (tls) {
+    auto opened = TlsContext::open(*tls, env.timers);
+    if (!opened) return fail(std::move(opened).error());
+    certificates = std::move(*opened);
+  }
+  auto state = std::make_shared<ServerState>(io, env, router, std::move(middleware), std::move(on_refusal),
+                                             limits, std::move(certificates));
   if (auto opened = open_acceptor(state->acceptor, host, port); !opened)
     return fail(std::move(opened).error());
   ErrorCode ignored;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/log.hpp"
 #include "net/body_stream.hpp"
 #include "net/request_parser.hpp"
 #include "net/response_head.hpp"
@@ -20,17 +21,17 @@ int refusal_status(const RequestParser& parser) {
   return parser.error()->code == Errc::too_large ? 413 : 400;
 }
 
-std::string address_of(const Socket& socket) {
+Address address_of(const Socket& socket) {
   ErrorCode error;
   const auto endpoint = socket.remote_endpoint(error);
-  return error ? std::string() : endpoint.address().to_string();
+  return error ? Address() : unmapped(endpoint.address());
 }
 
 }  // namespace
 
-Session::Session(std::shared_ptr<ServerState> server, Socket socket)
-    : server_(std::move(server)), connection_(std::move(socket), server_->env) {
-  peer_ = address_of(connection_.socket);
+Session::Session(std::shared_ptr<ServerState> server, Transport transport)
+    : server_(std::move(server)), connection_(std::move(transport), server_->env) {
+  peer_ = address_of(connection_.transport.socket());
   server_->sessions.insert(this);
 }
 
@@ -39,17 +40,51 @@ Session::~Session() {
 }
 
 Task<void> Session::serve(std::shared_ptr<Session> self) {
-  co_await self->run();
+  if (co_await self->secure()) co_await self->run();
   self->finish();
 }
 
 Task<void> Session::turn_away(std::shared_ptr<Session> self) {
+  if (!co_await self->secure()) {
+    self->finish();
+    co_return;
+  }
   Request request;
   self->identify(request);
   Error error{Errc::unavailable, "the server has too many connections; try again later", {}};
   const Next next = co_await self->refuse(request, std::move(error), 503);
   if (next == Next::close) co_await self->connection_.linger();
   self->finish();
+}
+
+// Makes the connection ready for requests; false when it never will be.
+Task<bool> Session::secure() {
+  auto& transport = connection_.transport;
+  if (!transport.has_tls()) co_return true;
+  idle_ = true;
+  connection_.set_deadline(server_->limits.handshake_timeout);
+  std::string why;
+  const auto end = co_await transport.handshake(why);
+  const bool late = connection_.expired();
+  connection_.clear_deadline();
+  idle_ = false;
+  if (end == Handshake::done && !late) co_return true;
+  if (connection_.aborted() || (end == Handshake::silent && !late)) co_return false;  // as probes of ports do
+  ++server_->failed_handshakes;
+  log::debug("{} did not complete a TLS handshake: {}", peer_.to_string(),
+             late                        ? "it took too long"
+             : end == Handshake::not_tls ? "it does not speak TLS"
+                                         : why);
+  if (end == Handshake::not_tls) co_await refuse_clear_text();
+  co_return false;
+}
+
+Task<void> Session::refuse_clear_text() {
+  connection_.transport.drop_tls();
+  Request request;
+  identify(request);
+  Error error{Errc::bad_request, "this port speaks HTTPS only: ask it with https:// (or wss://)", {}};
+  if (co_await refuse(request, std::move(error), 400) == Next::close) co_await connection_.linger();
 }
 
 Task<void> Session::run() {
@@ -189,7 +224,7 @@ Task<Session::Next> Session::upgrade(Request& request, const Router::Match& matc
   const std::string early(connection_.input.view());
   connection_.input.clear();
   connection_.input.shrink(0);
-  websocket_ = make_ws_connection(std::move(connection_.socket), server_->env, server_->limits);
+  websocket_ = make_ws_connection(std::move(connection_.transport), server_->env, server_->limits);
   const std::string_view protocol = offered ? match.ws_protocol : std::string_view();
   if (co_await websocket_->accept(request, protocol, early)) {
     if (server_->draining) websocket_->close(1001, "the server is stopping");

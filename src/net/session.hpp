@@ -9,6 +9,7 @@
 
 #include "net/connection.hpp"
 #include "net/server.hpp"
+#include "net/tls_context.hpp"
 #include "net/ws_connection.hpp"
 
 namespace dg::net {
@@ -18,13 +19,14 @@ class Session;
 // What all sessions of one server share. Sessions keep it alive; it only lists them.
 struct ServerState : std::enable_shared_from_this<ServerState> {
   ServerState(asio::io_context& io, const Env& given_env, const Router& given_router, Middleware wrap,
-              OnRefusal refusal, const ServerLimits& given_limits)
+              OnRefusal refusal, const ServerLimits& given_limits, std::unique_ptr<TlsContext> certificates)
       : acceptor(io),
         env(given_env),
         router(given_router),
         middleware(std::move(wrap)),
         on_refusal(std::move(refusal)),
         limits(given_limits),
+        tls(std::move(certificates)),
         session_ended(given_env.timers),
         id_prefix(given_env.random.next()) {}
 
@@ -40,17 +42,19 @@ struct ServerState : std::enable_shared_from_this<ServerState> {
   Middleware middleware;
   OnRefusal on_refusal;
   ServerLimits limits;
+  std::unique_ptr<TlsContext> tls;  // null: in the clear
   Signal session_ended;
   std::unordered_set<Session*> sessions;
   std::uint64_t id_prefix;
   std::uint64_t requests = 0;
+  std::uint64_t failed_handshakes = 0;
   bool draining = false;
   bool watching = false;
 };
 
 class Session {
  public:
-  Session(std::shared_ptr<ServerState> server, Socket socket);
+  Session(std::shared_ptr<ServerState> server, Transport transport);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -73,6 +77,8 @@ class Session {
  private:
   enum class Next { request, close, gone };
 
+  Task<bool> secure();
+  Task<void> refuse_clear_text();
   Task<void> run();
   Task<bool> read_request(Request& request);
   Task<Next> answer(Request& request);
@@ -86,7 +92,7 @@ class Session {
   std::shared_ptr<ServerState> server_;
   Connection connection_;
   std::shared_ptr<WsConnection> websocket_;
-  std::string peer_;
+  Address peer_;
   std::string head_;
   bool idle_ = false;
   bool keep_alive_ = false;  // what the client asked for with its last request

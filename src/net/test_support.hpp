@@ -52,7 +52,7 @@ class ServerRun {
   explicit ServerRun(int speed = 1) : timers_(io, speed) {}
   ~ServerRun() { stop(); }
 
-  void start(ServerLimits limits = {}) {
+  void start(ServerLimits limits = {}, const std::optional<TlsFiles>& tls = {}) {
     auto made = listen(
         io, env, "127.0.0.1", 0, router,
         [](Request& request, const Router::Match& match) -> Task<Response> {
@@ -68,7 +68,7 @@ class ServerRun {
           response.body = error.message;
           return response;
         },
-        limits);
+        limits, tls);
     ASSERT_TRUE(made.has_value()) << made.error().message;
     server = std::move(*made);
     server->serve();
@@ -129,7 +129,7 @@ class RawClient {
     ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     EXPECT_EQ(::connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
   }
-  ~RawClient() { close(); }
+  virtual ~RawClient() { close(); }
   RawClient(const RawClient&) = delete;
   RawClient& operator=(const RawClient&) = delete;
 
@@ -141,7 +141,7 @@ class RawClient {
 
   void send(std::string_view bytes) {
     while (!bytes.empty()) {
-      const ssize_t sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      const ssize_t sent = send_some(bytes);
       if (sent <= 0) return;
       bytes.remove_prefix(static_cast<std::size_t>(sent));
     }
@@ -179,10 +179,17 @@ class RawClient {
     return take(held_.size()) + (timed_out_ ? "<timeout>" : "");
   }
 
+ protected:
+  int descriptor() const { return fd_; }
+
  private:
+  virtual ssize_t send_some(std::string_view bytes) {
+    return ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  }
+  virtual ssize_t receive_some(char* space, std::size_t size) { return ::recv(fd_, space, size, 0); }
   bool receive() {
     char space[16384];
-    const ssize_t got = ::recv(fd_, space, sizeof space, 0);
+    const ssize_t got = receive_some(space, sizeof space);
     timed_out_ = got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
     if (got <= 0) return false;
     held_.append(space, static_cast<std::size_t>(got));

@@ -91,25 +91,24 @@ Status split_target(Request& request) {
 
 std::string Url::host_header() const {
   const std::string name = host.find(':') == std::string::npos ? host : "[" + host + "]";
-  return port == "80" ? name : name + ":" + port;
+  return port == (tls ? "443" : "80") ? name : name + ":" + port;
 }
 
 Result<Url> parse_ws_url(std::string_view text) {
   const std::size_t colon = text.find("://");
   if (colon == std::string_view::npos)
-    return fail(Errc::invalid_argument, "the URL has no scheme; ws:// or http:// is expected");
+    return fail(Errc::invalid_argument,
+                "the URL has no scheme; ws://, wss://, http:// or https:// is expected");
   const std::string_view scheme = text.substr(0, colon);
-  if (equal_ignoring_case(scheme, "wss") || equal_ignoring_case(scheme, "https"))
-    return fail(
-        Errc::invalid_argument,
-        "TLS is not supported here; use ws:// or http://, and a proxy that adds TLS where it is needed");
-  if (!equal_ignoring_case(scheme, "ws") && !equal_ignoring_case(scheme, "http"))
-    return fail(Errc::invalid_argument, "the URL's scheme must be ws or http");
+  const bool tls = equal_ignoring_case(scheme, "wss") || equal_ignoring_case(scheme, "https");
+  if (!tls && !equal_ignoring_case(scheme, "ws") && !equal_ignoring_case(scheme, "http"))
+    return fail(Errc::invalid_argument, "the URL's scheme must be ws, wss, http or https");
 
   std::string_view rest = text.substr(colon + 3);
   rest = rest.substr(0, rest.find('#'));
   std::string_view authority = rest.substr(0, rest.find_first_of("/?"));
   Url url;
+  url.tls = tls;
   url.target = rest.substr(authority.size());
   if (!url.target.starts_with('/')) url.target.insert(0, "/");
   if (authority.find('@') != std::string_view::npos)
@@ -125,7 +124,7 @@ Result<Url> parse_ws_url(std::string_view text) {
     url.host = authority.substr(0, authority.find(':'));
     authority.remove_prefix(url.host.size());
   }
-  url.port = authority.empty() ? "80" : std::string(authority.substr(1));
+  url.port = authority.empty() ? (tls ? "443" : "80") : std::string(authority.substr(1));
   const bool clean = std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7f; });
   if (url.host.empty() || !is_port(url.port) || !clean || (!authority.empty() && authority.front() != ':'))
     return fail(Errc::invalid_argument, "the URL has no usable host and port");

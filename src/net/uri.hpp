@@ -23,11 +23,12 @@ struct Url {
   std::string host;    // a name or an IP literal, an IPv6 one without its brackets
   std::string port;    // decimal
   std::string target;  // path and query, at least "/"
+  bool tls = false;
   std::string host_header() const;
 };
 
-// Reads a ws:// or http:// URL. Errc::invalid_argument for what cannot be connected to, among it
-// every URL that asks for TLS.
+// Reads a ws:// or http:// URL, or one of wss:// or https:// (TLS). Errc::invalid_argument for what cannot be
+// connected to.
 Result<Url> parse_ws_url(std::string_view text);
 
 // Compares ASCII text without regard to case.

@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "net/tls_context.hpp"
 #include "net/uri.hpp"
 #include "net/ws_connection.hpp"
 
@@ -18,11 +19,13 @@ struct Attempt {
     resolver.cancel();
     ErrorCode ignored;
     socket.close(ignored);
+    if (tls) tls->socket.close(ignored);
     if (websocket) websocket->cut();
   }
 
   Resolver resolver;
   Socket socket;
+  std::shared_ptr<TlsStream> tls;
   std::shared_ptr<WsConnection> websocket;
   bool late = false;
 };
@@ -46,6 +49,14 @@ class ClientSocket final : public WebSocket {
   std::shared_ptr<WsConnection> connection_;
 };
 
+// Goes on over TLS with the server that was connected to.
+Task<Status> secure(Attempt& attempt, const Url& url) {
+  attempt.tls = std::make_shared<TlsStream>(std::move(attempt.socket), client_context(), url.host);
+  std::string why;
+  if (co_await attempt.tls->handshake(why) == Handshake::done) co_return Status{};
+  co_return fail(Errc::unavailable, "no TLS with " + url.host_header() + ": " + why);
+}
+
 Task<Status> run_attempt(std::shared_ptr<Attempt> attempt, Env env, Url url, Headers headers,
                          ServerLimits limits) {
   const auto [unresolved, addresses] =
@@ -57,7 +68,12 @@ Task<Status> run_attempt(std::shared_ptr<Attempt> attempt, Env env, Url url, Hea
   if (refused)
     co_return fail(Errc::unavailable, "cannot connect to " + url.host_header() + ": " + refused.message());
   if (attempt->late) co_return fail(Errc::timeout, "too late");
-  attempt->websocket = make_ws_connection(std::move(attempt->socket), env, limits);
+  if (url.tls) {
+    if (auto secured = co_await secure(*attempt, url); !secured) co_return secured;
+    if (attempt->late) co_return fail(Errc::timeout, "too late");
+  }
+  attempt->websocket = make_ws_connection(
+      attempt->tls ? Transport(std::move(attempt->tls)) : Transport(std::move(attempt->socket)), env, limits);
   co_return co_await attempt->websocket->handshake(url.host_header(), url.target, std::move(headers));
 }
 

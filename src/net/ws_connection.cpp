@@ -8,6 +8,17 @@
 #include "net/uri.hpp"
 
 namespace dg::net {
+
+// What Beast does to a stream beyond reading and writing; it finds both by the type.
+template <class Handler>
+void async_teardown(boost::beast::role_type role, Transport& transport, Handler&& handler) {
+  transport.say_goodbye();
+  boost::beast::websocket::async_teardown(role, transport.socket(), std::forward<Handler>(handler));
+}
+void beast_close_socket(Transport& transport) {
+  transport.close();
+}
+
 namespace {
 
 namespace beast = boost::beast;
@@ -47,10 +58,10 @@ Status to_status(const ErrorCode& error, unsigned status) {
 
 class Connected final : public WsConnection, public std::enable_shared_from_this<Connected> {
  public:
-  Connected(Socket socket, const Env& env, const ServerLimits& limits)
-      : stream_(std::move(socket)), env_(env), limits_(limits), ended_signal_(env.timers) {
+  Connected(Transport transport, const Env& env, const ServerLimits& limits)
+      : stream_(std::move(transport)), env_(env), limits_(limits), ended_signal_(env.timers) {
     ErrorCode ignored;
-    stream_.next_layer().set_option(Tcp::no_delay(true), ignored);
+    stream_.next_layer().socket().set_option(Tcp::no_delay(true), ignored);
     stream_.read_message_max(limits.ws_message_bytes);
     stream_.auto_fragment(false);
     stream_.write_buffer_bytes(next_read);
@@ -85,7 +96,7 @@ class Connected final : public WsConnection, public std::enable_shared_from_this
   void end();
 
   // The second parameter leaves compression out: events are small, and a window per connection is not.
-  websocket::stream<Socket, false> stream_;
+  websocket::stream<Transport, false> stream_;
   Env env_;
   ServerLimits limits_;
   Signal ended_signal_;
@@ -271,8 +282,7 @@ void Connected::note_close_reason(bool peer_closed) {
 
 void Connected::end() {
   if (std::exchange(ended_, true)) return;
-  ErrorCode ignored;
-  stream_.next_layer().close(ignored);
+  stream_.next_layer().close();
   queue_.clear();
   ended_signal_.notify_all();
 }
@@ -296,8 +306,9 @@ bool wants_websocket(const Request& request) {
   return list_has_token(request.header("upgrade").value_or(""), "websocket");
 }
 
-std::shared_ptr<WsConnection> make_ws_connection(Socket socket, const Env& env, const ServerLimits& limits) {
-  return std::make_shared<Connected>(std::move(socket), env, limits);
+std::shared_ptr<WsConnection> make_ws_connection(Transport transport, const Env& env,
+                                                 const ServerLimits& limits) {
+  return std::make_shared<Connected>(std::move(transport), env, limits);
 }
 
 }  // namespace dg::net

@@ -8,6 +8,7 @@
 #include "base/env.hpp"
 #include "net/io.hpp"
 #include "net/server.hpp"
+#include "net/transport.hpp"
 
 namespace dg::net {
 
@@ -35,6 +36,7 @@ std::optional<std::string> upgrade_problem(const Request& request);
 // Whether the request asks for a WebSocket at all, well or badly.
 bool wants_websocket(const Request& request);
 
-std::shared_ptr<WsConnection> make_ws_connection(Socket socket, const Env& env, const ServerLimits& limits);
+std::shared_ptr<WsConnection> make_ws_connection(Transport transport, const Env& env,
+                                                 const ServerLimits& limits);
 
 }  // namespace dg::net

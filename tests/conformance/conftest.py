@@ -1,7 +1,11 @@
-"""One server over the test graphs, for every test of LangGraph's own Python client."""
+"""One server over the test graphs, for every test of LangGraph's own Python client.
+
+DURAGRAPH_TEST_SERVER says which: `dev`, on SQLite, or `serve`, on a PostgreSQL database of its own.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,45 +18,74 @@ from langgraph_sdk.client import SyncLangGraphClient
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from audit import assert_clean  # noqa: E402
-from processes import DevServer, Project  # noqa: E402
+from postgres import Database, SharedCluster  # noqa: E402
+from processes import DevServer, Program, Project, ServeServer, Server  # noqa: E402
+
+ON_POSTGRES = os.environ.get("DURAGRAPH_TEST_SERVER") == "serve"
+
+
+class Servers:
+    """Makes servers, each over a project and, where it has one, a database of its own."""
+
+    def __init__(self) -> None:
+        self.cluster = SharedCluster() if ON_POSTGRES else None
+        self.made: list[Server] = []
+        self.databases: list[Database] = []
+
+    def start(self, project: Project, **environment: str) -> Server:
+        server = self.serve(project, **environment) if self.cluster else DevServer(project, "--no-reload", **environment)
+        server.wait_workers()
+        self.made.append(server)
+        return server
+
+    def serve(self, project: Project, **environment: str) -> ServeServer:
+        assert self.cluster
+        self.databases.append(Database(self.cluster))
+        url = self.databases[-1].url
+        migrate = Program(project, "db", "migrate", DATABASE_URL=url)
+        assert migrate.wait() == 0, migrate.output
+        return ServeServer(project, url, **environment)
+
+    def close(self) -> None:
+        for server in self.made:
+            server.stop()
+            server.project.close()
+            assert_clean(server.project)
+        for database in self.databases:
+            database.close()
+        if self.cluster:
+            self.cluster.close()
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
-    project = Project(tmp_path_factory.mktemp("conformance"))
-    made = DevServer(project, "--no-reload")
-    made.wait_workers()
+def servers() -> Iterator[Servers]:
+    made = Servers()
     yield made
-    made.stop()
-    project.close()
-    assert_clean(project)
+    made.close()
 
 
 @pytest.fixture(scope="session")
-def make_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., DevServer]]:
+def server(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Server:
+    return servers.start(Project(tmp_path_factory.mktemp("conformance")))
+
+
+@pytest.fixture(scope="session")
+def make_server(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Server]:
     """Starts a server of its own over a folder of graphs, named from tests/; its worker is up."""
-    made: list[DevServer] = []
 
-    def make(graphs: str = "graphs", **environment: str) -> DevServer:
-        made.append(DevServer(Project(tmp_path_factory.mktemp("project"), graphs), "--no-reload", **environment))
-        made[-1].wait_workers()
-        return made[-1]
+    def make(graphs: str = "graphs", **environment: str) -> Server:
+        return servers.start(Project(tmp_path_factory.mktemp("project"), graphs), **environment)
 
-    yield make
-    for server in made:
-        server.stop()
-        server.project.close()
-    for server in made:
-        assert_clean(server.project)
+    return make
 
 
 @pytest.fixture
-def client(server: DevServer) -> SyncLangGraphClient:
+def client(server: Server) -> SyncLangGraphClient:
     return get_sync_client(url=server.url)
 
 
 @pytest.fixture
-def http(server: DevServer) -> Iterator[httpx.Client]:
+def http(server: Server) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=server.url, timeout=60, trust_env=False) as made:
         yield made
 

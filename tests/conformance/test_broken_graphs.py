@@ -8,19 +8,19 @@ import httpx
 import pytest
 
 from answers import problem
-from processes import DevServer, until
+from processes import Server, until
 
 REASON = "a_package_that_is_not_installed"
 
 
 @pytest.fixture(scope="module")
-def broken(make_server: Any) -> DevServer:
-    server: DevServer = make_server("graphs_broken")
+def broken(make_server: Any) -> Server:
+    server: Server = make_server("graphs_broken")
     return server
 
 
 @pytest.fixture
-def http_broken(broken: DevServer) -> Any:
+def http_broken(broken: Server) -> Any:
     with httpx.Client(base_url=broken.url, timeout=60, trust_env=False) as made:
         yield made
 
@@ -31,14 +31,14 @@ def test_the_good_one_serves(http_broken: httpx.Client) -> None:
     assert http_broken.get("/assistants/good/schemas").json()["graph_id"] == "good"
 
 
-def test_the_broken_one_is_shown(http_broken: httpx.Client, broken: DevServer) -> None:
+def test_the_broken_one_is_shown(http_broken: httpx.Client, broken: Server) -> None:
     (worker,) = http_broken.get("/api/v1/workers").json()["workers"]
     errors = {graph["graph_id"]: graph["error"] for graph in worker["graphs"]}
     assert errors.keys() == {"good", "broken"} and errors["good"] is None
     error = errors["broken"]
     assert error["error"] == "ModuleNotFoundError" and REASON in error["message"]
     assert "broken.py" in error["traceback"] and "line 3" in error["traceback"]
-    until(lambda: REASON in broken.output and "broken.py" in broken.output, "the traceback in the output")
+    until(lambda: REASON in broken.log and "broken.py" in broken.log, "the traceback in the output")
 
 
 def test_requests_for_the_broken_one_are_told_why(http_broken: httpx.Client) -> None:

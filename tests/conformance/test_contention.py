@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
-from processes import DevServer
+from processes import Server
 
 CLIENTS = 40
 
@@ -21,7 +21,7 @@ async def together(url: str, work: Callable[[LangGraphClient, int], Awaitable[An
         return await asyncio.gather(*(work(client, number) for number in range(CLIENTS)))
 
 
-def test_runs_of_one_thread_are_all_accepted_and_run_in_turn(server: DevServer) -> None:
+def test_runs_of_one_thread_are_all_accepted_and_run_in_turn(server: Server) -> None:
     thread = str(uuid.uuid4())
 
     async def create(client: LangGraphClient, number: int) -> Any:
@@ -39,7 +39,7 @@ def test_runs_of_one_thread_are_all_accepted_and_run_in_turn(server: DevServer) 
 
 
 @pytest.mark.parametrize("kind", ["threads", "assistants"])
-def test_patches_of_one_thing_are_all_made(server: DevServer, kind: str) -> None:
+def test_patches_of_one_thing_are_all_made(server: Server, kind: str) -> None:
     async def check() -> None:
         async with get_client(url=server.url) as client:
             if kind == "threads":

@@ -8,14 +8,14 @@ import pytest
 from langgraph_sdk import get_sync_client
 from langgraph_sdk.client import SyncLangGraphClient
 
-from processes import DevServer
+from processes import Server
 
 ASK = {"messages": [{"role": "user", "content": "Book me a flight from Berlin to Paris on friday, the cheapest"}]}
 
 
 @pytest.fixture(scope="module")
 def travel(make_server: Any) -> SyncLangGraphClient:
-    server: DevServer = make_server("../examples/approval-agent", OPENAI_API_KEY="")
+    server: Server = make_server("../examples/approval-agent", OPENAI_API_KEY="")
     return get_sync_client(url=server.url)
 
 

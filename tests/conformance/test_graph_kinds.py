@@ -10,11 +10,11 @@ import pytest
 from langgraph_sdk.client import SyncLangGraphClient
 
 from answers import of, stream
-from processes import DevServer, until
+from processes import Server, until
 
 
 @pytest.mark.oldest
-def test_functional_graphs_remember(client: SyncLangGraphClient, server: DevServer, thread: str) -> None:
+def test_functional_graphs_remember(client: SyncLangGraphClient, server: Server, thread: str) -> None:
     assert client.runs.wait(thread, "functional", input={"numbers": [1, 2]}) == {"total": 6, "answer": None}
     assert client.runs.wait(thread, "functional", input={"numbers": [3]}) == {"total": 12, "answer": None}
     asked = client.runs.wait(thread, "functional", input={"numbers": [4], "ask": True})
@@ -35,7 +35,7 @@ def test_tasks_of_functional_graphs_are_streamed(http: httpx.Client, thread: str
 
 
 @pytest.mark.oldest
-def test_sends_run_once_each(client: SyncLangGraphClient, server: DevServer, thread: str) -> None:
+def test_sends_run_once_each(client: SyncLangGraphClient, server: Server, thread: str) -> None:
     result = client.runs.wait(thread, "sends", input={"items": list(range(20))})
     assert result["results"] == [n * n for n in range(20)] and result["total"] == 2470
     nodes = [node for node, on, _, _ in server.project.journal.entries() if on == thread]
@@ -52,7 +52,7 @@ def test_nodes_that_choose_the_next(client: SyncLangGraphClient, thread: str, wa
 
 
 @pytest.mark.oldest
-def test_factories(client: SyncLangGraphClient, server: DevServer, thread: str) -> None:
+def test_factories(client: SyncLangGraphClient, server: Server, thread: str) -> None:
     assert client.runs.wait(thread, "factory_config", input={"name": "x"})["said"] == "hello x"
     greeting = {"configurable": {"greeting": "moin"}}
     assert client.runs.wait(thread, "factory_config", input={"name": "y"}, config=greeting)["said"] == "moin y"
@@ -123,7 +123,7 @@ def test_graphs_and_clients_share_the_store(client: SyncLangGraphClient, thread:
     assert client.store.get_item(["memories", user], key="gone") is None
 
 
-def test_many_runs_at_once(server: DevServer) -> None:
+def test_many_runs_at_once(server: Server) -> None:
     import asyncio
 
     from langgraph_sdk import get_client

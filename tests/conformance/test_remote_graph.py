@@ -14,7 +14,7 @@ from langgraph.pregel.remote import RemoteGraph
 from langgraph.types import Command
 from typing_extensions import TypedDict
 
-from processes import DevServer
+from processes import Server
 
 pytestmark = pytest.mark.oldest
 
@@ -25,7 +25,7 @@ def config() -> RunnableConfig:
 
 
 @pytest.fixture
-def remote(server: DevServer) -> Iterator[Any]:
+def remote(server: Server) -> Iterator[Any]:
     yield lambda graph: RemoteGraph(graph, url=server.url)
 
 

@@ -11,7 +11,7 @@ import pytest
 from langgraph_sdk.client import SyncLangGraphClient
 
 from answers import problem, refused
-from processes import DevServer, until
+from processes import Server, until
 
 STEPS: dict[str, Any] = {"steps": []}
 
@@ -28,7 +28,7 @@ def status(client: SyncLangGraphClient, thread: str, run: str) -> str:
 
 
 @pytest.mark.oldest
-def test_interrupted_work_is_kept(client: SyncLangGraphClient, server: DevServer, thread: str, tmp_path: Path) -> None:
+def test_interrupted_work_is_kept(client: SyncLangGraphClient, server: Server, thread: str, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     run = held(client, thread, gate)
     client.runs.cancel(thread, run, wait=True)
@@ -204,7 +204,7 @@ def test_bulk_cancel_by_status(make_server: Any, tmp_path: Path) -> None:
 
 @pytest.mark.oldest
 def test_enqueued_runs_keep_their_order(
-    client: SyncLangGraphClient, server: DevServer, thread: str, tmp_path: Path
+    client: SyncLangGraphClient, server: Server, thread: str, tmp_path: Path
 ) -> None:
     gate = tmp_path / "gate"
     first = held(client, thread, gate)
@@ -249,7 +249,7 @@ def test_a_rejected_run_is_not_made(client: SyncLangGraphClient, http: httpx.Cli
 
 
 def test_a_sync_node_that_runs_on_changes_nothing(
-    client: SyncLangGraphClient, server: DevServer, thread: str, tmp_path: Path
+    client: SyncLangGraphClient, server: Server, thread: str, tmp_path: Path
 ) -> None:
     gate = tmp_path / "gate"
     run = client.runs.create(thread, "sync_sleeper", input={"gate": str(gate)}, stream_mode=["custom"])["run_id"]

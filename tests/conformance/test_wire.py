@@ -12,7 +12,7 @@ import pytest
 from langgraph_sdk.client import SyncLangGraphClient
 
 from answers import problem
-from processes import DevServer
+from processes import Server
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_text_survives(client: SyncLangGraphClient) -> None:
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_bodies_over_the_limit(server: DevServer, chunked: bool) -> None:
+def test_bodies_over_the_limit(server: Server, chunked: bool) -> None:
     size = (32 << 20) + 1
     whole = b'{"metadata":{"a":"' + b"x" * size + b'"}}'
 
@@ -292,7 +292,7 @@ def test_streams_have_cors_headers_too(http: httpx.Client, thread: str) -> None:
     assert {"content-location", "location", "x-pagination-total", "x-pagination-next"} <= exposed
 
 
-def test_garbage_closes_only_its_own_connection(server: DevServer, http: httpx.Client) -> None:
+def test_garbage_closes_only_its_own_connection(server: Server, http: httpx.Client) -> None:
     for garbage in (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\0" * 5000):
         with socket.create_connection(("127.0.0.1", server.port), timeout=10) as raw:
             raw.sendall(garbage)
@@ -304,7 +304,7 @@ def test_garbage_closes_only_its_own_connection(server: DevServer, http: httpx.C
     assert http.get("/ok").status_code == 200
 
 
-def test_one_connection_serves_many_requests(server: DevServer) -> None:
+def test_one_connection_serves_many_requests(server: Server) -> None:
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as raw:
         line = b"GET /ok HTTP/1.1\r\nHost: localhost\r\n\r\n"
         raw.sendall(line * 20)

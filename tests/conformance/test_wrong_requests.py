@@ -11,7 +11,7 @@ import pytest
 from langgraph_sdk.client import SyncLangGraphClient
 
 from answers import problem, refused
-from processes import DevServer
+from processes import Server
 
 
 def places(answer: httpx.Response) -> list[str]:
@@ -126,7 +126,7 @@ def test_a_word_of_a_path_is_no_id(http: httpx.Client, thread: str, path: str) -
     assert answer.headers["allow"] == "POST"
 
 
-def raw(server: DevServer, request: bytes) -> httpx.Response:
+def raw(server: Server, request: bytes) -> httpx.Response:
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as wire:
         wire.sendall(request)
         received = b""
@@ -138,7 +138,7 @@ def raw(server: DevServer, request: bytes) -> httpx.Response:
     return httpx.Response(int(lines[0].split()[1]), headers=headers, content=content)
 
 
-def test_heads_over_the_limit(server: DevServer) -> None:
+def test_heads_over_the_limit(server: Server) -> None:
     end = b"Host: localhost\r\nConnection: close\r\n\r\n"
     for request in (
         b"GET /ok HTTP/1.1\r\nX-Large: " + b"x" * 100_000 + b"\r\n" + end,
@@ -147,7 +147,7 @@ def test_heads_over_the_limit(server: DevServer) -> None:
         assert problem(raw(server, request), 431)["title"] == "Request Header Fields Too Large"
 
 
-def test_refusals_say_what_was_asked(server: DevServer) -> None:
+def test_refusals_say_what_was_asked(server: Server) -> None:
     end = b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     assert "BREW is not allowed" in problem(raw(server, b"BREW /ok" + end), 405)["detail"]
     assert problem(raw(server, b"GET //nothing/here" + end), 404)["detail"].endswith(" //nothing/here")

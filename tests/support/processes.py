@@ -218,25 +218,28 @@ class Program:
                 self.kill()
 
 
-class DevServer(Program):
-    """`duragraph dev` on a project. Ready means that it answers; its worker may come later."""
+class Server(Program):
+    """A server of a project's graphs. Ready means that it answers; a worker may come later."""
 
-    def __init__(self, project: Project, *arguments: str, port: int = 0, **environment: str) -> None:
+    def __init__(self, project: Project, port: int, *arguments: str, **environment: str) -> None:
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        flags = ["--port", str(self.port), "--no-browser"]
-        super().__init__(project, "dev", str(project.path), *flags, *arguments, **environment)
+        super().__init__(project, *arguments, "--port", str(self.port), **environment)
         self.api = Api(self.url)
-        self.wait_ready()
 
-    def wait_ready(self) -> None:
-        def answers() -> bool:
-            assert self.process.poll() is None, f"the server has ended:\n{self.output}"
-            with suppress(httpx.HTTPError):
-                return self.api.http.get("/ok").status_code == 200
-            return False
+    def answers(self, path: str) -> bool:
+        assert self.process.poll() is None, f"the server has ended:\n{self.output}"
+        with suppress(httpx.HTTPError):
+            return self.api.http.get(path).status_code == 200
+        return False
 
-        until(answers, lambda: f"the server's first answer\n{self.output}")
+    @property
+    def log(self) -> str:
+        """All that the server's processes wrote, workers it came with among them."""
+        return self.output
+
+    def wait_ready(self, path: str = "/ok") -> None:
+        until(lambda: self.answers(path), lambda: f"the server's first answer to {path}\n{self.output}")
 
     def wait_workers(self, count: int = 1) -> list[dict[str, Any]]:
         """Waits until that many workers take runs."""
@@ -246,6 +249,48 @@ class DevServer(Program):
 
         until(lambda: len(serving()) == count, lambda: f"{count} workers, not {self.api.workers()}\n{self.output}")
         return serving()
+
+
+class DevServer(Server):
+    """`duragraph dev` on a project."""
+
+    def __init__(self, project: Project, *arguments: str, port: int = 0, **environment: str) -> None:
+        super().__init__(project, port, "dev", str(project.path), "--no-browser", *arguments, **environment)
+        self.wait_ready()
+
+
+WORKER_TOKEN = "the-token-of-test-workers"
+
+
+class ServeServer(Server):
+    """`duragraph serve` on a PostgreSQL database that has its schema, and a worker for the project's graphs."""
+
+    def __init__(
+        self,
+        project: Project,
+        database_url: str,
+        *arguments: str,
+        port: int = 0,
+        worker: bool = True,
+        ready: bool = True,
+        **environment: str,
+    ) -> None:
+        environment = {"DATABASE_URL": database_url, "DURAGRAPH_WORKER_TOKEN": WORKER_TOKEN} | environment
+        super().__init__(project, port, "serve", "--host", "127.0.0.1", *arguments, **environment)
+        self.worker = None
+        if ready:
+            self.wait_ready("/readyz")
+        if worker:
+            self.worker = WorkerProgram(project, self.url, **environment)
+
+    @property
+    def log(self) -> str:
+        return self.output + (self.worker.output if self.worker else "")
+
+    def stop(self) -> None:
+        if self.worker:
+            self.worker.stop()
+        super().stop()
 
 
 class WorkerProgram(Program):

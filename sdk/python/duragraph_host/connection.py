@@ -161,7 +161,7 @@ class Connection:
     async def _attempt(self) -> tuple[int, str]:
         """One connection from its opening to its end; the close code (or HTTP status) and the reason."""
         try:
-            socket = await open_socket(self._options.url, self._options.token)
+            socket = await open_socket(self._options.url, self._options.token, self._options.session)
         except InvalidStatus as error:
             return error.response.status_code, ""
         except (OSError, EOFError, asyncio.TimeoutError, WebSocketException) as error:

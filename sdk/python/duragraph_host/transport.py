@@ -22,14 +22,14 @@ def endpoint(url: str) -> str:
     return f"{scheme}://{parts.netloc}{parts.path.rstrip('/')}/api/v1/workers/connect"
 
 
-async def open_socket(url: str, token: str) -> Socket:
+async def open_socket(url: str, token: str, session: str) -> Socket:
     """One attempt to connect. Raises what websockets raises."""
     options: dict[str, Any] = {}
     if int(metadata.version("websockets").split(".")[0]) >= 15 and _is_loopback(url):
         options["proxy"] = None  # A proxy of the project's environment cannot reach this machine.
     return await connect(
         endpoint(url),
-        additional_headers={"Authorization": f"Bearer {token}"},
+        additional_headers={"Authorization": f"Bearer {token}", "X-Duragraph-Session": session},
         subprotocols=[Subprotocol(wire.SUBPROTOCOL)],
         compression=None,
         max_size=wire.MAX_MESSAGE + 4096,

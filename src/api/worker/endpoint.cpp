@@ -3,6 +3,7 @@
 #include <boost/asio/post.hpp>
 #include <utility>
 
+#include "api/errors.hpp"
 #include "api/worker/reads.hpp"
 #include "api/worker/wire.hpp"
 #include "base/log.hpp"
@@ -16,37 +17,30 @@ using json::Writer;
 constexpr std::int64_t protocol_version = 1;
 constexpr std::size_t shared_bytes_max = std::size_t{256} << 10;
 
-std::optional<net::Response> gate(const net::Request& request, const std::string& token) {
-  const auto refuse = [](int status, std::string_view title, std::string_view detail) {
-    net::Response response;
-    response.status = status;
-    response.headers.emplace_back("Content-Type", "application/json");
-    response.body = Writer()
-                        .begin_object()
-                        .key("type")
-                        .string("about:blank")
-                        .key("title")
-                        .string(title)
-                        .key("status")
-                        .integer(status)
-                        .key("detail")
-                        .string(detail)
-                        .end_object()
-                        .take();
-    return response;
-  };
+Status check_worker(const net::Request& request, const std::string& token) {
   if (request.header("Origin"))
-    return refuse(403, "Forbidden", "a worker is no web page: a request with an Origin is refused");
+    return fail(Errc::forbidden, "a worker is no web page: a request with an Origin is refused");
   if (token.empty())
-    return refuse(403, "Forbidden", "this server takes no workers; start it with DURAGRAPH_WORKER_TOKEN set");
+    return fail(Errc::forbidden, "this server takes no workers; start it with DURAGRAPH_WORKER_TOKEN set");
   const auto header = request.header("Authorization").value_or("");
   constexpr std::string_view scheme = "Bearer ";
   if (!header.starts_with(scheme) || !equal_secrets(header.substr(scheme.size()), token))
-    return refuse(401, "Unauthorized",
-                  "the worker token is missing or wrong; `duragraph dev` leaves it in "
-                  "DIR/.duragraph/worker-token, elsewhere "
-                  "set DURAGRAPH_WORKER_TOKEN");
-  return std::nullopt;
+    return fail(Errc::unauthorized,
+                "the worker token is missing or wrong; `duragraph dev` leaves it in "
+                "DIR/.duragraph/worker-token, elsewhere set DURAGRAPH_WORKER_TOKEN");
+  return {};
+}
+
+std::optional<net::Response> gate(const net::Request& request, const std::string& token,
+                                  RequestLimit* limit) {
+  const auto allowed = check_worker(request, token);
+  std::optional<net::Response> refused;
+  if (!allowed) refused = error_response(request, allowed.error());
+  if (limit == nullptr) return refused;
+  const auto charge = allowed ? limit->charge_worker(request) : limit->charge(request);
+  if (charge.refused) return limit->refusal(request, charge);
+  if (refused) describe(*refused, charge);
+  return refused;
 }
 
 // A worker's connection. Others hold it as a WorkerLink for longer than the socket lives. What is sent
@@ -279,9 +273,10 @@ Task<void> serve(app::App& app, net::WebSocket& socket) {
 
 }  // namespace
 
-void add_worker_endpoint(net::Router& router, app::App& app, const std::string& token) {
+void add_worker_endpoint(net::Router& router, app::App& app, const std::string& token, RequestLimit* limit) {
   router.add_websocket(
-      "/api/v1/workers/connect", [&token](const net::Request& request) { return gate(request, token); },
+      "/api/v1/workers/connect",
+      [&token, limit](const net::Request& request) { return gate(request, token, limit); },
       [&app](net::Request&, net::WebSocket& socket) { return serve(app, socket); });
 }
 

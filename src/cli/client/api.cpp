@@ -131,10 +131,10 @@ Status follow_run(Api& api, HttpCall first, StreamPlace& place,
     const auto answer = api.http().send(call, on_bytes);
     if (!answer && (!resuming || answer.error().code != Errc::unavailable)) return fail(answer.error());
     if (answer) {
-      const bool server_fault = answer->status >= 500;
-      if (answer->status / 100 != 2 && !(resuming && server_fault)) return fail(error_of(*answer));
+      const bool not_now = answer->status >= 500 || answer->status == 429;
+      if (answer->status / 100 != 2 && !(resuming && not_now)) return fail(error_of(*answer));
       if (!resuming) fill_place(*answer, place);
-      if (stopped || (!server_fault && answer->complete && is_over(api, place.run_id))) return {};
+      if (stopped || (!not_now && answer->complete && is_over(api, place.run_id))) return {};
     }
     if (place.thread_id.empty() || place.run_id.empty()) {
       return fail(Errc::unavailable, "the connection was lost before the server had named the run");

@@ -95,7 +95,8 @@ std::string frame(int id) {
 
 TEST(FollowRun, ComesBackForExactlyWhatItMissed) {
   ScriptedServer server({stream_answer({frame(0), frame(1), "id: 2\nevent: e\nda"}, false),
-                         json_answer(503, "{}"), stream_answer({frame(2), ": heartbeat\n\n", frame(3)}, true),
+                         json_answer(503, "{}"), json_answer(429, "{}"),
+                         stream_answer({frame(2), ": heartbeat\n\n", frame(3)}, true),
                          json_answer(200, R"({"run_id":"r1","thread_id":"t1","status":"running"})"),
                          stream_answer({frame(4)}, true),
                          json_answer(200, R"({"run_id":"r1","thread_id":"t1","status":"success"})")});
@@ -114,14 +115,14 @@ TEST(FollowRun, ComesBackForExactlyWhatItMissed) {
   EXPECT_EQ(seen, (std::vector<std::string>{"0", "10", "20", "30", "40"}));
   EXPECT_EQ(place.run_id, "r1");
   EXPECT_EQ(lost, 2) << "once of each connection that was lost, not of each try";
-  ASSERT_EQ(server.requests().size(), 6u);
+  ASSERT_EQ(server.requests().size(), 7u);
   EXPECT_TRUE(server.requests()[0].starts_with("POST /threads/t1/runs/stream "));
   EXPECT_TRUE(server.requests()[0].contains("x-api-key: the key"));
-  for (const std::size_t i : {1, 2}) {
+  for (const std::size_t i : {1, 2, 3}) {
     EXPECT_TRUE(server.requests()[i].starts_with("GET /threads/t1/runs/r1/stream ")) << server.requests()[i];
     EXPECT_TRUE(server.requests()[i].contains("Last-Event-ID: 1\r\n")) << server.requests()[i];
   }
-  EXPECT_TRUE(server.requests()[4].contains("Last-Event-ID: 3\r\n"));
+  EXPECT_TRUE(server.requests()[5].contains("Last-Event-ID: 3\r\n"));
 }
 
 TEST(FollowRun, AsksForEverythingWhenItSawNothing) {

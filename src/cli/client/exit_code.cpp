@@ -20,6 +20,7 @@ ExitCode exit_code_for(Errc code) {
       return ExitCode::conflict;
     case Errc::timeout:
       return ExitCode::timeout;
+    case Errc::limited:
     case Errc::unavailable:
       return ExitCode::unreachable;
     case Errc::cancelled:
@@ -49,6 +50,8 @@ Errc errc_for_status(int status) {
       return Errc::too_large;
     case 422:
       return Errc::invalid_argument;
+    case 429:
+      return Errc::limited;
     case 408:
     case 504:
       return Errc::timeout;

@@ -14,7 +14,7 @@ enum class ExitCode : int {
   conflict = 5,  // it exists already, or the thread is busy
   timeout = 6,
   awaiting_human = 7,  // the run has paused and waits for a person
-  unreachable = 69,    // no server answers
+  unreachable = 69,    // no server answers, or not now
   interrupted = 130,   // Ctrl-C
 };
 

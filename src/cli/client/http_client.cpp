@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstdlib>
 
 namespace dg::cli {
 namespace {
@@ -125,6 +126,9 @@ Result<HttpAnswer> HttpClient::send(const HttpCall& call,
   curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
   curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(curl, CURLOPT_NOPROXY, "localhost,127.0.0.1,::1");
+  // OpenSSL takes the authorities from there where it is used without curl, and so does Python.
+  if (const char* const authorities = std::getenv("SSL_CERT_FILE"))
+    curl_easy_setopt(curl, CURLOPT_CAINFO, authorities);
   curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, call.method.c_str());
   curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.list);
   curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, problem);

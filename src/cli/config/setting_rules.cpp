@@ -13,7 +13,7 @@
 #include <filesystem>
 #include <memory>
 
-#include "cli/config/networks.hpp"
+#include "net/networks.hpp"
 #include "net/uri.hpp"
 
 namespace dg::cli {
@@ -105,7 +105,7 @@ SettingRule nats_server() {
 
 SettingRule network_text() {
   return rule_of({"addresses or networks with commas between them, such as 10.0.0.0/8,fd00::1",
-                  [](const std::string& text) { return parse_network(text).has_value(); }});
+                  [](const std::string& text) { return net::parse_network(text).has_value(); }});
 }
 
 SettingRule origin_text() {

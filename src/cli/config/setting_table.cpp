@@ -94,7 +94,7 @@ struct Reading {
   void operator()(Networks ServeSettings::* field) const {
     (into.*field).clear();
     for (const auto& one : split_list(text))
-      if (const auto network = parse_network(one)) (into.*field).push_back(*network);
+      if (const auto network = net::parse_network(one)) (into.*field).push_back(*network);
   }
   template <typename Whole>
   void operator()(Whole ServeSettings::* field) const {

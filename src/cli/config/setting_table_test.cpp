@@ -62,7 +62,8 @@ TEST(SettingTable, ReadsEveryKindOfValue) {
   EXPECT_EQ(settings.rate_limit_burst, 1);
   EXPECT_EQ(settings.nats_url, (Texts{"nats://a:1", "tls://me:p@b:2"}));
   EXPECT_EQ(settings.cors_allowed_origins, (Texts{"https://a.example", "http://localhost:3000"}));
-  EXPECT_EQ(settings.trusted_proxies, (Networks{*parse_network("10.0.0.0/8"), *parse_network("::1")}));
+  EXPECT_EQ(settings.trusted_proxies,
+            (Networks{*net::parse_network("10.0.0.0/8"), *net::parse_network("::1")}));
   EXPECT_EQ(settings.log_level, log::Level::warn);
 }
 

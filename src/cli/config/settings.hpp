@@ -11,7 +11,7 @@
 
 #include "base/log.hpp"
 #include "base/result.hpp"
-#include "cli/config/networks.hpp"
+#include "net/networks.hpp"
 
 namespace dg::cli {
 
@@ -28,7 +28,7 @@ struct Origin {
 std::string to_string(const Origin& origin);
 
 using Texts = std::vector<std::string>;
-using Networks = std::vector<Network>;
+using net::Networks;
 
 // Each member is the setting of that name (DURAGRAPH_ left out) in setting_table.cpp, which has the defaults
 // and what values may be. A text that is empty, and a list, is not set. Made by load_settings().

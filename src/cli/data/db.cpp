@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <csignal>
-#include <functional>
 #include <memory>
 
 #include "base/json.hpp"
@@ -68,8 +67,8 @@ std::string_view word_of(Kind kind) {
   return "";
 }
 
-// A command over one connection: opens it, does the work, and says what went wrong.
-using Work = std::function<Task<postgres::Outcome<ExitCode>>(postgres::Connection&)>;
+// What a command does over one connection to the database of that name. The exit code where it could be done.
+using Work = Task<postgres::Outcome<ExitCode>> (*)(postgres::Connection&, Output&, std::string name);
 
 Task<void> with_connection(SystemWorld& world, Output& out, PostgresTarget target, Work work,
                            ExitCode& exit_code) {
@@ -80,14 +79,14 @@ Task<void> with_connection(SystemWorld& world, Output& out, PostgresTarget targe
   };
   auto connection = co_await postgres::Connection::open(*world.timers, {.conninfo = target.conninfo});
   if (!connection) co_return refuse(connection.error());
-  const auto done = co_await work(**connection);
+  const auto done = co_await work(**connection, out, target.name);
   if (!done) co_return refuse(done.error());
   exit_code = *done;
 }
 
-int run_with_connection(Output& out, const DbOptions& options,
-                        const std::function<Work(std::string name)>& make_work) {
+int run_with_connection(const DbOptions& options, Work work) {
   std::signal(SIGPIPE, SIG_IGN);  // a reader that leaves early does not change what is done
+  Output out(options.json);
   auto target = find_postgres(options.sources, out);
   if (!target) {
     out.error(target.error().message);
@@ -95,9 +94,7 @@ int run_with_connection(Output& out, const DbOptions& options,
   }
   SystemWorld world;
   auto exit_code = ExitCode::failed;
-  auto work = make_work(target->name);
-  spawn(world.io.get_executor(), "db",
-        with_connection(world, out, std::move(*target), std::move(work), exit_code));
+  spawn(world.io.get_executor(), "db", with_connection(world, out, std::move(*target), work, exit_code));
   world.io.run();
   return static_cast<int>(exit_code);
 }
@@ -115,21 +112,15 @@ void print(Output& out, const std::string& name, const postgres::Migration& migr
   if (migration.applied.empty() && usable) out.line(fmt::format("{}: nothing to do", name));
 }
 
-int run_migrate(const DbOptions& options) {
-  Output out(options.json);
-  return run_with_connection(out, options, [&out](std::string name) -> Work {
-    return [&out,
-            name = std::move(name)](postgres::Connection& connection) -> Task<postgres::Outcome<ExitCode>> {
-      const auto migration = co_await postgres::migrate(
-          connection, [&] { out.note(fmt::format("{}: waiting for another migration to end", name)); });
-      if (!migration) co_return postgres::fail_with(migration.error());
-      const bool usable = !migration->applied.empty() || migration->found.kind == Kind::current;
-      print(out, name, *migration, usable);
-      if (usable) co_return ExitCode::ok;
-      out.error(fmt::format("{}: {}", name, migration->found.message));
-      co_return ExitCode::conflict;
-    };
-  });
+Task<postgres::Outcome<ExitCode>> migrate(postgres::Connection& connection, Output& out, std::string name) {
+  const auto migration = co_await postgres::migrate(
+      connection, [&] { out.note(fmt::format("{}: waiting for another migration to end", name)); });
+  if (!migration) co_return postgres::fail_with(migration.error());
+  const bool usable = !migration->applied.empty() || migration->found.kind == Kind::current;
+  print(out, name, *migration, usable);
+  if (usable) co_return ExitCode::ok;
+  out.error(fmt::format("{}: {}", name, migration->found.message));
+  co_return ExitCode::conflict;
 }
 
 void print(Output& out, const std::string& name, const postgres::SchemaState& state) {
@@ -142,38 +133,33 @@ void print(Output& out, const std::string& name, const postgres::SchemaState& st
   out.line(json.take());
 }
 
-int run_status(const DbOptions& options) {
-  Output out(options.json);
-  return run_with_connection(out, options, [&out](std::string name) -> Work {
-    return [&out,
-            name = std::move(name)](postgres::Connection& connection) -> Task<postgres::Outcome<ExitCode>> {
-      const auto state = co_await postgres::schema_state(connection);
-      if (!state) co_return postgres::fail_with(state.error());
-      print(out, name, *state);
-      co_return exit_code_of(state->kind);
-    };
-  });
+Task<postgres::Outcome<ExitCode>> show_status(postgres::Connection& connection, Output& out,
+                                              std::string name) {
+  const auto state = co_await postgres::schema_state(connection);
+  if (!state) co_return postgres::fail_with(state.error());
+  print(out, name, *state);
+  co_return exit_code_of(state->kind);
 }
 
 constexpr const char* where_it_is =
     "The database is the one that `duragraph serve` would use with the same flags, environment and file of "
     "settings.";
 
-void add_command(CLI::App& parent, const char* name, const char* what, const std::string& footer,
-                 int (*run)(const DbOptions&), int& exit_code) {
+void add_command(CLI::App& parent, const char* name, const char* what, const std::string& footer, Work work,
+                 int& exit_code) {
   auto* const command = parent.add_subcommand(name, what);
   const auto options = std::make_shared<DbOptions>();
   add_database_flags(*command, options->sources);
   command->add_flag("--json", options->json, "Print JSON");
   command->footer(footer);
-  command->callback([options, run, &exit_code] { exit_code = run(*options); });
+  command->callback([options, work, &exit_code] { exit_code = run_with_connection(*options, work); });
 }
 
 void add_migrate(CLI::App& parent, const char* what, int& exit_code) {
   add_command(parent, "migrate", what,
               fmt::format("{}\nAny number may run at once. A database that was set up with psql is known.",
                           where_it_is),
-              &run_migrate, exit_code);
+              &migrate, exit_code);
 }
 
 }  // namespace
@@ -187,7 +173,7 @@ void add_db_commands(CLI::App& app, int& exit_code) {
       fmt::format("{}\nEnds with 0 when it has, with 1 when `duragraph db migrate` is to be run, and with 5 "
                   "when it is no database for this program.",
                   where_it_is),
-      &run_status, exit_code);
+      &show_status, exit_code);
   add_migrate(app, "The same as `db migrate`", exit_code);
 }
 

@@ -30,6 +30,9 @@ void show_connections(Metrics& metrics, const net::Server& server) {
   gauge("duragraph_websockets", "Connections that are WebSockets", &net::ServerLoad::websockets);
   gauge("duragraph_websocket_queued_bytes", "Bytes that wait for slow WebSockets",
         &net::ServerLoad::ws_queued_bytes);
+  metrics.counter_callback("duragraph_tls_handshakes_failed_total",
+                           "TLS handshakes that clients did not complete", {},
+                           [&server] { return static_cast<double>(server.load().failed_handshakes); });
 }
 
 }  // namespace
@@ -63,13 +66,18 @@ Result<std::unique_ptr<Instance>> Instance::open(boost::asio::io_context& io, co
   api::ApiSettings settings;
   settings.access.loopback_only = is_loopback(chosen.host);
   settings.access.origins = chosen.origins;
+  settings.rate_limit = chosen.rate_limit;
+  settings.trusted_proxies = chosen.trusted_proxies;
+  settings.authenticate = chosen.authenticate;
   parts->api = std::make_unique<api::Api>(*parts->app, std::move(settings));
-  api::worker::add_worker_endpoint(parts->api->router(), *parts->app, chosen.worker_token);
+  api::worker::add_worker_endpoint(parts->api->router(), *parts->app, chosen.worker_token,
+                                   parts->api->limit());
 
   auto* const api = parts->api.get();
   auto server = net::listen(
       io, env, chosen.host, chosen.port, api->router(), api->middleware(),
-      [api](const net::Request& request, Error error) { return api->refusal(request, std::move(error)); });
+      [api](const net::Request& request, const Error& error) { return api->refusal(request, error); }, {},
+      chosen.tls);
   if (!server && server.error().code == Errc::conflict)
     return fail(
         Errc::conflict,
@@ -95,7 +103,8 @@ app::App& Instance::app() {
 }
 
 std::string Instance::url() const {
-  return fmt::format("http://{}:{}", reachable_host(parts_->options.host), parts_->server->port());
+  return fmt::format("{}://{}:{}", parts_->options.tls ? "https" : "http",
+                     reachable_host(parts_->options.host), parts_->server->port());
 }
 
 Task<void> Instance::drain(SteadyTime deadline) {

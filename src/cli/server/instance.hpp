@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,12 +21,16 @@ struct InstanceOptions {
   std::vector<std::string> origins;  // beside the loopback ones and Studio's
   std::string worker_token;          // empty: no worker is taken
   std::string not_ready;             // why requests cannot be served yet; empty: they wait until serve()
+  std::optional<api::RateLimits> rate_limit = {};  // nothing: requests are not counted
+  net::Networks trusted_proxies = {};     // whose forwarded headers say who the client is, for the limit
+  std::optional<net::TlsFiles> tls = {};  // nothing: in the clear
+  api::Authenticate authenticate = {};    // empty: clients are not asked who they are
 };
 
 class Instance {
  public:
-  // Opens the store and listens; clients wait until serve(). conflict: the port is taken. The loop and
-  // its ports outlive the instance.
+  // Opens the store and listens; clients wait until serve(). conflict: the port is taken;
+  // invalid_argument: the files for TLS cannot be used. The loop and its ports outlive the instance.
   static Result<std::unique_ptr<Instance>> open(boost::asio::io_context& io, const Env& env,
                                                 InstanceOptions options);
   ~Instance();
@@ -35,7 +40,7 @@ class Instance {
   // Begins to answer. Whoever asks sees what start() read, and the graphs that were declared before.
   void serve();
   app::App& app();
-  // http://HOST:PORT as a client on this machine reaches it.
+  // http://HOST:PORT, or https:, as a client on this machine reaches it.
   std::string url() const;
   // Ends open requests by `deadline` and takes no new ones.
   Task<void> drain(SteadyTime deadline);

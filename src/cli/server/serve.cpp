@@ -33,6 +33,7 @@ struct Serve : SystemWorld {
   ConnectOptions database;
   std::unique_ptr<Instance> instance;
   std::unique_ptr<AdvisoryLock> active;  // held by the instance that serves
+  bool started = false;
 };
 
 int report(const Error& error) {
@@ -72,27 +73,50 @@ Task<void> await_database(Serve& serve) {
   }
 }
 
+// Takes the lock of the instance that serves and signs it; gives the one that served last, or nothing where
+// another one serves.
+Task<Outcome<std::optional<std::string>>> try_turn(Serve& serve) {
+  const auto taken = co_await serve.active->try_take();
+  if (!taken) co_return store::postgres::fail_with(taken.error());
+  if (!*taken) co_return std::nullopt;
+  auto last = co_await serve.active->sign(serve.instance->app().context.instance);
+  if (last) co_return std::move(*last);
+  serve.active->release();
+  co_return store::postgres::fail_with(std::move(last.error()));
+}
+
 // One instance serves; others stand by until it is gone.
 Task<void> await_turn(Serve& serve) {
   while (true) {
-    const auto taken = co_await serve.active->try_take();
-    if (taken && *taken) co_return;
-    wait_for(serve, taken ? "another instance serves this database; standing by"
-                          : fmt::format("the database cannot be used yet: {}", taken.error().message));
+    const auto turn = co_await try_turn(serve);
+    if (turn && *turn) co_return;
+    wait_for(serve, turn ? "another instance serves this database; standing by"
+                         : fmt::format("the database cannot be used: {}", turn.error().message));
     co_await sleep_for(*serve.timers, look_again);
   }
 }
 
-// What it knows of workers and runs is then another's to change: a new process reads it anew.
-Task<void> leave_when_superseded(Serve& serve) {
-  const auto why = co_await serve.active->keep();
-  give_up(fmt::format("this instance may not serve any more, since its lock was lost: {}", why.message));
+// The lock goes when its session does, as in a restart of the database. Where no other instance served until
+// it is back, nothing has changed; else what this one knows of workers and runs is out of date, and a new
+// process reads it anew.
+Task<void> keep_turn(Serve& serve) {
+  const auto& self = serve.instance->app().context.instance;
+  while (true) {
+    const auto why = co_await serve.active->keep();
+    wait_for(serve, fmt::format("the database cannot be used: {}", why.message));
+    auto turn = co_await try_turn(serve);
+    for (; !turn; turn = co_await try_turn(serve)) co_await sleep_for(*serve.timers, look_again);
+    if (*turn != self)
+      give_up("this instance may not serve any more: another one did so while the database was out of reach");
+    if (serve.started) serve.instance->app().health.set_not_ready("");
+    log::info("the database is back");
+  }
 }
 
 Task<void> begin(Serve& serve) {
   co_await await_database(serve);
   co_await await_turn(serve);
-  spawn(serve.io.get_executor(), "active instance", leave_when_superseded(serve));
+  spawn(serve.io.get_executor(), "active instance", keep_turn(serve));
   while (true) {
     const auto started = co_await serve.instance->start();
     if (started) break;
@@ -100,6 +124,7 @@ Task<void> begin(Serve& serve) {
     wait_for(serve, started.error().message);
     co_await sleep_for(*serve.timers, look_again);
   }
+  serve.started = true;
   serve.instance->app().health.set_not_ready("");
   log::info("serving at {}", serve.instance->url());
 }
@@ -112,18 +137,11 @@ Task<void> stop(Serve& serve) {
   serve.active->release();
 }
 
-// What is told to this release and not built yet: to pass it over would leave a server open that was meant to
-// be closed.
-std::string unsupported(const ServeSettings& settings) {
-  for (const auto* const name :
-       {"AUTH_ENABLED", "RATE_LIMIT_ENABLED", "DURAGRAPH_TLS_CERT", "DURAGRAPH_TRUSTED_PROXIES"})
-    if (settings.given(name))
-      return fmt::format(
-          "{} is a setting that this release does not have yet; put a proxy that does it in front of the "
-          "server and leave the setting out",
-          name);
-  return {};
-}
+// To pass this setting over would leave a server open that was meant to be closed.
+constexpr const char* no_authentication =
+    "AUTH_ENABLED: this release cannot ask clients who they are; put a proxy that does in front of the "
+    "server and leave "
+    "the setting out";
 
 void warn_about(const ServeSettings& settings) {
   for (const auto& warning : settings.warnings) log::warn("{}", warning);
@@ -133,12 +151,31 @@ void warn_about(const ServeSettings& settings) {
               settings.host);
 }
 
+InstanceOptions instance_options(const Serve& serve, const ServeSettings& settings) {
+  InstanceOptions out;
+  const auto readers = static_cast<std::size_t>(std::max(settings.db_pool_size - 1, 1));
+  out.open_store = [connect = serve.database,
+                    readers](const Env& env) -> Result<std::unique_ptr<store::Store>> {
+    return store::make_postgres_store(env, {.connect = connect, .readers = readers});
+  };
+  out.host = settings.host;
+  out.port = settings.port;
+  out.origins = settings.cors_allowed_origins;
+  out.worker_token = settings.worker_token;
+  out.not_ready = "the server is starting";
+  if (settings.rate_limit_enabled)
+    out.rate_limit = api::RateLimits{.rps = settings.rate_limit_rps, .burst = settings.rate_limit_burst};
+  out.trusted_proxies = settings.trusted_proxies;
+  if (!settings.tls_cert.empty()) out.tls = net::TlsFiles{settings.tls_cert, settings.tls_key};
+  return out;
+}
+
 }  // namespace
 
 int run_serve(const SettingSources& sources) {
   const auto settings = load_settings(sources);
   if (!settings) return report(settings.error());
-  if (const auto why = unsupported(*settings); !why.empty()) return report({Errc::invalid_argument, why, {}});
+  if (settings->auth_enabled) return report({Errc::invalid_argument, no_authentication, {}});
   log::set_level(settings->log_level);
   warn_about(*settings);
   auto conninfo = database_conninfo(*settings);
@@ -147,13 +184,7 @@ int run_serve(const SettingSources& sources) {
   Serve serve;
   serve.database.conninfo = std::move(*conninfo);
   serve.active = std::make_unique<AdvisoryLock>(serve.env, serve.database, store::postgres::active_instance);
-  const auto readers = static_cast<std::size_t>(std::max(settings->db_pool_size - 1, 1));
-  const auto open_store = [&](const Env& env) -> Result<std::unique_ptr<store::Store>> {
-    return store::make_postgres_store(env, {.connect = serve.database, .readers = readers});
-  };
-  auto instance = Instance::open(serve.io, serve.env,
-                                 {open_store, settings->host, settings->port, settings->cors_allowed_origins,
-                                  settings->worker_token, "the server is starting"});
+  auto instance = Instance::open(serve.io, serve.env, instance_options(serve, *settings));
   if (!instance) return report(instance.error());
   serve.instance = std::move(*instance);
   serve.instance->serve();

@@ -26,6 +26,9 @@ class AdvisoryLock {
 
   // Tries once; true when it is held now, false when another process holds it.
   Task<Outcome<bool>> try_take();
+  // Says in the database that `instance` holds it; gives who said so last, empty where nobody did. Only when
+  // held.
+  Task<Outcome<std::string>> sign(std::string instance);
   // Returns when the lock is not held any more, and says why.
   Task<Failure> keep();
   void release() { connection_.reset(); }

@@ -54,6 +54,8 @@ constexpr auto begin_writing = "BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED
 constexpr auto lock_tables =
     "LOCK TABLE event_streams, events, run_events, run_segments, assistants, assistant_versions, threads, "
     "runs, leases, checkpoints IN SHARE ROW EXCLUSIVE MODE";
+// An instance that served before and was cut off reads everything anew.
+constexpr auto outdate_instances = "UPDATE active_instance SET instance_id = 'rebuild'";
 constexpr std::string_view lock_not_available = "55P03";
 constexpr std::string_view deadlock_detected = "40P01";
 
@@ -153,15 +155,23 @@ class PostgresReadTables final : public ReadTables {
  public:
   explicit PostgresReadTables(std::unique_ptr<BlockingSession> session) : session_(std::move(session)) {}
 
-  void erase(ReadTable table, const ReadRow& row) override { erase_read_row(*session_, table, row); }
-  void put(ReadTable table, const ReadRow& row) override { put_read_row(*session_, table, row); }
+  void erase(ReadTable table, const ReadRow& row) override {
+    erase_read_row(*session_, table, row);
+    changed_ = true;
+  }
+  void put(ReadTable table, const ReadRow& row) override {
+    put_read_row(*session_, table, row);
+    changed_ = true;
+  }
   Status commit() override {
+    if (changed_) session_->run(outdate_instances);
     session_->run("COMMIT");
     return session_->status();
   }
 
  private:
   std::unique_ptr<BlockingSession> session_;
+  bool changed_ = false;
 };
 
 Task<void> look_at_schema(SystemWorld& world, const Conninfo& conninfo, Outcome<SchemaState>& out) {

@@ -135,13 +135,14 @@ Task<Outcome<std::unique_ptr<Connection>>> Connection::open_at(Timers& timers, c
   co_return std::unique_ptr<Connection>(new Connection(timers, handle.release()));
 }
 
-// What every session has.
+// What every session has. Compiling a plan, which the planner chooses by guesses, takes longer than any
+// statement here.
 Task<Outcome<std::vector<Rows>>> Connection::configure(const ConnectOptions& options, SteadyTime deadline) {
   Pipeline pipeline;
   pipeline.add(
       "SELECT set_config('statement_timeout', $1, false), "
       "set_config('idle_in_transaction_session_timeout', $2, false), "
-      "set_config('client_min_messages', 'warning', false)",
+      "set_config('client_min_messages', 'warning', false), set_config('jit', 'off', false)",
       std::to_string(options.statement_timeout.count()),
       std::to_string(options.idle_in_transaction_timeout.count()));
   co_return co_await run(std::move(pipeline), deadline - timers_.now());

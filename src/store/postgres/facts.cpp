@@ -1,5 +1,7 @@
 #include "store/postgres/facts.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "store/columns.hpp"
@@ -106,9 +108,13 @@ struct Facts::Places {
 Task<Outcome<void>> Facts::begin(Connection& connection, const Needs& needs) {
   Pipeline pipeline;
   pipeline.add("BEGIN");
-  Params heads;
-  add_heads(heads, needs.heads);
-  pipeline.add_prepared(insert_heads, std::move(heads));
+  std::set<HeadKey> lockable;
+  std::ranges::set_difference(needs.heads, needs.created, std::inserter(lockable, lockable.end()));
+  if (!lockable.empty()) {
+    Params heads;
+    add_heads(heads, lockable);
+    pipeline.add_prepared(insert_heads, std::move(heads));
+  }
   Params locks;
   add_heads(locks, needs.heads);
   locks.add_column(needs.owners, [](const auto& id) -> const auto& { return id; });
@@ -172,12 +178,13 @@ void Facts::take_heads(Rows& rows) {
     auto id = rows.text();
     auto& head = heads_[{std::move(id), aggregate_from(rows.view())}];
     head = {rows.integer(), rows.integer(), rows.integer(), rows.flag()};
+    head.stored = true;
   }
 }
 
 bool Facts::take_leases(Rows& rows, const Needs& needs) {
   for (const auto& key : needs.heads)
-    if (!heads_.contains(key)) return false;
+    if (!heads_.contains(key) && !needs.created.contains(key)) return false;
   while (rows.next()) {
     auto lease = read_lease(rows);
     if (!heads_.contains({lease.thread_id, thread})) return false;
@@ -243,6 +250,13 @@ Task<Outcome<void>> Facts::take_series(Connection& connection, Rows rows, const 
     place = cache_.put(key, std::move(fresh));
   }
   co_return Outcome<void>{};
+}
+
+void Facts::settle_heads() {
+  for (auto& [key, head] : heads_) {
+    head.stored = head.stored || head.changed;
+    head.changed = false;
+  }
 }
 
 std::int64_t Facts::turn(const std::string& thread_id) {

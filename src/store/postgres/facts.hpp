@@ -19,6 +19,7 @@ class Facts final : public CommitFacts {
     std::int64_t version = 0, seq = 0, turn = 0;
     bool erased = false;
     bool changed = false;
+    bool stored = false;  // it has a row
     bool is_empty() const { return version == 0 && seq == 0 && turn == 0 && !erased; }
   };
   struct StoredCheckpoint {
@@ -43,6 +44,8 @@ class Facts final : public CommitFacts {
   // --- what is applied ---
   Head& head_of(domain::AggregateType type, const std::string& id) { return heads_[{id, type}]; }
   const std::map<HeadKey, Head>& heads() const { return heads_; }
+  // What changed has been written.
+  void settle_heads();
   // The lease of the owner, or null.
   const Lease* lease(const std::string& owner) const;
   void put_lease(Lease lease);

@@ -4,8 +4,6 @@
 #include <gmock/gmock.h>
 
 #include <array>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <cstdio>
 
 #include "store/postgres/schema.hpp"
@@ -119,28 +117,39 @@ TEST_F(MigrationsTest, WhatIsMissingIsAppliedAndTheRestLeftAlone) {
   EXPECT_EQ(state().kind, Kind::current);
 }
 
-TEST_F(MigrationsTest, TenAtOnceApplyEachFileOnce) {
-  std::vector<std::unique_ptr<Connection>> connections;
-  for (int i = 0; i < 10; ++i) connections.push_back(std::move(*open(database_.options())));
+// Migrations that go on side by side.
+struct AtOnce {
+  explicit AtOnce(Timers& timers) : ended(timers) {}
+
+  std::size_t under_way = 0;
   std::vector<std::string> applied;
-  std::size_t ended = 0;
-  Signal changed(*loop_.timers);
-  for (const auto& connection : connections)
-    boost::asio::co_spawn(
-        loop_.io,
-        [&, one = connection.get()]() -> Task<void> {
-          const auto migration = co_await postgres::migrate(*one);
-          EXPECT_TRUE(migration) << migration.error().message;
-          if (migration) applied.insert(applied.end(), migration->applied.begin(), migration->applied.end());
-          ++ended;
-          changed.notify_all();
-        },
-        boost::asio::detached);
-  loop_.wait([&]() -> Task<bool> {
-    while (ended < connections.size()) co_await changed.wait();
-    co_return true;
-  }());
-  EXPECT_EQ(applied, all_names());
+  Signal ended;
+};
+
+Task<void> migrate_beside(AtOnce& others, Connection& connection) {
+  const auto migration = co_await postgres::migrate(connection);
+  EXPECT_TRUE(migration) << migration.error().message;
+  if (migration)
+    others.applied.insert(others.applied.end(), migration->applied.begin(), migration->applied.end());
+  --others.under_way;
+  others.ended.notify_all();
+}
+
+Task<bool> wait_for_all(AtOnce& others) {
+  while (others.under_way > 0) co_await others.ended.wait();
+  co_return true;
+}
+
+TEST_F(MigrationsTest, TenAtOnceApplyEachFileOnce) {
+  std::array<std::unique_ptr<Connection>, 10> connections;
+  for (auto& connection : connections) connection = std::move(*open(database_.options()));
+  AtOnce at_once(*loop_.timers);
+  for (const auto& connection : connections) {
+    ++at_once.under_way;
+    spawn(loop_.io.get_executor(), "migration", migrate_beside(at_once, *connection));
+  }
+  loop_.wait(wait_for_all(at_once));
+  EXPECT_EQ(at_once.applied, all_names());
   EXPECT_EQ(state().kind, Kind::current);
 }
 

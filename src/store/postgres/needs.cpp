@@ -17,6 +17,8 @@ class Gathering {
   void add(const Fence& fence) { needs_.owners.insert(fence.owner); }
   void add(const Append& append) {
     needs_.heads.emplace(append.id, append.aggregate);
+    if (append.expected_version == 0 && !append.events.empty())
+      needs_.created.emplace(append.id, append.aggregate);
     add_thread(append.thread_id);
   }
   void add(const PutThread& put) { add_thread(put.thread.id); }

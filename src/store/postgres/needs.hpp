@@ -25,6 +25,8 @@ inline CheckpointPlace place_of(const CheckpointKey& key) {
 struct Needs {
   // To be locked, and made where they are not there yet.
   std::set<HeadKey> heads;
+  // Of those, what is to be created: nobody is expected to have it, so it is not made in order to be locked.
+  std::set<HeadKey> created;
   // Of owners, and of runs that are erased with all that they wrote: the threads concerned are locked too.
   std::set<std::string> owners;
   std::set<std::string> erased_runs;

@@ -4,6 +4,7 @@
 #include <list>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace dg::store::postgres {
@@ -157,6 +158,11 @@ PoolCounts Pool::counts() const {
 
 Timers& Pool::timers() const {
   return state_->timers;
+}
+
+bool asks_for_no_text(const Failure& failure) {
+  constexpr std::string_view character_not_in_repertoire = "22021";
+  return failure.sqlstate == character_not_in_repertoire;
 }
 
 Attempts::Attempts(Timers& timers, Random& random, ReadLimits limits)

@@ -107,6 +107,10 @@ class Attempts {
   int left_;
 };
 
+// Whether the statement was given bytes that are no text to the server: a NUL, or what is not UTF-8. No row
+// holds them, so what is asked for by them is not there.
+bool asks_for_no_text(const Failure& failure);
+
 template <class Work>
 using ReadBy = typename std::invoke_result_t<Work&, Connection&>::value_type::value_type;
 
@@ -118,6 +122,7 @@ Task<Outcome<ReadBy<Work>>> read_once(Pool::Lease lease, Work& work, SteadyTime 
   auto answer = co_await work(*lease);
   // What failed inside a transaction leaves it open.
   if (!answer && lease->in_transaction()) co_await lease->query("ROLLBACK");
+  if (!answer && asks_for_no_text(answer.error())) co_return ReadBy<Work>{};
   co_return answer;
 }
 

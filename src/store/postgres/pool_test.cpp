@@ -4,6 +4,7 @@
 
 #include <boost/asio/co_spawn.hpp>
 
+#include "store/postgres/reads.hpp"
 #include "store/postgres/testing/database.hpp"
 #include "store/postgres/testing/loop.hpp"
 
@@ -182,6 +183,15 @@ TEST_F(PoolTest, AReadThatFailsIsRolledBackAndNotRepeated) {
   EXPECT_EQ(answer.error().code, Errc::internal);
   EXPECT_EQ(pool.counts().idle, 1U);
   EXPECT_EQ(loop_.wait(read(pool, *loop_.random, read_number)).value(), 7);
+  EXPECT_EQ(pool.counts().opened, 1U);
+}
+
+TEST_F(PoolTest, WhatIsNoTextIsNotThere) {
+  auto pool = make(1, 0);
+  const auto run = [](Connection& db) { return read_run(db, std::string("a\0b", 3)); };
+  EXPECT_FALSE(loop_.wait(read(pool, *loop_.random, run)).value());
+  const auto item = [](Connection& db) { return read_item(db, {"\xff"}, "key"); };
+  EXPECT_FALSE(loop_.wait(read(pool, *loop_.random, item)).value());
   EXPECT_EQ(pool.counts().opened, 1U);
 }
 

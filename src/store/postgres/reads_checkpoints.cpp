@@ -142,8 +142,8 @@ Task<Outcome<StoredStates>> read_stored(Snapshot& snapshot, SeriesValues& values
 
 void finish_states(StoredStates& states, SeriesValues& values) {
   for (auto& stored : states) {
-    stored.state = whole_state(std::move(stored), values);
-    stored.cuts.clear();
+    auto whole = whole_state(std::move(stored), values);
+    stored = {std::move(whole), {}};
   }
 }
 

@@ -1,23 +1,16 @@
 #include "store/postgres/series_values.hpp"
 
-#include <gtest/gtest.h>
-
 #include "store/delta/packing.hpp"
 #include "store/delta/recipe.hpp"
-#include "store/postgres/testing/database.hpp"
-#include "store/postgres/testing/loop.hpp"
+#include "store/postgres/testing/connected.hpp"
 
 namespace dg::store::postgres {
 namespace {
 
 // Logs whose byte at each place is known: series s has s + place, as letters.
-class SeriesValuesTest : public ::testing::Test {
+class SeriesValuesTest : public testing::Connected {
  protected:
-  SeriesValuesTest() {
-    auto opened = loop_.wait(Connection::open(*loop_.timers, database_.options()));
-    if (!opened) throw std::runtime_error(opened.error().message);
-    db_ = std::move(*opened);
-  }
+  SeriesValuesTest() : Connected(testing::Content::schema) {}
 
   static std::string log(std::int64_t series, std::int64_t from, std::int64_t end) {
     std::string out;
@@ -28,9 +21,9 @@ class SeriesValuesTest : public ::testing::Test {
     add_bytes(series, at, delta::pack(log(series, at, at + size)));
   }
   void add_bytes(std::int64_t series, std::int64_t at, std::string packed) {
-    auto done = loop_.wait(
-        db_->query("INSERT INTO checkpoint_series_parts (series, at, size, data) VALUES ($1, $2, 1, $3)",
-                   series, at, Blob{std::move(packed)}));
+    auto done = loop_.wait(connection_->query(
+        "INSERT INTO checkpoint_series_parts (series, at, size, data) VALUES ($1, $2, 1, $3)", series, at,
+        Blob{std::move(packed)}));
     ASSERT_TRUE(done) << done.error().message;
   }
   static delta::Ref ref(std::int64_t series, std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges,
@@ -41,17 +34,13 @@ class SeriesValuesTest : public ::testing::Test {
     return {series, recipe.encode()};
   }
   Outcome<std::vector<std::string>> values(std::vector<delta::Ref> refs) {
-    return loop_.wait(read_series_values(*db_, std::move(refs)));
+    return loop_.wait(read_series_values(*connection_, std::move(refs)));
   }
   // The message of the failure to read it.
   std::string failure(delta::Ref ref) {
     const auto read = values({std::move(ref)});
     return read ? "" : read.error().message;
   }
-
-  testing::TestDatabase database_;
-  testing::Loop loop_;
-  std::unique_ptr<Connection> db_;
 };
 
 TEST_F(SeriesValuesTest, ManyValuesAreReadAtOnce) {
@@ -76,7 +65,7 @@ TEST_F(SeriesValuesTest, OnlyPartsThatAreNeededAreFetched) {
   wanted.want(ref(1, {{150, 10}}));
   Pipeline pipeline;
   wanted.add_to(pipeline);
-  auto rows = loop_.wait(db_->run(std::move(pipeline))).value();
+  auto rows = loop_.wait(connection_->run(std::move(pipeline))).value();
   EXPECT_EQ(rows[0].size(), 4);  // those that begin at 100, 200, 800 and 900
 }
 

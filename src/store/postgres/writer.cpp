@@ -24,6 +24,12 @@ bool lacks_partition(const Failure& failure) {
   return failure.sqlstate == sqlstate::check_violation && failure.message.starts_with("no partition");
 }
 
+// Another instance created the same aggregate at once: on fresh facts it is there.
+bool meets_creation(const Failure& failure) {
+  return failure.sqlstate == sqlstate::unique_violation &&
+         failure.message.find("event_streams_pkey") != std::string::npos;
+}
+
 }  // namespace
 
 bool Writer::submit(Commit commit, Done& done) {
@@ -80,11 +86,13 @@ std::vector<Writer::Job> Writer::take_batch() {
 Task<Writer::Answers> Writer::write(Commits commits) {
   const auto deadline = env_.timers.now() + limits_.deadline;
   Failure failure;
+  bool made_partitions = false;
   for (int attempts = 1;; ++attempts) {
     auto result = co_await attempt(commits, deadline);
     if (result.answers) co_return std::move(*result.answers);
     failure = std::move(result.failure);
     if (!result.again || env_.timers.now() >= deadline) break;
+    if (lacks_partition(failure) && std::exchange(made_partitions, true)) break;
     co_await back_off(attempts, deadline);
   }
   if (!failure.is_transient() && commits.size() > 1) {
@@ -128,7 +136,7 @@ Task<Writer::Attempt> Writer::after_failure(const Batch& batch, Answers answers,
       auto made = co_await connection_->query(ensure_partitions);
       co_return Attempt{std::nullopt, std::move(failure), made.has_value()};
     }
-    const bool again = failure.is_transient();
+    const bool again = failure.is_transient() || meets_creation(failure);
     co_return Attempt{std::nullopt, std::move(failure), again};
   }
   connection_.reset();

@@ -1,5 +1,7 @@
 #include "store/postgres/writes.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "store/columns.hpp"
@@ -18,6 +20,8 @@ constexpr std::string_view update_heads =
     "UPDATE event_streams AS s SET version = w.version, seq = w.seq, turn = w.turn, erased = w.erased "
     "FROM unnest($1, $2, $3, $4, $5, $6) AS w (id, type, version, seq, turn, erased) "
     "WHERE s.aggregate_id = w.id AND s.aggregate_type = w.type";
+const std::string insert_heads =
+    insert_rows("event_streams", "aggregate_id, aggregate_type, version, seq, turn, erased");
 // Made in order to be locked, and nothing came of it.
 constexpr std::string_view delete_empty_heads =
     "DELETE FROM event_streams AS s USING unnest($1, $2) AS w (id, type) WHERE s.aggregate_id = w.id AND "
@@ -28,8 +32,7 @@ const std::string upsert_runs = insert_rows(
     "runs",
     "id, thread_id, assistant_id, graph_id, status, kwargs, metadata, created_at, updated_at, not_before, "
     "lease_epoch, attempt, worker_id, revision, cancel, has_checkpoint, error, error_message, resumed_by, "
-    "resumable, "
-    "version",
+    "resumable, has_frames, version",
     "ON CONFLICT (id) DO UPDATE SET thread_id = excluded.thread_id, assistant_id = excluded.assistant_id, "
     "graph_id = excluded.graph_id, status = excluded.status, "
     "kwargs = CASE WHEN runs.kwargs = excluded.kwargs THEN runs.kwargs ELSE excluded.kwargs END, "
@@ -38,8 +41,7 @@ const std::string upsert_runs = insert_rows(
     "revision = excluded.revision, cancel = excluded.cancel, "
     "has_checkpoint = runs.has_checkpoint OR excluded.has_checkpoint, error = excluded.error, "
     "error_message = excluded.error_message, resumed_by = excluded.resumed_by, resumable = "
-    "excluded.resumable, "
-    "version = excluded.version");
+    "excluded.resumable, has_frames = runs.has_frames OR excluded.has_frames, version = excluded.version");
 constexpr std::string_view advance_runs =
     "UPDATE runs SET version = w.version FROM unnest($1, $2) AS w (id, version) WHERE runs.id = w.id";
 constexpr std::string_view mark_runs =
@@ -115,27 +117,39 @@ const std::string upsert_graphs = insert_rows(
     "graphs", "graph_id, description, error, updated_at, declared",
     "ON CONFLICT (graph_id) DO UPDATE SET description = excluded.description, error = excluded.error, "
     "updated_at = excluded.updated_at, declared = excluded.declared");
-const std::string upsert_threads = insert_rows(
-    "threads", "id, metadata, search, config, created_at, updated_at, state_updated_at, temporary",
-    "ON CONFLICT (id) DO UPDATE SET metadata = excluded.metadata, search = excluded.search, "
-    "config = excluded.config, updated_at = greatest(threads.updated_at, excluded.updated_at)");
-// The thread's status follows from its runs, its lease and its newest root checkpoint.
-constexpr std::string_view refresh_threads =
-    "UPDATE threads AS t SET status = CASE "
-    "WHEN EXISTS (SELECT 1 FROM runs WHERE thread_id = t.id AND status IN ('queued', 'in_progress', "
+// A thread's status follows from its runs, its lease and its newest root checkpoint: `w` names it, `last` is
+// its newest run.
+constexpr std::string_view status =
+    "CASE WHEN EXISTS (SELECT 1 FROM runs WHERE thread_id = w.id AND status IN ('queued', 'in_progress', "
     "'requires_action') AND status <> 'requires_action') THEN 'busy' "
-    "WHEN EXISTS (SELECT 1 FROM leases WHERE thread_id = t.id AND kind = 'operation') THEN 'busy' "
+    "WHEN EXISTS (SELECT 1 FROM leases WHERE thread_id = w.id AND kind = 'operation') THEN 'busy' "
     "WHEN last.failed THEN 'error' "
-    "WHEN (SELECT has_next FROM checkpoints WHERE thread_id = t.id AND checkpoint_ns = '' "
-    "ORDER BY checkpoint_id DESC LIMIT 1) = 1 THEN 'interrupted' ELSE 'idle' END, "
-    "error = CASE WHEN last.failed THEN last.error END, "
-    "error_message = CASE WHEN last.failed THEN last.error_message END, "
-    "updated_at = greatest(t.updated_at, w.changed_at), "
-    "state_updated_at = greatest(t.state_updated_at, w.state_at) "
-    "FROM unnest($1, $2, $3) AS w (id, changed_at, state_at) LEFT JOIN LATERAL "
-    "(SELECT status IN ('failed', 'timed_out') AS failed, error, error_message FROM runs WHERE thread_id = "
-    "w.id "
-    "ORDER BY id DESC LIMIT 1) AS last ON true WHERE t.id = w.id";
+    "WHEN (SELECT has_next FROM checkpoints WHERE thread_id = w.id AND checkpoint_ns = '' "
+    "ORDER BY checkpoint_id DESC LIMIT 1) = 1 THEN 'interrupted' ELSE 'idle' END";
+constexpr std::string_view join_last =
+    "LEFT JOIN LATERAL (SELECT status IN ('failed', 'timed_out') AS failed, error, error_message FROM runs "
+    "WHERE "
+    "thread_id = w.id ORDER BY id DESC LIMIT 1) AS last ON true";
+const std::string upsert_threads = fmt::format(
+    "INSERT INTO threads (id, metadata, search, config, created_at, updated_at, state_updated_at, temporary, "
+    "status, "
+    "error, error_message) SELECT w.*, {}, CASE WHEN last.failed THEN last.error END, "
+    "CASE WHEN last.failed THEN last.error_message END FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) AS "
+    "w (id, metadata, search, config, created_at, updated_at, state_updated_at, temporary) {} "
+    "ON CONFLICT (id) DO UPDATE SET metadata = excluded.metadata, search = excluded.search, "
+    "config = excluded.config, updated_at = greatest(threads.updated_at, excluded.updated_at), "
+    "state_updated_at = greatest(threads.state_updated_at, excluded.state_updated_at), status = "
+    "excluded.status, "
+    "error = excluded.error, error_message = excluded.error_message",
+    status, join_last);
+const std::string refresh_threads = fmt::format(
+    "UPDATE threads AS t SET status = n.status, error = n.error, error_message = n.error_message, "
+    "updated_at = greatest(t.updated_at, n.changed_at), "
+    "state_updated_at = greatest(t.state_updated_at, n.state_at) "
+    "FROM (SELECT w.*, {} AS status, CASE WHEN last.failed THEN last.error END AS error, "
+    "CASE WHEN last.failed THEN last.error_message END AS error_message FROM unnest($1, $2, $3) AS "
+    "w (id, changed_at, state_at) {}) AS n WHERE t.id = n.id",
+    status, join_last);
 
 template <class Map>
 auto values_of(Map& map) {
@@ -157,7 +171,8 @@ std::vector<std::string> taken(std::set<std::string>& from) {
   return out;
 }
 
-Params params_of(const std::vector<domain::Run>& runs, const Facts& facts) {
+Params params_of(const std::vector<domain::Run>& runs, const Facts& facts,
+                 const std::set<std::string>& framed) {
   using R = domain::Run;
   const auto failure = [](std::string domain::RunError::* member) {
     return [member](const R& r) {
@@ -189,7 +204,37 @@ Params params_of(const std::vector<domain::Run>& runs, const Facts& facts) {
       .add_column(runs, failure(&domain::RunError::message))
       .add_column(runs, &R::resumed_by)
       .add_column(runs, [](const R& r) { return r.request.stream_resumable; })
+      .add_column(runs, [&](const R& r) { return framed.contains(r.id); })
       .add_column(runs, version);
+}
+
+// A thread's row, and what else its commits did to it.
+struct ThreadToPut {
+  domain::Thread thread;
+  Touched touched;
+
+  WallTime updated_at() const {
+    return std::max(thread.updated_at, touched.changed_at.value_or(thread.updated_at));
+  }
+  WallTime state_updated_at() const {
+    return std::max(thread.created_at, touched.state_at.value_or(thread.created_at));
+  }
+};
+
+Params params_of(const std::vector<ThreadToPut>& rows) {
+  using T = domain::Thread;
+  const auto column = [](auto member) {
+    return [member](const ThreadToPut& row) -> const auto& { return row.thread.*member; };
+  };
+  return Params()
+      .add_column(rows, column(&T::id))
+      .add_column(rows, column(&T::metadata))
+      .add_column(rows, [](const ThreadToPut& row) { return searchable(row.thread.metadata); })
+      .add_column(rows, column(&T::config))
+      .add_column(rows, column(&T::created_at))
+      .add_column(rows, &ThreadToPut::updated_at)
+      .add_column(rows, &ThreadToPut::state_updated_at)
+      .add_column(rows, column(&T::temporary));
 }
 
 }  // namespace
@@ -226,19 +271,24 @@ Params keys_of(const std::vector<HeadEntry>& heads) {
 
 }  // namespace
 
-void Writes::take_heads(Pipeline& pipeline, const Facts& facts) {
-  const auto changed = heads_where(facts, [](const Facts::Head& head) { return head.changed; });
-  if (changed.empty()) return;
-  pipeline.add_prepared(update_heads,
-                        keys_of(changed)
-                            .add_column(changed, [](const HeadEntry& e) { return e.second.version; })
-                            .add_column(changed, [](const HeadEntry& e) { return e.second.seq; })
-                            .add_column(changed, [](const HeadEntry& e) { return e.second.turn; })
-                            .add_column(changed, [](const HeadEntry& e) { return e.second.erased; }));
+// An insertion meets a row where another instance created the same at once.
+void Writes::take_heads(Pipeline& pipeline, Facts& facts) {
+  const auto add = [&](std::string_view sql, const std::vector<HeadEntry>& heads) {
+    if (heads.empty()) return;
+    pipeline.add_prepared(sql, keys_of(heads)
+                                   .add_column(heads, [](const HeadEntry& e) { return e.second.version; })
+                                   .add_column(heads, [](const HeadEntry& e) { return e.second.seq; })
+                                   .add_column(heads, [](const HeadEntry& e) { return e.second.turn; })
+                                   .add_column(heads, [](const HeadEntry& e) { return e.second.erased; }));
+  };
+  add(insert_heads, heads_where(facts, [](const Facts::Head& head) { return head.changed && !head.stored; }));
+  add(update_heads, heads_where(facts, [](const Facts::Head& head) { return head.changed && head.stored; }));
+  facts.settle_heads();
 }
 
 void drop_empty_heads(Pipeline& pipeline, const Facts& facts) {
-  const auto empty = heads_where(facts, [](const Facts::Head& head) { return head.is_empty(); });
+  const auto empty =
+      heads_where(facts, [](const Facts::Head& head) { return head.is_empty() && head.stored; });
   if (!empty.empty()) pipeline.add_prepared(delete_empty_heads, keys_of(empty));
 }
 
@@ -265,7 +315,8 @@ void Writes::take_runs(Pipeline& pipeline, const Facts& facts) {
     // A run that ends makes room for the one that begins on its thread.
     auto rows = values_of(runs);
     std::ranges::partition(rows, [](const auto& run) { return run.state != domain::RunState::in_progress; });
-    pipeline.add_prepared(upsert_runs, params_of(rows, facts));
+    pipeline.add_prepared(upsert_runs, params_of(rows, facts, framed_runs));
+    for (const auto& run : rows) framed_runs.erase(run.id);
   }
   if (!advanced_runs.empty()) {
     const auto ids = taken(advanced_runs);
@@ -423,19 +474,13 @@ void Writes::take_workers(Pipeline& pipeline) {
 }
 
 void Writes::take_threads(Pipeline& pipeline) {
-  using T = domain::Thread;
   if (!threads.empty()) {
-    const auto rows = values_of(threads);
-    pipeline.add_prepared(upsert_threads,
-                          Params()
-                              .add_column(rows, &T::id)
-                              .add_column(rows, &T::metadata)
-                              .add_column(rows, [](const T& t) { return searchable(t.metadata); })
-                              .add_column(rows, &T::config)
-                              .add_column(rows, &T::created_at)
-                              .add_column(rows, &T::updated_at)
-                              .add_column(rows, &T::created_at)
-                              .add_column(rows, &T::temporary));
+    std::vector<ThreadToPut> rows;
+    for (auto& [id, thread] : std::exchange(threads, {})) {
+      const auto known = touched.extract(id);
+      rows.push_back({std::move(thread), known.empty() ? Touched{} : known.mapped()});
+    }
+    pipeline.add_prepared(upsert_threads, params_of(rows));
   }
   if (touched.empty()) return;
   using Entry = std::pair<const std::string, Touched>;

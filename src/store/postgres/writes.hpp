@@ -37,7 +37,7 @@ struct Writes {
   std::map<std::pair<TaskPlace, std::int64_t>, OfThread<pack::WriteRow>> writes;
   std::map<TaskPlace, OfThread<pack::TaskRow>> tasks;
   std::vector<SegmentRow> segments;
-  std::set<std::string> framed_runs;  // that have frames now
+  std::set<std::string> framed_runs;  // that have their first frames now
   std::vector<SeriesPartRow> series_parts;
   std::map<delta::SeriesKey, const delta::Series*> series;
   // By namespace_key and key; what was erased before it was put is made anew.
@@ -50,7 +50,7 @@ struct Writes {
   void take_into(Pipeline& pipeline, Facts& facts);
 
  private:
-  void take_heads(Pipeline& pipeline, const Facts& facts);
+  void take_heads(Pipeline& pipeline, Facts& facts);
   void take_events(Pipeline& pipeline);
   void take_runs(Pipeline& pipeline, const Facts& facts);
   void take_leases(Pipeline& pipeline, Facts& facts);

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <cstdio>
 #include <string>
 #include <string_view>
 
@@ -82,8 +83,9 @@ class TestDatabase {
       Session admin(superuser_conninfo(""));
       admin.run(fmt::format("DROP DATABASE {} WITH (FORCE)", name_));
       admin.run(fmt::format("DROP ROLE {}", name_));
-    } catch (const std::exception&) {
+    } catch (const std::exception& error) {
       // The server is gone, and the database with it.
+      std::fprintf(stderr, "%s stays: %s\n", name_.c_str(), error.what());
     }
   }
   TestDatabase(const TestDatabase&) = delete;

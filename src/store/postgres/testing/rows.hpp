@@ -1,11 +1,8 @@
-// Rows that tests put into a database by themselves, and a connection to read them with.
+// Rows that tests put into a database by themselves.
 #pragma once
 
-#include <gtest/gtest.h>
-
-#include <map>
-#include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "store/columns.hpp"
@@ -14,35 +11,29 @@
 #include "store/delta/recipe.hpp"
 #include "store/documents.hpp"
 #include "store/frame_codec.hpp"
-#include "store/postgres/connection.hpp"
-#include "store/postgres/testing/database.hpp"
-#include "store/postgres/testing/loop.hpp"
+#include "store/postgres/testing/connected.hpp"
 #include "store/queries.hpp"
 
 namespace dg::store::postgres::testing {
 
-class RowsTest : public ::testing::Test {
+class RowsTest : public Connected {
  protected:
-  RowsTest() {
-    auto opened = loop_.wait(Connection::open(*loop_.timers, database_.options()));
-    if (!opened) throw std::runtime_error(opened.error().message);
-    db_ = std::move(*opened);
-  }
+  RowsTest() : Connected(Content::schema) {}
 
-  Connection& db() { return *db_; }
+  Connection& db() { return *connection_; }
 
   // What a read gives, which must neither fail nor leave a transaction open.
   template <class T>
   T get(Task<Outcome<T>> read) {
     auto outcome = loop_.wait(std::move(read));
     if (!outcome) throw std::runtime_error(outcome.error().sqlstate + " " + outcome.error().message);
-    EXPECT_FALSE(db_->in_transaction());
+    EXPECT_FALSE(db().in_transaction());
     return std::move(*outcome);
   }
 
   template <class... Values>
   void insert(std::string_view sql, const Values&... values) {
-    get(db_->query(sql, values...));
+    get(db().query(sql, values...));
   }
 
   // A time that many seconds after the tests' beginning of time.
@@ -138,10 +129,6 @@ class RowsTest : public ::testing::Test {
     insert("INSERT INTO run_segments VALUES ($1, $2, $3, 0, $4, $5)", run, first, frames.size(), Blob{data},
            Blob{encode_cuts(cuts)});
   }
-
-  TestDatabase database_;
-  Loop loop_;
-  std::unique_ptr<Connection> db_;
 
  private:
   std::int64_t log_size_ = 0;

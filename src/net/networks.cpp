@@ -1,35 +1,41 @@
-#include "cli/config/networks.hpp"
+#include "net/networks.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/asio/ip/network_v4.hpp>
 #include <boost/asio/ip/network_v6.hpp>
+#include <charconv>
 
-#include "cli/client/value_rules.hpp"
-
-namespace dg::cli {
+namespace dg::net {
 namespace {
 
 namespace ip = boost::asio::ip;
 
 constexpr unsigned mapped_bits = 96;  // before the IPv4 address in ::ffff:a.b.c.d
 
-ip::address unmapped(const ip::address& address) {
-  if (!address.is_v6() || !address.to_v6().is_v4_mapped()) return address;
-  return ip::make_address_v4(ip::v4_mapped, address.to_v6());
-}
-
-ip::address first_of(const ip::address& address, unsigned prefix) {
+Address first_of(const Address& address, unsigned prefix) {
   const auto bits = static_cast<unsigned short>(prefix);
   if (address.is_v4()) return ip::network_v4(address.to_v4(), bits).canonical().address();
   return ip::network_v6(address.to_v6(), bits).canonical().address();
 }
 
-unsigned bits_of(const ip::address& address) {
+unsigned bits_of(const Address& address) {
   return address.is_v4() ? 32 : 128;
 }
 
+bool read_prefix(std::string_view text, unsigned most, unsigned& into) {
+  const auto* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, into);
+  return error == std::errc() && stop == end && into <= most;
+}
+
 }  // namespace
+
+Address unmapped(const Address& address) {
+  if (!address.is_v6() || !address.to_v6().is_v4_mapped()) return address;
+  return ip::make_address_v4(ip::v4_mapped, address.to_v6());
+}
 
 std::optional<Network> parse_network(std::string_view text) {
   const auto slash = text.find('/');
@@ -37,22 +43,24 @@ std::optional<Network> parse_network(std::string_view text) {
   auto address = ip::make_address(std::string(text.substr(0, slash)), error);
   if (error) return std::nullopt;
   if (address.is_v6() && address.to_v6().scope_id() != 0) return std::nullopt;
-  std::int64_t prefix = bits_of(address);
-  if (slash != std::string_view::npos &&
-      (!read_number(text.substr(slash + 1), prefix) || prefix < 0 || prefix > bits_of(address)))
+  auto prefix = bits_of(address);
+  if (slash != std::string_view::npos && !read_prefix(text.substr(slash + 1), bits_of(address), prefix))
     return std::nullopt;
   if (const auto inner = unmapped(address); inner != address && prefix >= mapped_bits) {
     address = inner;
     prefix -= mapped_bits;
   }
-  const auto length = static_cast<unsigned>(prefix);
-  return Network{first_of(address, length), length};
+  return Network{first_of(address, prefix), prefix};
 }
 
-bool contains(const Network& network, const ip::address& address) {
+bool contains(const Network& network, const Address& address) {
   const auto peer = unmapped(address);
   if (peer.is_v4() != network.address.is_v4()) return false;
   return first_of(peer, network.prefix) == network.address;
+}
+
+bool contains(const Networks& networks, const Address& address) {
+  return std::ranges::any_of(networks, [&](const Network& one) { return contains(one, address); });
 }
 
 std::string to_string(const Network& network) {
@@ -60,4 +68,4 @@ std::string to_string(const Network& network) {
   return fmt::format("{}/{}", network.address.to_string(), network.prefix);
 }
 
-}  // namespace dg::cli
+}  // namespace dg::net

@@ -1,8 +1,8 @@
-#include "cli/config/networks.hpp"
+#include "net/networks.hpp"
 
 #include <gtest/gtest.h>
 
-namespace dg::cli {
+namespace dg::net {
 namespace {
 
 bool network_has(std::string_view network, const char* address) {
@@ -45,4 +45,4 @@ TEST(Network, IsShownAsItIsUsed) {
 }
 
 }  // namespace
-}  // namespace dg::cli
+}  // namespace dg::net

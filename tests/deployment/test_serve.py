@@ -1,0 +1,173 @@
+"""`duragraph serve` on real databases: how it starts, waits, goes on and is replaced."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from postgres import Cluster, Database
+from processes import ROOT, WORKER_TOKEN, Program, Project, ServeServer, until
+
+FAILED, USAGE = 1, 2
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    made = Project(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def migrated(project: Project, database: Database) -> Database:
+    migrate = Program(project, "db", "migrate", DATABASE_URL=database.url)
+    assert migrate.wait() == 0, migrate.output
+    return database
+
+
+def serve(project: Project, url: str, *arguments: str, **environment: str) -> Program:
+    return Program(project, "serve", "--port", "0", "--host", "127.0.0.1", *arguments, DATABASE_URL=url, **environment)
+
+
+def play(server: ServeServer) -> None:
+    thread_id = server.api.thread()
+    run_id = server.api.start(thread_id, "three_nodes", {"steps": []})
+    assert server.api.join(thread_id, run_id)["steps"] == ["a", "b", "c"]
+    assert server.project.journal.nodes(run_id) == ["a", "b", "c"]
+
+
+def test_what_waiting_cannot_mend_ends_it(project: Project, database: Database) -> None:
+    empty = serve(project, database.url)
+    assert empty.wait() == FAILED and "duragraph db migrate" in empty.output
+    wrong = serve(project, database.url.replace(database.password, "wrong-one"))
+    assert wrong.wait() == FAILED and "password authentication failed" in wrong.output
+    assert "wrong-one" not in wrong.output and database.password not in wrong.output
+    missing = serve(project, database.url + "_of_nobody")
+    assert missing.wait() == FAILED and "does not exist" in missing.output
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("PORT", "80a"), ("DB_SSLMODE", "sometimes"), ("RATE_LIMIT_RPS", "0"), ("AUTH_ENABLED", "true")],
+)
+def test_a_setting_that_cannot_be_had_stops_the_start(project: Project, name: str, value: str) -> None:
+    refused = Program(project, "serve", **{name: value})
+    assert refused.wait() == USAGE and name in refused.output, refused.output
+
+
+def test_without_a_token_no_worker_is_taken(project: Project, migrated: Database) -> None:
+    server = ServeServer(project, migrated.url, worker=False, DURAGRAPH_WORKER_TOKEN="")
+    assert "DURAGRAPH_WORKER_TOKEN" in server.output
+    upgrade = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    for token in ("guessed", WORKER_TOKEN):
+        answer = server.api.http.get("/api/v1/workers/connect", headers=upgrade | {"Authorization": f"Bearer {token}"})
+        assert answer.status_code == 403 and "DURAGRAPH_WORKER_TOKEN" in answer.text, answer.text
+
+
+def test_it_waits_for_a_database_that_comes_later(project: Project) -> None:
+    with OwnCluster() as cluster:
+        database = Database(cluster)
+        migrate = Program(project, "db", "migrate", DATABASE_URL=database.url)
+        assert migrate.wait() == 0, migrate.output
+        cluster.halt("fast")
+        server = ServeServer(project, database.url, ready=False)
+        server.wait_ready("/ok")
+        assert server.answers("/livez") and not server.answers("/readyz") and server.answers("/metrics")
+        refused = server.api.http.post("/threads", json={})
+        assert refused.status_code == 503 and refused.headers["retry-after"] == "1", refused.text
+        health = server.api.http.get("/health")
+        assert health.status_code == 503 and health.json()["status"] == "unhealthy"
+        assert health.json()["checks"]["database"]["error"]
+        cluster.resume()
+        server.wait_ready("/readyz")
+        server.wait_workers()
+        play(server)
+
+
+@pytest.mark.parametrize("how", ["fast", "immediate"])
+def test_runs_go_on_after_a_restart_of_the_database(project: Project, how: str) -> None:
+    with OwnCluster() as cluster:
+        database = Database(cluster)
+        migrate = Program(project, "db", "migrate", DATABASE_URL=database.url)
+        assert migrate.wait() == 0, migrate.output
+        server = ServeServer(project, database.url)
+        server.wait_workers()
+        thread_id, gate = server.api.thread(), project.gate()
+        run_id = server.api.start(thread_id, "slow", {"gate": str(gate)})
+        project.journal.wait(run_id, "second")
+        server.api.wait_next(thread_id, "second")
+        cluster.halt(how)
+        until(lambda: server.api.http.get("/health").status_code == 503, "an unhealthy server")
+        assert server.api.http.get("/readyz").status_code == 503 and server.api.http.get("/ok").status_code == 200
+        gate.touch()
+        cluster.resume()
+        assert server.api.join(thread_id, run_id)["steps"] == ["first", "second", "third"]
+        assert server.api.run(run_id)["attempt"] == 1
+        assert project.journal.nodes(run_id) == ["first", "second", "second.end", "third"]
+        server.wait_ready("/readyz")
+        play(server)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP])
+def test_another_instance_takes_over(project: Project, migrated: Database, number: signal.Signals) -> None:
+    first = ServeServer(project, migrated.url)
+    first.wait_workers()
+    second = ServeServer(project, migrated.url, worker=False, ready=False)
+    until(lambda: "standing by" in second.output, lambda: second.output)
+    assert second.answers("/ok") and not second.answers("/readyz")
+    gate, thread_id = project.gate(), first.api.thread()
+    run_id = first.api.start(thread_id, "slow", {"gate": str(gate)})
+    project.journal.wait(run_id, "second")
+    first.api.wait_next(thread_id, "second")
+
+    first.signal(number)
+    second.wait_ready("/readyz")
+    second.worker = None
+    worker = Program(
+        project, "worker", str(project.path), "--server", second.url, DURAGRAPH_WORKER_TOKEN=WORKER_TOKEN
+    )
+    gate.touch()
+    assert second.api.join(thread_id, run_id)["steps"] == ["first", "second", "third"]
+    assert project.journal.nodes(run_id).count("first") == 1
+    assert worker.process.poll() is None
+    if number == signal.SIGSTOP:
+        os.kill(first.pid, signal.SIGCONT)
+        assert first.wait() == FAILED and "may not serve any more" in first.output
+    play(second)
+
+
+class OwnCluster(Cluster):
+    """A database server that is stopped and started again, at one address."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="duragraph-cluster-"))
+        self.script = ROOT / "scripts" / "postgres-server.sh"
+
+    def __enter__(self) -> OwnCluster:
+        done = subprocess.run(
+            [self.script, "start", "--fast", self.folder], stdout=subprocess.PIPE, text=True, check=True
+        )
+        self.url = done.stdout.split()[-1]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        subprocess.run([self.script, "stop", self.folder], check=True, stdout=subprocess.DEVNULL)
+        shutil.rmtree(self.folder)
+
+    def halt(self, how: str) -> None:
+        subprocess.run([self.script, "halt", self.folder, how], check=True)
+
+    def resume(self) -> None:
+        subprocess.run([self.script, "resume", self.folder], check=True)
