@@ -16,7 +16,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view if_forbidden = "Use the role that `duragraph serve` uses, or the tables' owner";
+constexpr std::string_view forbidden_advice =
+    "Use the role that `duragraph serve` uses, or the tables' owner";
 
 // A database on PostgreSQL, opened by one of the adapter's functions.
 template <class Open>
@@ -25,7 +26,7 @@ auto open_postgres(const AuditedChoice& choice, Output& out, Open open)
   const auto target = find_postgres(choice.sources, out);
   if (!target) return fail(target.error());
   auto opened = open(target->conninfo);
-  if (!opened) return fail(explain(opened.error(), target->name, if_forbidden));
+  if (!opened) return fail(explain(opened.error(), target->name, forbidden_advice));
   return std::pair{target->name, std::move(*opened)};
 }
 

@@ -15,6 +15,7 @@
 #include "base/scratch_folder.hpp"
 #include "base/system_world.hpp"
 #include "cli/client/http_client.hpp"
+#include "store/sqlite/sqlite_store.hpp"
 
 namespace dg::cli {
 namespace {
@@ -81,7 +82,9 @@ class InstanceTest : public ::testing::Test {
  protected:
   InstanceOptions options() {
     InstanceOptions out;
-    out.database = folder_.path() / "duragraph.db";
+    out.open_store = [path = (folder_.path() / "duragraph.db").string()](const Env& env) {
+      return store::open_sqlite(env, {.path = path});
+    };
     out.port = 0;
     out.worker_token = "secret-token";
     return out;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <csignal>
 #include <cstdio>
 
 #include "base/log.hpp"
@@ -187,6 +188,8 @@ int run_serve(const SettingSources& sources) {
   auto instance = Instance::open(serve.io, serve.env, instance_options(serve, *settings));
   if (!instance) return report(instance.error());
   serve.instance = std::move(*instance);
+  // What tells others to read their files again: ours are read when they change.
+  std::signal(SIGHUP, SIG_IGN);
   serve.instance->serve();
   spawn(serve.io.get_executor(), "begin", begin(serve));
   run_until_stopped(serve.io, [&serve] { return stop(serve); });
