@@ -9,7 +9,6 @@ namespace {
 
 using test::Certificate;
 using test::CertificateFolder;
-using test::ClientTls;
 using test::make_certificate;
 using test::RawClient;
 using test::ServerRun;
@@ -17,6 +16,7 @@ using test::TlsClient;
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::StartsWith;
+using std::string_literals::operator""s;
 
 Task<Response> echo(Request& request) {
   Response response;
@@ -214,7 +214,7 @@ TEST_F(TlsTest, WhoDoesNotCompleteAHandshakeIsClosed) {
   partial.send("\x16\x03\x01\x02");
   EXPECT_EQ(partial.rest(), "");
   RawClient broken(port());
-  broken.send(std::string("\x16\x03\x01\x00\x05") + "wrong");
+  broken.send("\x16\x03\x01\x00\x05wrong"s);
   EXPECT_THAT(broken.rest(), StartsWith("\x15\x03")) << "an alert";
   EXPECT_EQ(failed_handshakes(), 3u);
   RawClient gone(port());

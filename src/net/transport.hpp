@@ -41,7 +41,7 @@ class Transport {
   }
 
   template <class Buffers, class Token>
-  auto async_read_some(const Buffers& buffers, Token&& token) {
+  auto async_read_some(const Buffers& buffers, Token token) {
     return asio::async_initiate<Token, void(ErrorCode, std::size_t)>(
         [this](auto done, const Buffers& given) {
           if (!tls_) return plain_.async_read_some(given, std::move(done));
@@ -50,7 +50,7 @@ class Transport {
         token, buffers);
   }
   template <class Buffers, class Token>
-  auto async_write_some(const Buffers& buffers, Token&& token) {
+  auto async_write_some(const Buffers& buffers, Token token) {
     return asio::async_initiate<Token, void(ErrorCode, std::size_t)>(
         [this](auto done, const Buffers& given) {
           if (!tls_) return plain_.async_write_some(given, std::move(done));
