@@ -17,7 +17,7 @@ from langgraph_sdk.client import SyncLangGraphClient
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
-from audit import assert_clean  # noqa: E402
+from audit import assert_clean, assert_clean_postgres  # noqa: E402
 from postgres import Database, SharedCluster  # noqa: E402
 from processes import DevServer, Program, Project, ServeServer, Server  # noqa: E402
 
@@ -50,7 +50,10 @@ class Servers:
         for server in self.made:
             server.stop()
             server.project.close()
-            assert_clean(server.project)
+            if isinstance(server, ServeServer):
+                assert_clean_postgres(server.project, server.database_url)
+            else:
+                assert_clean(server.project)
         for database in self.databases:
             database.close()
         if self.cluster:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import ssl
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
+from audit import assert_clean_postgres
 from postgres import Cluster, Database
-from processes import ROOT, WORKER_TOKEN, Program, Project, ServeServer, until
+from processes import ROOT, WORKER_TOKEN, Api, Program, Project, ServeServer, WorkerProgram, until
 
 FAILED, USAGE = 1, 2
 
@@ -26,10 +29,13 @@ def project(tmp_path: Path) -> Iterator[Project]:
 
 
 @pytest.fixture
-def migrated(project: Project, database: Database) -> Database:
+def migrated(project: Project, database: Database) -> Iterator[Database]:
+    """A database that has its tables, and in which everything fits together in the end."""
     migrate = Program(project, "db", "migrate", DATABASE_URL=database.url)
     assert migrate.wait() == 0, migrate.output
-    return database
+    yield database
+    project.close()
+    assert_clean_postgres(project, database.url)
 
 
 def serve(project: Project, url: str, *arguments: str, **environment: str) -> Program:
@@ -134,10 +140,7 @@ def test_another_instance_takes_over(project: Project, migrated: Database, numbe
 
     first.signal(number)
     second.wait_ready("/readyz")
-    second.worker = None
-    worker = Program(
-        project, "worker", str(project.path), "--server", second.url, DURAGRAPH_WORKER_TOKEN=WORKER_TOKEN
-    )
+    worker = WorkerProgram(project, second.url, DURAGRAPH_WORKER_TOKEN=WORKER_TOKEN)
     gate.touch()
     assert second.api.join(thread_id, run_id)["steps"] == ["first", "second", "third"]
     assert project.journal.nodes(run_id).count("first") == 1
@@ -171,3 +174,43 @@ class OwnCluster(Cluster):
 
     def resume(self) -> None:
         subprocess.run([self.script, "resume", self.folder], check=True)
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A folder with cert.pem, for 127.0.0.1 and its own authority, and key.pem."""
+    made = tmp_path / "tls"
+    made.mkdir()
+    names = "subjectAltName=IP:127.0.0.1"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+        + ["-subj", "/CN=127.0.0.1", "-addext", names, "-keyout", made / "key.pem", "-out", made / "cert.pem"],
+        check=True,
+        capture_output=True,
+    )
+    return made
+
+
+def test_clients_and_workers_speak_tls(project: Project, migrated: Database, certificate: Path) -> None:
+    settings = {
+        "DURAGRAPH_TLS_CERT": str(certificate / "cert.pem"),
+        "DURAGRAPH_TLS_KEY": str(certificate / "key.pem"),
+        "SSL_CERT_FILE": str(certificate / "cert.pem"),
+        "RATE_LIMIT_ENABLED": "true",
+        "RATE_LIMIT_RPS": "1000",
+        "RATE_LIMIT_BURST": "2000",
+    }
+    server = ServeServer(project, migrated.url, worker=False, ready=False, **settings)
+    server.url = server.url.replace("http://", "https://")
+    server.api = Api(server.url, ssl.create_default_context(cafile=certificate / "cert.pem"))
+    server.wait_ready("/readyz")
+    server.worker = WorkerProgram(project, server.url, DURAGRAPH_WORKER_TOKEN=WORKER_TOKEN, **settings)
+    server.wait_workers()
+    play(server)
+    limited = server.api.http.get("/info")
+    assert limited.headers["x-ratelimit-limit"] == "2000" and "x-ratelimit-remaining" in limited.headers
+    assert "x-ratelimit-limit" not in server.api.http.get("/health").headers
+    plain = httpx.get(server.url.replace("https://", "http://") + "/ok", trust_env=False)
+    assert plain.status_code == 400 and "https" in plain.text, plain.text
+    told = Program(project, "run", "list", DURAGRAPH_URL=server.url, **settings)
+    assert told.wait() == 0 and "success" in told.output, told.output

@@ -41,3 +41,15 @@ def assert_clean(project: Project) -> None:
     """Whatever the project's processes did, and however they ended, everything in its database fits together."""
     if database(project).exists():
         verify(project)
+
+
+def assert_clean_postgres(project: Project, database_url: str) -> None:
+    """The same for a server's database on PostgreSQL."""
+    done = subprocess.run(
+        [str(binary()), "verify", "--database-url", database_url],
+        env=project.environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == CLEAN, f"verify: {done.returncode}\n{done.stdout}\n{done.stderr}"

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import ssl
 import socket
 import subprocess
 import sys
@@ -277,7 +278,8 @@ class ServeServer(Server):
     ) -> None:
         environment = {"DATABASE_URL": database_url, "DURAGRAPH_WORKER_TOKEN": WORKER_TOKEN} | environment
         super().__init__(project, port, "serve", "--host", "127.0.0.1", *arguments, **environment)
-        self.worker = None
+        self.database_url = database_url
+        self.worker: WorkerProgram | None = None
         if ready:
             self.wait_ready("/readyz")
         if worker:
@@ -303,9 +305,9 @@ class WorkerProgram(Program):
 class Api:
     """The server's HTTP interface, as much of it as these tests use."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, verify: ssl.SSLContext | bool = True) -> None:
         self.url = url
-        self.http = httpx.Client(base_url=url, timeout=httpx.Timeout(60), trust_env=False)
+        self.http = httpx.Client(base_url=url, timeout=httpx.Timeout(60), trust_env=False, verify=verify)
 
     def get(self, path: str, **arguments: Any) -> Any:
         return _answer(self.http.get(path, **arguments))
