@@ -142,9 +142,11 @@ Task<Outcome<std::vector<Rows>>> Connection::configure(const ConnectOptions& opt
   pipeline.add(
       "SELECT set_config('statement_timeout', $1, false), "
       "set_config('idle_in_transaction_session_timeout', $2, false), "
-      "set_config('client_min_messages', 'warning', false), set_config('jit', 'off', false)",
+      "set_config('client_min_messages', 'warning', false), set_config('jit', 'off', false), "
+      "set_config('plan_cache_mode', $3, false)",
       std::to_string(options.statement_timeout.count()),
-      std::to_string(options.idle_in_transaction_timeout.count()));
+      std::to_string(options.idle_in_transaction_timeout.count()),
+      std::string_view(options.plans_once ? "force_generic_plan" : "auto"));
   co_return co_await run(std::move(pipeline), deadline - timers_.now());
 }
 

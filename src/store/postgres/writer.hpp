@@ -29,7 +29,9 @@ class Writer : public std::enable_shared_from_this<Writer> {
   };
 
   Writer(Env env, ConnectOptions options, Limits limits)
-      : env_(env), options_(std::move(options)), limits_(limits) {}
+      : env_(env), options_(std::move(options)), limits_(limits) {
+    options_.plans_once = true;
+  }
 
   // Queues a commit; `done` is called on the loop. False, and nothing is done, when the queue is full.
   bool submit(Commit commit, Done& done);
