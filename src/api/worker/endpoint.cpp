@@ -31,9 +31,11 @@ Status check_worker(const net::Request& request, const std::string& token) {
   return {};
 }
 
-std::optional<net::Response> gate(const net::Request& request, const std::string& token,
+std::optional<net::Response> gate(const net::Request& request, const app::App& app, const std::string& token,
                                   RequestLimit* limit) {
-  const auto allowed = check_worker(request, token);
+  auto allowed = check_worker(request, token);
+  if (const auto& reason = app.health.why_not_ready(); allowed && !reason.empty())
+    allowed = fail(Errc::unavailable, reason);
   std::optional<net::Response> refused;
   if (!allowed) refused = error_response(request, allowed.error());
   if (limit == nullptr) return refused;
@@ -276,7 +278,7 @@ Task<void> serve(app::App& app, net::WebSocket& socket) {
 void add_worker_endpoint(net::Router& router, app::App& app, const std::string& token, RequestLimit* limit) {
   router.add_websocket(
       "/api/v1/workers/connect",
-      [&token, limit](const net::Request& request) { return gate(request, token, limit); },
+      [&app, &token, limit](const net::Request& request) { return gate(request, app, token, limit); },
       [&app](net::Request&, net::WebSocket& socket) { return serve(app, socket); });
 }
 

@@ -13,6 +13,7 @@
 #include "cli/server/instance.hpp"
 #include "cli/server/until_stopped.hpp"
 #include "store/postgres/advisory_lock.hpp"
+#include "store/postgres/partitions.hpp"
 #include "store/postgres/postgres_store.hpp"
 #include "store/postgres/schema_state.hpp"
 
@@ -114,6 +115,21 @@ Task<void> keep_turn(Serve& serve) {
   }
 }
 
+// Partitions are made long before they are needed, so a failure is only told.
+Task<void> keep_partitions(Serve& serve) {
+  constexpr Duration look_for_partitions = std::chrono::hours(6);
+  while (true) {
+    auto connection = co_await Connection::open(*serve.timers, serve.database);
+    auto made = connection ? co_await store::postgres::ensure_partitions(**connection)
+                           : Outcome<void>(store::postgres::fail_with(std::move(connection.error())));
+    if (!made)
+      log::warn("the partitions of runs to come cannot be made, which is tried again in 6 hours: {}",
+                made.error().message);
+    if (connection) connection->reset();
+    co_await sleep_for(*serve.timers, look_for_partitions);
+  }
+}
+
 Task<void> begin(Serve& serve) {
   co_await await_database(serve);
   co_await await_turn(serve);
@@ -125,6 +141,7 @@ Task<void> begin(Serve& serve) {
     wait_for(serve, started.error().message);
     co_await sleep_for(*serve.timers, look_again);
   }
+  spawn(serve.io.get_executor(), "partitions", keep_partitions(serve));
   serve.started = true;
   serve.instance->app().health.set_not_ready("");
   log::info("serving at {}", serve.instance->url());

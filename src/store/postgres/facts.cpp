@@ -107,7 +107,9 @@ struct Facts::Places {
 
 Task<Outcome<void>> Facts::begin(Connection& connection, const Needs& needs) {
   Pipeline pipeline;
-  pipeline.add("BEGIN");
+  // Each statement sees what was committed before it, whatever the role or the database says otherwise: what
+  // is read behind the locks must not be older than they are.
+  pipeline.add("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
   std::set<HeadKey> lockable;
   std::ranges::set_difference(needs.heads, needs.created, std::inserter(lockable, lockable.end()));
   if (!lockable.empty()) {

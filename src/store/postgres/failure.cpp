@@ -11,7 +11,8 @@ bool Failure::is_transient() const {
   const std::string_view state = sqlstate;
   if (state == sqlstate::query_canceled) return false;
   constexpr std::string_view lock_not_available = "55P03";
-  if (state == lock_not_available) return true;
+  constexpr std::string_view read_only = "25006";  // a server that became, or still is, a standby
+  if (state == lock_not_available || state == read_only) return true;
   for (const std::string_view group : {"08", "40", "53", "57"})
     if (state.starts_with(group)) return true;
   return false;

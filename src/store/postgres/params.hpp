@@ -45,7 +45,16 @@ inline void put_big_endian(std::string& out, std::integral auto value) {
 template <>
 struct WireType<std::string> {
   static constexpr unsigned oid = 25, array_oid = 1009;
-  static void put(std::string& out, std::string_view value) { out += value; }
+  // PostgreSQL's text has no NUL, which workers may send in names and messages: U+FFFD stands in its place,
+  // also where it is looked for.
+  static void put(std::string& out, std::string_view value) {
+    for (auto nul = value.find('\0'); nul != value.npos; nul = value.find('\0')) {
+      out += value.substr(0, nul);
+      out += "\xEF\xBF\xBD";
+      value.remove_prefix(nul + 1);
+    }
+    out += value;
+  }
 };
 template <>
 struct WireType<Blob> {

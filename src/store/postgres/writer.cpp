@@ -8,20 +8,20 @@
 #include "base/log.hpp"
 #include "store/commit_size.hpp"
 #include "store/postgres/batch.hpp"
+#include "store/postgres/partitions.hpp"
 
 namespace dg::store::postgres {
 namespace {
 
-constexpr std::string_view ensure_partitions =
-    "SELECT duragraph_ensure_partitions(now() + interval '56 days')";
 constexpr std::string_view select_status = "SELECT pg_xact_status($1::text::xid8)";
 
 bool is_alone(const Commit& commit) {
   return std::ranges::any_of(commit.changes, [](const Change& change) { return postgres::is_alone(change); });
 }
 
+// The tables that commits write have no other checks.
 bool lacks_partition(const Failure& failure) {
-  return failure.sqlstate == sqlstate::check_violation && failure.message.starts_with("no partition");
+  return failure.sqlstate == sqlstate::check_violation;
 }
 
 // Another instance created the same aggregate at once: on fresh facts it is there.
@@ -34,7 +34,9 @@ bool meets_creation(const Failure& failure) {
 
 bool Writer::submit(Commit commit, Done& done) {
   const auto bytes = size_of(commit);
-  if (queue_.size() >= limits_.commits || queued_bytes_ + bytes > limits_.bytes) return false;
+  // One that is larger than the bound is taken alone.
+  if (queue_.size() >= limits_.commits || (!queue_.empty() && queued_bytes_ + bytes > limits_.bytes))
+    return false;
   queued_bytes_ += bytes;
   queue_.push_back({std::move(commit), bytes, std::move(done)});
   if (!std::exchange(running_, true))
@@ -88,14 +90,15 @@ Task<Writer::Answers> Writer::write(Commits commits) {
   Failure failure;
   bool made_partitions = false;
   for (int attempts = 1;; ++attempts) {
-    auto result = co_await attempt(commits, deadline);
+    auto result = co_await attempt(commits);
     if (result.answers) co_return std::move(*result.answers);
     failure = std::move(result.failure);
     if (!result.again || env_.timers.now() >= deadline) break;
     if (lacks_partition(failure) && std::exchange(made_partitions, true)) break;
     co_await back_off(attempts, deadline);
   }
-  if (!failure.is_transient() && commits.size() > 1) {
+  const bool is_late = failure.sqlstate == sqlstate::query_canceled || env_.timers.now() >= deadline;
+  if (!failure.is_transient() && !is_late && commits.size() > 1) {
     log::warn("a batch of {} commits failed and is tried one by one: {}", commits.size(), failure.message);
     co_return co_await write_singly(commits);
   }
@@ -112,7 +115,7 @@ Task<Writer::Answers> Writer::write_singly(Commits commits) {
   co_return answers;
 }
 
-Task<Writer::Attempt> Writer::attempt(Commits commits, SteadyTime deadline) {
+Task<Writer::Attempt> Writer::attempt(Commits commits) {
   if (auto connected = co_await connect(); !connected) {
     const bool again = connected.error().is_transient();
     co_return Attempt{std::nullopt, std::move(connected.error()), again};
@@ -125,15 +128,14 @@ Task<Writer::Attempt> Writer::attempt(Commits commits, SteadyTime deadline) {
     co_return Attempt{std::move(*written), {}};
   }
   cache_.clear();
-  co_return co_await after_failure(batch, batch.take_answers(), std::move(written.error()), deadline);
+  co_return co_await after_failure(batch, batch.take_answers(), std::move(written.error()));
 }
 
-Task<Writer::Attempt> Writer::after_failure(const Batch& batch, Answers answers, Failure failure,
-                                            SteadyTime deadline) {
+Task<Writer::Attempt> Writer::after_failure(const Batch& batch, Answers answers, Failure failure) {
   if (!connection_->is_lost()) {
     if (auto rolled_back = co_await connection_->query("ROLLBACK"); !rolled_back) connection_.reset();
     if (lacks_partition(failure) && connection_) {
-      auto made = co_await connection_->query(ensure_partitions);
+      const auto made = co_await ensure_partitions(*connection_);
       co_return Attempt{std::nullopt, std::move(failure), made.has_value()};
     }
     const bool again = failure.is_transient() || meets_creation(failure);
@@ -141,7 +143,7 @@ Task<Writer::Attempt> Writer::after_failure(const Batch& batch, Answers answers,
   }
   connection_.reset();
   if (!batch.may_have_committed()) co_return Attempt{std::nullopt, std::move(failure), true};
-  auto committed = co_await ask_whether_committed(batch.transaction_id(), deadline);
+  auto committed = co_await ask_whether_committed(batch.transaction_id(), env_.timers.now() + limits_.asking);
   if (!committed) co_return Attempt{std::nullopt, std::move(committed.error()), false};
   if (*committed) co_return Attempt{std::move(answers), {}};
   co_return Attempt{std::nullopt, std::move(failure), true};

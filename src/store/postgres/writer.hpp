@@ -26,6 +26,7 @@ class Writer : public std::enable_shared_from_this<Writer> {
     std::size_t batch = 128;                     // commits of one transaction
     std::size_t batch_bytes = std::size_t{8} << 20;
     Duration deadline = std::chrono::seconds(20);  // of a transaction with its repetitions
+    Duration asking = std::chrono::seconds(60);    // what became of one, when its answer was lost
   };
 
   Writer(Env env, ConnectOptions options, Limits limits)
@@ -60,9 +61,9 @@ class Writer : public std::enable_shared_from_this<Writer> {
   std::vector<Job> take_batch();
   Task<Answers> write(Commits commits);
   Task<Answers> write_singly(Commits commits);
-  Task<Attempt> attempt(Commits commits, SteadyTime deadline);
+  Task<Attempt> attempt(Commits commits);
   Task<Outcome<void>> connect();
-  Task<Attempt> after_failure(const Batch& batch, Answers answers, Failure failure, SteadyTime deadline);
+  Task<Attempt> after_failure(const Batch& batch, Answers answers, Failure failure);
   // Whether the transaction committed; a failure where nobody can say.
   Task<Outcome<bool>> ask_whether_committed(std::string transaction_id, SteadyTime deadline);
   Task<void> back_off(int attempts, SteadyTime deadline);

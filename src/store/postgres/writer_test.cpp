@@ -175,6 +175,22 @@ TEST_F(WriterTest, MakesThePartitionThatIsMissing) {
   EXPECT_THAT(refused.error().message, ::testing::HasSubstr("no partition"));
 }
 
+TEST_F(WriterTest, ANulInTextIsKeptAsAnotherSign) {
+  using namespace std::string_literals;
+  const auto store = open();
+  domain::Run run;
+  run.id = make_uuid7(loop_.env);
+  run.state = domain::RunState::failed;
+  run.error = domain::RunError{"ValueError", "a\0b\0"s};
+  Commit commit;
+  commit.changes.emplace_back(PutRun{run});
+  commit.changes.emplace_back(PutItem{{"x\0y"s}, "k\0"s, "{}"});
+  const auto committed = loop_.wait(store->commit(std::move(commit)));
+  ASSERT_TRUE(committed) << committed.error().message;
+  EXPECT_EQ(loop_.wait(store->run(run.id)).value().value().error.value().message, "a\uFFFDb\uFFFD");
+  EXPECT_TRUE(loop_.wait(store->item({"x\0y"s}, "k\0"s)).value());
+}
+
 TEST_F(WriterTest, ARefusedCommitLeavesNoHead) {
   const auto store = open();
   EXPECT_EQ(loop_.wait(store->commit(appending("a", 7))).error().code, Errc::conflict);
