@@ -47,6 +47,115 @@ domain::AssistantContent read_assistant_content(Row& row) {
 }
 
 template <class Row>
+domain::Assistant read_assistant_row(Row& row) {
+  domain::Assistant out;
+  out.id = row.text();
+  out.content = read_assistant_content(row);
+  out.number = row.integer();
+  out.newest_number = row.integer();
+  out.created_at = row.time();
+  out.updated_at = row.time();
+  out.version = row.integer();
+  return out;
+}
+
+template <class Row>
+AssistantVersion read_assistant_version_row(Row& row) {
+  AssistantVersion out;
+  out.assistant_id = row.text();
+  out.number = row.integer();
+  out.created_at = row.time();
+  out.content = read_assistant_content(row);
+  return out;
+}
+
+// `request_from` gives the request, of the text in the run's column and its id: where the column is empty it
+// is kept elsewhere.
+template <class Row, class RequestFrom>
+domain::Run read_run_row(Row& row, RequestFrom request_from) {
+  domain::Run run;
+  run.id = row.text();
+  run.thread_id = row.text();
+  run.assistant_id = row.text();
+  run.graph_id = row.text();
+  run.state = domain::run_state_from(row.view()).value_or(domain::RunState::failed);
+  run.request = request_from(row.view(), run.id);
+  run.metadata = row.text();
+  run.created_at = row.time();
+  run.updated_at = row.time();
+  run.not_before = row.time();
+  run.epoch = row.integer();
+  run.attempt = row.integer();
+  run.session_id = row.text();
+  run.revision = row.text();
+  run.cancel = cancel_from(row.view());
+  run.has_checkpoint = row.flag();
+  auto failure = row.optional_text();
+  auto message = row.optional_text();
+  if (failure) run.error = domain::RunError{std::move(*failure), std::move(message).value_or("")};
+  run.resumed_by = row.text();
+  run.version = row.integer();
+  return run;
+}
+template <class Row>
+domain::Run read_run_row(Row& row) {
+  return read_run_row(
+      row, [](std::string_view text, const std::string&) { return domain::RunRequest::from_json(text); });
+}
+
+template <class Row>
+domain::EventRecord read_event_row(Row& row) {
+  domain::EventRecord event;
+  event.id = row.text();
+  event.aggregate = aggregate_from(row.view());
+  event.aggregate_id = row.text();
+  event.version = row.integer();
+  event.type = row.text();
+  event.payload = row.text();
+  event.metadata = row.text();
+  event.thread_id = row.text();
+  event.seq = row.integer();
+  event.at = row.time();
+  return event;
+}
+
+template <class Row>
+Item read_item_row(Row& row) {
+  Item item;
+  item.ns = list_from(row.view());
+  item.key = row.text();
+  item.value = row.text();
+  item.created_at = row.time();
+  item.updated_at = row.time();
+  return item;
+}
+
+template <class Row>
+Session read_session_row(Row& row) {
+  Session session;
+  session.id = row.text();
+  session.secret_hash = row.text();
+  session.worker = row.text();
+  session.revision = row.text();
+  session.slots = row.integer();
+  session.supervised = row.flag();
+  session.graphs = row.text();
+  session.connected_at = row.time();
+  return session;
+}
+
+template <class Row>
+GraphRow read_graph_row(Row& row) {
+  GraphRow graph;
+  graph.graph_id = row.text();
+  graph.description = row.text();
+  graph.error = row.text();
+  graph.updated_at = row.time();
+  graph.declared = row.flag();
+  return graph;
+}
+
+template <class Row>
 Lease read_lease(Row& row) {
   Lease lease;
   lease.owner = row.text();

@@ -8,8 +8,8 @@
 
 #include "base/system_world.hpp"
 #include "store/audit/scans.hpp"
+#include "store/audit/stored_rows.hpp"
 #include "store/columns.hpp"
-#include "store/frame_codec.hpp"
 #include "store/postgres/advisory_lock.hpp"
 #include "store/postgres/audit_scans.hpp"
 #include "store/postgres/reads_rows.hpp"
@@ -59,46 +59,6 @@ constexpr auto outdate_instances = "UPDATE active_instance SET instance_id = 're
 constexpr std::string_view lock_not_available = "55P03";
 constexpr std::string_view deadlock_detected = "40P01";
 
-StoredHead read_head(postgres::Rows& row) {
-  StoredHead out;
-  out.id = row.text();
-  out.aggregate = row.text();
-  out.version = row.integer();
-  out.seq = row.integer();
-  out.turn = row.integer();
-  out.erased = row.flag();
-  return out;
-}
-
-StoredEvent read_event(postgres::Rows& row) {
-  StoredEvent out;
-  out.aggregate_id = row.text();
-  out.aggregate = row.text();
-  out.version = row.integer();
-  out.type = row.text();
-  out.thread_id = row.text();
-  out.seq = row.integer();
-  out.at = row.time();
-  out.erased = row.flag();
-  out.payload = row.text();
-  return out;
-}
-
-std::string read_id(postgres::Rows& row) {
-  return row.text();
-}
-
-StoredSegment read_segment(postgres::Rows& row) {
-  StoredSegment out;
-  out.first_no = row.integer();
-  out.count = row.integer();
-  const auto first_seq = row.integer();
-  FrameReader reader(row.view());
-  for (FrameView frame; reader.next(frame);) out.places.push_back(first_seq + frame.offset);
-  out.whole = reader.at_end();
-  return out;
-}
-
 class NoPacks final : public Scan<StoredPack> {
  public:
   const StoredPack* next() override { return nullptr; }
@@ -112,19 +72,23 @@ class PostgresAudit final : public Audit {
 
   std::vector<std::string> damage(std::size_t limit) override { return damaged_indexes(db(), limit); }
 
-  audit::Rows<StoredHead> heads() override { return scan(db(), select_heads, read_head); }
+  audit::Rows<StoredHead> heads() override { return scan(db(), select_heads, read_head<postgres::Rows>); }
   audit::Rows<StoredEvent> events() override {
-    return merged(scan(db(), select_events, read_event), scan(db(), select_run_events, read_event),
+    return merged(scan(db(), select_events, read_event<postgres::Rows>),
+                  scan(db(), select_run_events, read_event<postgres::Rows>),
                   [](const StoredEvent& e) { return std::tie(e.aggregate_id, e.aggregate, e.version); });
   }
   audit::Rows<StoredEvent> logs() override {
-    return merged(scan(db(), select_logs, read_event), scan(db(), select_run_logs, read_event),
+    return merged(scan(db(), select_logs, read_event<postgres::Rows>),
+                  scan(db(), select_run_logs, read_event<postgres::Rows>),
                   [](const StoredEvent& e) { return std::tie(e.thread_id, e.seq); });
   }
   audit::Rows<ReadRow> rows(ReadTable table) override { return scan_read_rows(db(), table); }
-  audit::Rows<std::string> framed_runs() override { return scan(db(), select_framed, read_id); }
+  audit::Rows<std::string> framed_runs() override {
+    return scan(db(), select_framed, read_id<postgres::Rows>);
+  }
   audit::Rows<StoredSegment> segments(const std::string& run_id) override {
-    return scan_pages(db(), select_segments, run_id, read_segment, &StoredSegment::first_no);
+    return scan_pages(db(), select_segments, run_id, read_segment<postgres::Rows>, &StoredSegment::first_no);
   }
   audit::Rows<Lease> leases() override { return scan(db(), select_leases, read_lease<postgres::Rows>); }
   audit::Rows<NewestState> newest_states() override { return scan_newest_states(db()); }

@@ -1,6 +1,5 @@
 // How the audit reads the tables of checkpoints.
-#include "base/json.hpp"
-#include "store/documents.hpp"
+#include "store/audit/stored_rows.hpp"
 #include "store/postgres/audit_scans.hpp"
 
 namespace dg::store::postgres {
@@ -26,59 +25,19 @@ constexpr std::string_view select_values =
     "SELECT thread_id, checkpoint_ns, channel, version FROM checkpoint_values "
     "ORDER BY thread_id, checkpoint_ns, channel, version";
 
-audit::NewestState read_newest_state(Rows& row) {
-  audit::NewestState out;
-  out.thread_id = row.text();
-  out.has_next = row.flag();
-  return out;
-}
-
-audit::KeptState read_kept(Rows& row) {
-  audit::KeptState out;
-  out.thread_id = row.text();
-  out.table = row.text();
-  return out;
-}
-
-audit::StoredCheckpoint read_checkpoint_row(Rows& row) {
-  audit::StoredCheckpoint out;
-  out.key.thread_id = row.text();
-  out.key.ns = row.text();
-  out.key.checkpoint_id = row.text();
-  out.run_id = row.text();
-  out.writer_erased = row.flag();
-  out.versions = channel_versions(row.view());
-  const auto metadata_run_id = row.text();
-  if (json::View(row.view())["run_id"].string() != metadata_run_id)
-    out.wrong_columns.emplace_back("metadata_run_id");
-  const bool has_next = row.flag();
-  if (!json::View(row.view())["next"].elements().empty() != has_next)
-    out.wrong_columns.emplace_back("has_next");
-  return out;
-}
-
-audit::StoredValue read_value_key(Rows& row) {
-  audit::StoredValue out;
-  out.thread_id = row.text();
-  out.ns = row.text();
-  out.version.first = row.text();
-  out.version.second = row.text();
-  return out;
-}
-
 }  // namespace
 
 audit::Rows<audit::NewestState> scan_newest_states(BlockingSession& session) {
-  return scan(session, select_newest_states, read_newest_state);
+  return scan(session, select_newest_states, audit::read_newest_state<Rows>);
 }
 audit::Rows<audit::KeptState> scan_kept_states(BlockingSession& session) {
-  return scan(session, select_kept, read_kept);
+  return scan(session, select_kept, audit::read_kept<Rows>);
 }
 audit::Rows<audit::StoredCheckpoint> scan_checkpoints(BlockingSession& session) {
-  return scan(session, select_checkpoints, read_checkpoint_row);
+  return scan(session, select_checkpoints, audit::read_checkpoint_row<Rows>);
 }
 audit::Rows<audit::StoredValue> scan_values(BlockingSession& session) {
-  return scan(session, select_values, read_value_key);
+  return scan(session, select_values, audit::read_value_key<Rows>);
 }
 
 }  // namespace dg::store::postgres

@@ -38,17 +38,7 @@ Task<Outcome<void>> Batch::flush() {
   Pipeline pipeline;
   writes_.take_into(pipeline, facts_);
   if (pipeline.empty()) co_return Outcome<void>{};
-  auto written = co_await connection_.run(std::move(pipeline));
-  if (!written) co_return fail_with(std::move(written.error()));
-  co_return Outcome<void>{};
-}
-
-Task<Outcome<Rows>> Batch::execute(std::string_view sql, Params params) {
-  Pipeline pipeline;
-  pipeline.add_prepared(sql, std::move(params));
-  auto results = co_await connection_.run(std::move(pipeline));
-  if (!results) co_return fail_with(std::move(results.error()));
-  co_return std::move(results->front());
+  co_return co_await connection_.execute(std::move(pipeline));
 }
 
 Task<Outcome<Committed>> Batch::apply(const Commit& commit) {

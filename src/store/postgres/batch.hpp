@@ -60,7 +60,6 @@ class Batch {
   delta::Ref add_large(const delta::SeriesKey& key, std::string_view value, delta::NamedBy by);
   // Writes what was gathered so far, for statements that read it.
   Task<Outcome<void>> flush();
-  Task<Outcome<Rows>> execute(std::string_view sql, Params params);
 
   // What only adds rows to write.
   void apply(Context& context, const PutAssistant& change);

@@ -75,11 +75,6 @@ void erase_unnamed(Pipeline& pipeline, const delta::Collection& named, Rows part
                             .add_column(changes, &Change::loose));
 }
 
-Outcome<void> done(const auto& results) {
-  if (!results) return fail_with(results.error());
-  return {};
-}
-
 }  // namespace
 
 Task<Outcome<void>> collect_series(Connection& connection, std::string thread_id, std::string ns) {
@@ -97,7 +92,7 @@ Task<Outcome<void>> collect_series(Connection& connection, std::string thread_id
   Pipeline writes;
   erase_unnamed(writes, named, std::move(*parts));
   if (writes.empty()) co_return Outcome<void>{};
-  co_return done(co_await connection.run(std::move(writes)));
+  co_return co_await connection.execute(std::move(writes));
 }
 
 Task<Outcome<void>> collect_series_of_thread(Connection& connection, std::string thread_id) {
@@ -113,7 +108,7 @@ Task<Outcome<void>> erase_series(Connection& connection, std::string thread_id) 
   Pipeline pipeline;
   pipeline.add(delete_parts_of_thread, thread_id);
   pipeline.add(delete_series_of_thread, thread_id);
-  co_return done(co_await connection.run(std::move(pipeline)));
+  co_return co_await connection.execute(std::move(pipeline));
 }
 
 }  // namespace dg::store::postgres

@@ -187,6 +187,12 @@ Task<Outcome<std::vector<Rows>>> Connection::run(Pipeline pipeline, Duration dea
   co_return co_await receive_all(pipeline, prepares);
 }
 
+Task<Outcome<void>> Connection::execute(Pipeline pipeline) {
+  auto results = co_await run(std::move(pipeline));
+  if (!results) co_return fail_with(std::move(results.error()));
+  co_return Outcome<void>{};
+}
+
 Task<Outcome<Rows>> Connection::run_one(Pipeline pipeline) {
   auto results = co_await run(std::move(pipeline));
   if (!results) co_return fail_with(std::move(results.error()));

@@ -76,6 +76,8 @@ class Connection {
   // one failed, and then none of the later ones happened. A server that does not answer by the deadline is
   // given up: the connection is lost.
   Task<Outcome<std::vector<Rows>>> run(Pipeline pipeline, Duration deadline = std::chrono::seconds(40));
+  // The same where nobody needs the rows.
+  Task<Outcome<void>> execute(Pipeline pipeline);
   // A pipeline of one.
   template <class... Values>
   Task<Outcome<Rows>> query(std::string_view sql, const Values&... values) {

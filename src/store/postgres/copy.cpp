@@ -102,9 +102,7 @@ Task<Outcome<void>> copy_whole_series(Connection& connection, const CopyCheckpoi
   pipeline.add_prepared(copy_parts, Params()
                                         .add_column(series, [](const auto& e) { return e.first; })
                                         .add_column(series, [](const auto& e) { return e.second.copy; }));
-  auto results = co_await connection.run(std::move(pipeline));
-  if (!results) co_return fail_with(std::move(results.error()));
-  co_return Outcome<void>{};
+  co_return co_await connection.execute(std::move(pipeline));
 }
 
 std::vector<delta::Ref*> refs_of(SourceRows& rows, std::vector<delta::Ref>& of_values) {
@@ -185,8 +183,9 @@ Task<Outcome<void>> Batch::erase(Context& context, const CopyCheckpoints& change
         if (!row.cuts.empty()) delta::put_cuts(cuts.bytes, row.cuts);
         return cuts;
       });
-  if (auto copied = co_await execute(copy_checkpoints, std::move(documents)); !copied)
-    co_return fail_with(std::move(copied.error()));
+  Pipeline copies;
+  copies.add_prepared(copy_checkpoints, std::move(documents));
+  if (auto copied = co_await connection_.execute(std::move(copies)); !copied) co_return copied;
   if (auto flushed = co_await flush(); !flushed) co_return flushed;
   for (const auto& ns : loose)
     if (auto collected = co_await collect_series(connection_, change.target, ns); !collected)

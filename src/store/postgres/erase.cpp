@@ -65,12 +65,6 @@ constexpr std::string_view unframe_run = "UPDATE runs SET has_frames = false WHE
 
 using Namespaces = std::set<std::pair<std::string, std::string>>;
 
-Task<Outcome<void>> run_all(Connection& connection, Pipeline pipeline) {
-  auto results = co_await connection.run(std::move(pipeline));
-  if (!results) co_return fail_with(std::move(results.error()));
-  co_return Outcome<void>{};
-}
-
 // Removes the values that no checkpoint of the namespace names any more.
 Task<Outcome<void>> erase_unused_values(Connection& connection, std::string thread_id, std::string ns) {
   Pipeline reads;
@@ -92,7 +86,7 @@ Task<Outcome<void>> erase_unused_values(Connection& connection, std::string thre
   if (channels.empty()) co_return Outcome<void>{};
   Pipeline writes;
   writes.add(delete_values, thread_id, ns, channels, versions);
-  co_return co_await run_all(connection, std::move(writes));
+  co_return co_await connection.execute(std::move(writes));
 }
 
 // Removes the checkpoints that the statement finds for `id`, with what only they need; gives their threads.
@@ -115,7 +109,7 @@ Task<Outcome<std::set<std::string>>> erase_selected(Connection& connection, std:
                           .add_column(keys, &CheckpointKey::ns)
                           .add_column(keys, &CheckpointKey::checkpoint_id);
   for (const auto statement : delete_of_checkpoints) pipeline.add_prepared(statement, places);
-  if (auto erased = co_await run_all(connection, std::move(pipeline)); !erased)
+  if (auto erased = co_await connection.execute(std::move(pipeline)); !erased)
     co_return fail_with(std::move(erased.error()));
   for (const auto& [thread_id, ns] : namespaces) {
     if (auto erased = co_await erase_unused_values(connection, thread_id, ns); !erased)
@@ -154,7 +148,7 @@ Task<Outcome<void>> Batch::erase(Context&, const EraseAssistant& change) {
   Pipeline pipeline;
   pipeline.add("DELETE FROM assistants WHERE id = $1", change.id);
   pipeline.add("DELETE FROM assistant_versions WHERE assistant_id = $1", change.id);
-  co_return co_await run_all(connection_, std::move(pipeline));
+  co_return co_await connection_.execute(std::move(pipeline));
 }
 
 Task<Outcome<void>> Batch::erase(Context&, const EraseThread& change) {
@@ -166,7 +160,7 @@ Task<Outcome<void>> Batch::erase(Context&, const EraseThread& change) {
   Pipeline pipeline;
   for (const auto statement : delete_of_thread) pipeline.add(statement, change.id);
   for (const auto statement : delete_checkpoints_of_thread) pipeline.add(statement, change.id);
-  if (auto erased = co_await run_all(connection_, std::move(pipeline)); !erased) co_return erased;
+  if (auto erased = co_await connection_.execute(std::move(pipeline)); !erased) co_return erased;
   co_return co_await erase_series(connection_, change.id);
 }
 
@@ -195,7 +189,7 @@ Task<Outcome<void>> Batch::erase(Context& context, const EraseCheckpoints& chang
   }
   Pipeline pipeline;
   for (const auto statement : delete_checkpoints_of_thread) pipeline.add(statement, change.thread_id);
-  if (auto erased = co_await run_all(connection_, std::move(pipeline)); !erased) co_return erased;
+  if (auto erased = co_await connection_.execute(std::move(pipeline)); !erased) co_return erased;
   co_return co_await collect_series_of_thread(connection_, change.thread_id);
 }
 

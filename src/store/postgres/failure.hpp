@@ -40,7 +40,6 @@ inline constexpr std::string_view unique_violation = "23505";
 inline constexpr std::string_view check_violation = "23514";  // among others: no partition for the row
 inline constexpr std::string_view query_canceled = "57014";
 inline constexpr std::string_view insufficient_privilege = "42501";
-inline constexpr std::string_view undefined_table = "42P01";
 }  // namespace sqlstate
 
 }  // namespace dg::store::postgres

@@ -27,27 +27,6 @@ const std::string select_versions = fmt::format(
     content_columns);
 const std::string select_versions_page = select_versions + " LIMIT $3 OFFSET $4";
 
-domain::Assistant read_row(Rows& row) {
-  domain::Assistant out;
-  out.id = row.text();
-  out.content = read_assistant_content(row);
-  out.number = row.integer();
-  out.newest_number = row.integer();
-  out.created_at = row.time();
-  out.updated_at = row.time();
-  out.version = row.integer();
-  return out;
-}
-
-AssistantVersion read_version_row(Rows& row) {
-  AssistantVersion out;
-  out.assistant_id = row.text();
-  out.number = row.integer();
-  out.created_at = row.time();
-  out.content = read_assistant_content(row);
-  return out;
-}
-
 std::string order_by(const AssistantFilter& filter) {
   std::string_view column = filter.sort_by == "assistant_id" ? "id" : "created_at";
   for (const std::string_view known : {"updated_at", "name", "graph_id"})
@@ -77,7 +56,7 @@ Task<Outcome<Found<domain::Assistant>>> page_in_sql(Connection& db, AssistantFil
   if (!results) co_return fail_with(std::move(results.error()));
   Found<domain::Assistant> found;
   if (auto& count = results->front(); count.next()) found.total = count.integer();
-  for (auto& rows = results->back(); rows.next();) found.rows.push_back(read_row(rows));
+  for (auto& rows = results->back(); rows.next();) found.rows.push_back(read_assistant_row(rows));
   co_return found;
 }
 
@@ -92,7 +71,7 @@ Task<Outcome<Found<domain::Assistant>>> page_by_walk(Connection& db, AssistantFi
     if (!rows) co_return fail_with(std::move(rows.error()));
     more = rows->size() > 0;
     while (rows->next()) {
-      auto row = read_row(*rows);
+      auto row = read_assistant_row(*rows);
       if (!has_metadata(row.content.metadata, filter.metadata)) continue;
       if (on_page(found.total++, page)) found.rows.push_back(std::move(row));
     }
@@ -107,7 +86,7 @@ Task<Outcome<std::optional<domain::Assistant>>> read_assistant(Connection& db, s
   auto rows = co_await db.query(select_one, id);
   if (!rows) co_return fail_with(std::move(rows.error()));
   if (!rows->next()) co_return std::nullopt;
-  co_return read_row(*rows);
+  co_return read_assistant_row(*rows);
 }
 
 Task<Outcome<Found<domain::Assistant>>> read_assistants(Connection& db, AssistantFilter filter, Page page) {
@@ -126,7 +105,7 @@ Task<Outcome<std::vector<AssistantVersion>>> read_assistant_versions(Connection&
   if (!rows) co_return fail_with(std::move(rows.error()));
   std::vector<AssistantVersion> out;
   for (std::int64_t place = 0; rows->next();) {
-    auto row = read_version_row(*rows);
+    auto row = read_assistant_version_row(*rows);
     if (any || (has_metadata(row.content.metadata, metadata) && on_page(place++, page)))
       out.push_back(std::move(row));
   }
@@ -139,7 +118,7 @@ Task<Outcome<std::optional<AssistantVersion>>> read_assistant_version(Connection
   auto rows = co_await db.query(select_versions, id, number);
   if (!rows) co_return fail_with(std::move(rows.error()));
   if (!rows->next()) co_return std::nullopt;
-  co_return read_version_row(*rows);
+  co_return read_assistant_version_row(*rows);
 }
 
 }  // namespace dg::store::postgres

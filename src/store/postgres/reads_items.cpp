@@ -34,16 +34,6 @@ Params bounds(const std::vector<std::string>& prefix) {
   return Params(key, key + namespace_separator, key + static_cast<char>(namespace_separator + 1));
 }
 
-Item read_row(Rows& row) {
-  Item item;
-  item.ns = list_from(row.view());
-  item.key = row.text();
-  item.value = row.text();
-  item.created_at = row.time();
-  item.updated_at = row.time();
-  return item;
-}
-
 // Where nothing needs to be looked at but the order.
 Task<Outcome<std::vector<Item>>> page_in_sql(Connection& db, ItemSearch search) {
   auto params = bounds(search.prefix);
@@ -53,7 +43,7 @@ Task<Outcome<std::vector<Item>>> page_in_sql(Connection& db, ItemSearch search) 
   auto results = co_await db.run(std::move(pipeline));
   if (!results) co_return fail_with(std::move(results.error()));
   std::vector<Item> out;
-  while (results->front().next()) out.push_back(read_row(results->front()));
+  while (results->front().next()) out.push_back(read_item_row(results->front()));
   co_return out;
 }
 
@@ -68,7 +58,7 @@ Task<Outcome<std::vector<Item>>> page_by_walk(Connection& db, ItemSearch search)
     if (!rows) co_return fail_with(std::move(rows.error()));
     more = rows->size() > 0;
     while (std::ssize(out) < search.limit && rows->next()) {
-      auto item = read_row(*rows);
+      auto item = read_item_row(*rows);
       if (item_matches(item.value, search.filter) && place++ >= search.offset) out.push_back(std::move(item));
     }
   }
@@ -87,7 +77,7 @@ Task<Outcome<std::optional<Item>>> read_item(Connection& db, std::vector<std::st
   auto rows = co_await db.query(select_one, namespace_key(ns), key);
   if (!rows) co_return fail_with(std::move(rows.error()));
   if (!rows->next()) co_return std::nullopt;
-  co_return read_row(*rows);
+  co_return read_item_row(*rows);
 }
 
 Task<Outcome<std::vector<Item>>> read_items(Connection& db, ItemSearch search) {

@@ -15,32 +15,6 @@ std::map<std::string, std::string> patches_from(std::string_view json) {
 
 }  // namespace
 
-domain::Run read_run_row(Rows& row) {
-  domain::Run run;
-  run.id = row.text();
-  run.thread_id = row.text();
-  run.assistant_id = row.text();
-  run.graph_id = row.text();
-  run.state = domain::run_state_from(row.view()).value_or(domain::RunState::failed);
-  run.request = domain::RunRequest::from_json(row.view());
-  run.metadata = row.text();
-  run.created_at = row.time();
-  run.updated_at = row.time();
-  run.not_before = row.time();
-  run.epoch = row.integer();
-  run.attempt = row.integer();
-  run.session_id = row.text();
-  run.revision = row.text();
-  run.cancel = cancel_from(row.view());
-  run.has_checkpoint = row.flag();
-  auto failure = row.optional_text();
-  auto message = row.optional_text();
-  if (failure) run.error = domain::RunError{std::move(*failure), std::move(message).value_or("")};
-  run.resumed_by = row.text();
-  run.version = row.integer();
-  return run;
-}
-
 std::vector<domain::Run> read_run_rows(Rows& rows) {
   std::vector<domain::Run> out;
   while (rows.next()) out.push_back(read_run_row(rows));

@@ -16,7 +16,6 @@ inline constexpr std::string_view run_columns =
     "r.updated_at, "
     "r.not_before, r.lease_epoch, r.attempt, r.worker_id, r.revision, r.cancel, r.has_checkpoint, r.error, "
     "r.error_message, r.resumed_by, r.version";
-domain::Run read_run_row(Rows& row);
 std::vector<domain::Run> read_run_rows(Rows& rows);
 
 // Of the table leases as l.

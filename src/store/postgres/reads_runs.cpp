@@ -114,19 +114,7 @@ Task<Outcome<std::vector<domain::EventRecord>>> read_events(Connection& db, std:
   auto rows = co_await db.query(select_events, aggregate_id);
   if (!rows) co_return fail_with(std::move(rows.error()));
   std::vector<domain::EventRecord> out;
-  while (rows->next()) {
-    auto& event = out.emplace_back();
-    event.id = rows->text();
-    event.aggregate = aggregate_from(rows->view());
-    event.aggregate_id = rows->text();
-    event.version = rows->integer();
-    event.type = rows->text();
-    event.payload = rows->text();
-    event.metadata = rows->text();
-    event.thread_id = rows->text();
-    event.seq = rows->integer();
-    event.at = rows->time();
-  }
+  while (rows->next()) out.push_back(read_event_row(*rows));
   co_return out;
 }
 

@@ -22,17 +22,7 @@ Task<Outcome<std::vector<Session>>> read_sessions(Connection& db) {
   auto rows = co_await db.query(select_sessions);
   if (!rows) co_return fail_with(std::move(rows.error()));
   std::vector<Session> out;
-  while (rows->next()) {
-    auto& session = out.emplace_back();
-    session.id = rows->text();
-    session.secret_hash = rows->text();
-    session.worker = rows->text();
-    session.revision = rows->text();
-    session.slots = rows->integer();
-    session.supervised = rows->flag();
-    session.graphs = rows->text();
-    session.connected_at = rows->time();
-  }
+  while (rows->next()) out.push_back(read_session_row(*rows));
   co_return out;
 }
 
@@ -55,14 +45,7 @@ Task<Outcome<std::vector<GraphRow>>> read_graphs(Connection& db) {
   auto rows = co_await db.query(select_graphs);
   if (!rows) co_return fail_with(std::move(rows.error()));
   std::vector<GraphRow> out;
-  while (rows->next()) {
-    auto& graph = out.emplace_back();
-    graph.graph_id = rows->text();
-    graph.description = rows->text();
-    graph.error = rows->text();
-    graph.updated_at = rows->time();
-    graph.declared = rows->flag();
-  }
+  while (rows->next()) out.push_back(read_graph_row(*rows));
   co_return out;
 }
 

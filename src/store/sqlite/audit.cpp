@@ -5,7 +5,7 @@
 
 #include <tuple>
 
-#include "store/frame_codec.hpp"
+#include "store/audit/stored_rows.hpp"
 #include "store/sqlite/audit_scans.hpp"
 #include "store/sqlite/migrations.hpp"
 #include "store/sqlite/read_only.hpp"
@@ -33,46 +33,6 @@ constexpr std::string_view select_framed = "SELECT DISTINCT run_id FROM segments
 constexpr std::string_view select_segments =
     "SELECT first_no, count, first_seq, data FROM segments WHERE run_id = ? ORDER BY first_no";
 const std::string select_leases = fmt::format("SELECT {} FROM leases ORDER BY thread_id", lease_columns);
-
-StoredHead read_head(Query& row) {
-  StoredHead out;
-  out.id = row.text();
-  out.aggregate = row.text();
-  out.version = row.integer();
-  out.seq = row.integer();
-  out.turn = row.integer();
-  out.erased = row.flag();
-  return out;
-}
-
-StoredEvent read_event(Query& row) {
-  StoredEvent out;
-  out.aggregate_id = row.text();
-  out.aggregate = row.text();
-  out.version = row.integer();
-  out.type = row.text();
-  out.thread_id = row.text();
-  out.seq = row.integer();
-  out.at = row.time();
-  out.erased = row.flag();
-  out.payload = row.text();
-  return out;
-}
-
-std::string read_id(Query& row) {
-  return row.text();
-}
-
-StoredSegment read_segment(Query& row) {
-  StoredSegment out;
-  out.first_no = row.integer();
-  out.count = row.integer();
-  const auto first_seq = row.integer();
-  FrameReader reader(row.view());
-  for (FrameView frame; reader.next(frame);) out.places.push_back(first_seq + frame.offset);
-  out.whole = reader.at_end();
-  return out;
-}
 
 template <ReadTable table>
 ReadRow read_read_row(Query& row) {
@@ -119,13 +79,13 @@ class SqliteAudit final : public Audit {
     return out;
   }
 
-  Rows<StoredHead> heads() override { return scan(db_, select_heads, read_head); }
+  Rows<StoredHead> heads() override { return scan(db_, select_heads, read_head<Query>); }
   Rows<StoredEvent> events() override {
-    return merged(scan(db_, select_events, read_event), scan_packed_events(db_),
+    return merged(scan(db_, select_events, read_event<Query>), scan_packed_events(db_),
                   [](const StoredEvent& e) { return std::tie(e.aggregate_id, e.aggregate, e.version); });
   }
   Rows<StoredEvent> logs() override {
-    return merged(scan(db_, select_logs, read_event), scan_packed_logs(db_),
+    return merged(scan(db_, select_logs, read_event<Query>), scan_packed_logs(db_),
                   [](const StoredEvent& e) { return std::tie(e.thread_id, e.seq); });
   }
   Rows<ReadRow> rows(ReadTable table) override {
@@ -141,9 +101,9 @@ class SqliteAudit final : public Audit {
     }
     return with_requests(db_, scan_read_rows<ReadTable::runs>(db_));
   }
-  Rows<std::string> framed_runs() override { return scan(db_, select_framed, read_id); }
+  Rows<std::string> framed_runs() override { return scan(db_, select_framed, read_id<Query>); }
   Rows<StoredSegment> segments(const std::string& run_id) override {
-    return scan(db_, select_segments, read_segment, run_id);
+    return scan(db_, select_segments, read_segment<Query>, run_id);
   }
   Rows<Lease> leases() override { return scan(db_, select_leases, read_lease<Query>); }
   Rows<NewestState> newest_states() override { return scan_newest_states(db_); }

@@ -21,27 +21,6 @@ const std::string select_versions = fmt::format(
     "AND (?2 = 0 OR number = ?2) ORDER BY number DESC",
     assistant_content_columns);
 
-domain::Assistant read_row(Query& row) {
-  domain::Assistant out;
-  out.id = row.text();
-  out.content = read_assistant_content(row);
-  out.number = row.integer();
-  out.newest_number = row.integer();
-  out.created_at = row.time();
-  out.updated_at = row.time();
-  out.version = row.integer();
-  return out;
-}
-
-AssistantVersion read_version_row(Query& row) {
-  AssistantVersion out;
-  out.assistant_id = row.text();
-  out.number = row.integer();
-  out.created_at = row.time();
-  out.content = read_assistant_content(row);
-  return out;
-}
-
 std::string_view sort_column(std::string_view name) {
   for (const std::string_view known : {"updated_at", "name", "graph_id"})
     if (name == known) return known;
@@ -57,7 +36,7 @@ bool on_page(std::int64_t place, Page page) {
 std::optional<domain::Assistant> read_assistant(Database& db, const std::string& id) {
   Query query(db, select_one, id);
   if (!query.next()) return std::nullopt;
-  return read_row(query);
+  return read_assistant_row(query);
 }
 
 Found<domain::Assistant> read_assistants(Database& db, const AssistantFilter& filter, Page page) {
@@ -66,7 +45,7 @@ Found<domain::Assistant> read_assistants(Database& db, const AssistantFilter& fi
       fmt::format("{}{} {}, id {}", select_matching, sort_column(filter.sort_by), direction, direction);
   Found<domain::Assistant> found;
   for (Query query(db, sql, filter.graph_id, filter.name); query.next();) {
-    auto row = read_row(query);
+    auto row = read_assistant_row(query);
     if (!json::contains(json::View(row.content.metadata), json::View(filter.metadata))) continue;
     if (on_page(found.total++, page)) found.rows.push_back(std::move(row));
   }
@@ -78,7 +57,7 @@ std::vector<AssistantVersion> read_assistant_versions(Database& db, const std::s
   std::vector<AssistantVersion> out;
   std::int64_t place = 0;
   for (Query query(db, select_versions, id, 0); query.next();) {
-    auto row = read_version_row(query);
+    auto row = read_assistant_version_row(query);
     if (!json::contains(json::View(row.content.metadata), json::View(metadata))) continue;
     if (on_page(place++, page)) out.push_back(std::move(row));
   }
@@ -90,7 +69,7 @@ std::optional<AssistantVersion> read_assistant_version(Database& db, const std::
   if (number <= 0) return std::nullopt;
   Query query(db, select_versions, id, number);
   if (!query.next()) return std::nullopt;
-  return read_version_row(query);
+  return read_assistant_version_row(query);
 }
 
 }  // namespace dg::store::sqlite

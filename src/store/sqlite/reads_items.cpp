@@ -32,21 +32,11 @@ constexpr std::string_view select_graphs =
 const std::string select_leases = fmt::format("SELECT {} FROM leases ORDER BY owner", lease_columns);
 const std::string select_lease = fmt::format("SELECT {} FROM leases WHERE owner = ?", lease_columns);
 
-Item read_row(Query& row) {
-  Item item;
-  item.ns = list_from(row.view());
-  item.key = row.text();
-  item.value = row.text();
-  item.created_at = row.time();
-  item.updated_at = row.time();
-  return item;
-}
-
 std::vector<Item> filter_rows(Query& query, const ItemSearch& search) {
   std::vector<Item> out;
   std::int64_t place = 0;
   while (std::ssize(out) < search.limit && query.next()) {
-    auto item = read_row(query);
+    auto item = read_item_row(query);
     if (item_matches(item.value, search.filter) && place++ >= search.offset) out.push_back(std::move(item));
   }
   return out;
@@ -57,7 +47,7 @@ std::vector<Item> filter_rows(Query& query, const ItemSearch& search) {
 std::optional<Item> read_item(Database& db, const std::vector<std::string>& ns, const std::string& key) {
   Query query(db, select_one, namespace_key(ns), key);
   if (!query.next()) return std::nullopt;
-  return read_row(query);
+  return read_item_row(query);
 }
 
 std::vector<Item> read_items(Database& db, const ItemSearch& search) {
@@ -83,17 +73,7 @@ std::vector<std::vector<std::string>> read_namespaces(Database& db, const Namesp
 
 std::vector<Session> read_sessions(Database& db) {
   std::vector<Session> out;
-  for (Query query(db, select_sessions); query.next();) {
-    auto& session = out.emplace_back();
-    session.id = query.text();
-    session.secret_hash = query.text();
-    session.worker = query.text();
-    session.revision = query.text();
-    session.slots = query.integer();
-    session.supervised = query.flag();
-    session.graphs = query.text();
-    session.connected_at = query.time();
-  }
+  for (Query query(db, select_sessions); query.next();) out.push_back(read_session_row(query));
   return out;
 }
 
@@ -111,14 +91,7 @@ std::optional<Lease> read_lease_of(Database& db, const std::string& owner) {
 
 std::vector<GraphRow> read_graphs(Database& db) {
   std::vector<GraphRow> out;
-  for (Query query(db, select_graphs); query.next();) {
-    auto& graph = out.emplace_back();
-    graph.graph_id = query.text();
-    graph.description = query.text();
-    graph.error = query.text();
-    graph.updated_at = query.time();
-    graph.declared = query.flag();
-  }
+  for (Query query(db, select_graphs); query.next();) out.push_back(read_graph_row(query));
   return out;
 }
 

@@ -57,31 +57,10 @@ constexpr std::string_view select_events =
     "WHERE aggregate_id = ? ORDER BY position";
 
 domain::Run read_row(Query& row, Packs& packs) {
-  domain::Run run;
-  run.id = row.text();
-  run.thread_id = row.text();
-  run.assistant_id = row.text();
-  run.graph_id = row.text();
-  run.state = domain::run_state_from(row.view()).value_or(domain::RunState::failed);
-  const auto request = row.view();
-  run.request = request.empty() ? domain::RunRequest::from_json(packs.request_of(run.id))
-                                : domain::RunRequest::from_json(request);
-  run.metadata = row.text();
-  run.created_at = row.time();
-  run.updated_at = row.time();
-  run.not_before = row.time();
-  run.epoch = row.integer();
-  run.attempt = row.integer();
-  run.session_id = row.text();
-  run.revision = row.text();
-  run.cancel = cancel_from(row.view());
-  run.has_checkpoint = row.flag();
-  auto failure = row.optional_text();
-  auto message = row.optional_text();
-  if (failure) run.error = domain::RunError{std::move(*failure), std::move(message).value_or("")};
-  run.resumed_by = row.text();
-  run.version = row.integer();
-  return run;
+  return read_run_row(row, [&packs](std::string_view text, const std::string& run_id) {
+    return text.empty() ? domain::RunRequest::from_json(packs.request_of(run_id))
+                        : domain::RunRequest::from_json(text);
+  });
 }
 
 std::vector<domain::Run> read_rows(Database& db, Query& query) {
@@ -161,19 +140,7 @@ std::vector<std::string> read_runs_with_frames(Database& db, WallTime ended, boo
 std::vector<domain::EventRecord> read_events(Database& db, const std::string& aggregate_id) {
   std::vector<domain::EventRecord> out;
   read_packed_events(db, aggregate_id, out);
-  for (Query query(db, select_events, aggregate_id); query.next();) {
-    auto& event = out.emplace_back();
-    event.id = query.text();
-    event.aggregate = aggregate_from(query.view());
-    event.aggregate_id = query.text();
-    event.version = query.integer();
-    event.type = query.text();
-    event.payload = query.text();
-    event.metadata = query.text();
-    event.thread_id = query.text();
-    event.seq = query.integer();
-    event.at = query.time();
-  }
+  for (Query query(db, select_events, aggregate_id); query.next();) out.push_back(read_event_row(query));
   return out;
 }
 
