@@ -26,8 +26,12 @@ class LossyBus final : public bus::Bus {
   void publish(bus::Topic topic, const std::string& id) override {
     if (!losing_) inner_->publish(topic, id);
   }
-  void subscribe(bus::Topic topic, Listener listener) override {
-    inner_->subscribe(topic, std::move(listener));
+  void send(bus::Topic topic, const std::string& id, std::string body) override {
+    if (!losing_) inner_->send(topic, id, std::move(body));
+  }
+  bool reaches_others() const override { return inner_->reaches_others(); }
+  bus::Subscription subscribe(bus::Topic topic, std::string id, Listener listener) override {
+    return inner_->subscribe(topic, std::move(id), std::move(listener));
   }
 
  private:

@@ -42,10 +42,11 @@ Runs::Runs(Context& context, Workers& workers, Assistants& assistants, Streams& 
       counts_(metrics),
       lines_(context.env.timers),
       queue_(context.env.timers) {
-  context_.bus.subscribe(bus::Topic::queue, [this](const std::string&) {
-    ++queue_changes_;
-    queue_.notify_all();
-  });
+  queue_wakes_ =
+      context_.bus.subscribe(bus::Topic::queue, "", [this](const std::string&, const std::string&) {
+        ++queue_changes_;
+        queue_.notify_all();
+      });
 }
 
 void Runs::wake(const domain::Run& run) {

@@ -145,6 +145,7 @@ class Runs {
   Lines lines_;                      // of threads on which runs are created
   Signal queue_;                     // something may be claimable
   std::uint64_t queue_changes_ = 0;  // counts its notifications, so that none is missed
+  bus::Subscription queue_wakes_;
 };
 
 }  // namespace dg::app

@@ -1,6 +1,9 @@
 #include "app/streams.hpp"
 
 #include <algorithm>
+#include <charconv>
+
+#include "store/frame_codec.hpp"
 
 namespace dg::app {
 namespace {
@@ -9,13 +12,29 @@ constexpr std::size_t tail_bytes_max = 256u << 10;
 constexpr std::size_t idle_bytes_max = 16u << 10;  // that stay although everybody has taken them
 constexpr std::size_t page_bytes = 256u << 10;
 
+// Frames on their way to other instances: the first one's number, a space, and the records of a segment.
+std::string encode_frames(std::int64_t first, const std::vector<store::Frame>& frames) {
+  std::string out = std::to_string(first) + ' ';
+  for (const auto& frame : frames) store::encode_frame(out, frame, 0);
+  return out;
+}
+
+// Nothing where they cannot be read, as from another release: the store has them.
+std::optional<std::pair<std::int64_t, std::vector<store::Frame>>> decode_frames(std::string_view body) {
+  std::int64_t first = 0;
+  const auto [end, error] = std::from_chars(body.data(), body.data() + body.size(), first);
+  const auto at = static_cast<std::size_t>(end - body.data());
+  if (error != std::errc{} || at == body.size() || *end != ' ') return std::nullopt;
+  store::FrameReader reader(body.substr(at + 1));
+  std::vector<store::Frame> frames;
+  for (store::FrameView view; reader.next(view);) frames.push_back(view.frame());
+  if (!reader.at_end()) return std::nullopt;
+  return std::pair{first, std::move(frames)};
+}
+
 }  // namespace
 
-Streams::Streams(Context& context) : context_(context) {
-  context_.bus.subscribe(bus::Topic::run, [this](const std::string& id) {
-    if (const auto found = table_->live.find(id); found != table_->live.end()) found->second->tell();
-  });
-}
+Streams::Streams(Context& context) : context_(context) {}
 
 Streams::~Streams() {
   for (const auto& [id, live] : table_->live) live->tell();
@@ -25,6 +44,12 @@ void Streams::Live::tell() {
   ++times_told;
   told.notify_all();
   published.notify_all();
+}
+
+void Streams::Live::hear(const std::string& body) {
+  const auto frames = body.empty() ? std::nullopt : decode_frames(body);
+  if (!frames) return tell();
+  publish(frames->first, frames->second);
 }
 
 void Streams::Live::publish(std::int64_t next, const std::vector<store::Frame>& frames) {
@@ -63,7 +88,13 @@ std::vector<NumberedFrame> Streams::Live::from(std::int64_t number) const {
 
 Streams::Use::Use(Streams& streams, const std::string& run_id) : table_(streams.table_), run_id_(run_id) {
   auto& entry = table_->live[run_id_];
-  if (!entry) entry = std::make_shared<Live>(streams.context_.env.timers);
+  if (!entry) {
+    entry = std::make_shared<Live>(streams.context_.env.timers);
+    // The entry holds its subscription, which does not hold it.
+    entry->others = streams.context_.bus.subscribe(
+        bus::Topic::run, run_id_,
+        [live = entry.get()](const std::string&, const std::string& body) { live->hear(body); });
+  }
   live_ = entry;
   ++live_->users;
   ++table_->waiting;
@@ -85,6 +116,7 @@ void Streams::publish(const std::string& run_id, std::int64_t first,
                       const std::vector<store::Frame>& frames) {
   const auto found = table_->live.find(run_id);
   if (found != table_->live.end()) found->second->publish(first, frames);
+  if (context_.bus.reaches_others()) context_.bus.send(bus::Topic::run, run_id, encode_frames(first, frames));
 }
 
 Streams::Reader::Reader(Streams& streams, std::string run_id, std::int64_t from)

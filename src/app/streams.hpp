@@ -27,7 +27,7 @@ class Streams {
   Streams(const Streams&) = delete;
   Streams& operator=(const Streams&) = delete;
 
-  // Tells readers of frames that have just become durable. Call in commit order.
+  // Tells readers, of all instances, of frames that have just become durable. Call in commit order.
   void publish(const std::string& run_id, std::int64_t first, const std::vector<store::Frame>& frames);
 
   struct Page {
@@ -52,6 +52,8 @@ class Streams {
     explicit Live(Timers& timers) : told(timers), published(timers) {}
     // Something happened to the run that is no frame.
     void tell();
+    // What the bus says: frames of another instance, or with an empty body that something happened.
+    void hear(const std::string& body);
     void publish(std::int64_t first, const std::vector<store::Frame>& frames);
     std::vector<NumberedFrame> from(std::int64_t number) const;
     // Forgets what every reader has taken, and what is too much.
@@ -67,6 +69,7 @@ class Streams {
     std::size_t bytes = 0;
     std::vector<const Reader*> readers;
     int users = 0;  // readers, and who waits for the end
+    bus::Subscription others;
   };
   struct Table {
     std::map<std::string, std::shared_ptr<Live>, std::less<>> live;

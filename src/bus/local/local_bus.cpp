@@ -1,22 +1,20 @@
-#include <map>
-#include <vector>
-
 #include "bus/bus.hpp"
+#include "bus/local/listeners.hpp"
 
 namespace dg::bus {
 namespace {
 
 class LocalBus final : public Bus {
  public:
-  void publish(Topic topic, const std::string& id) override {
-    for (auto& listener : listeners_[topic]) listener(id);
-  }
-  void subscribe(Topic topic, Listener listener) override {
-    listeners_[topic].push_back(std::move(listener));
+  void publish(Topic topic, const std::string& id) override { listeners_.call(topic, id, ""); }
+  void send(Topic, const std::string&, std::string) override {}
+  bool reaches_others() const override { return false; }
+  Subscription subscribe(Topic topic, std::string id, Listener listener) override {
+    return listeners_.add(topic, std::move(id), std::move(listener));
   }
 
  private:
-  std::map<Topic, std::vector<Listener>> listeners_;
+  Listeners listeners_;
 };
 
 }  // namespace

@@ -17,8 +17,12 @@ class ForgetfulBus final : public bus::Bus {
     if (topic == topic_ && dice_.percent(20)) return;
     inner_->publish(topic, id);
   }
-  void subscribe(bus::Topic topic, Listener listener) override {
-    inner_->subscribe(topic, std::move(listener));
+  void send(bus::Topic topic, const std::string& id, std::string body) override {
+    inner_->send(topic, id, std::move(body));
+  }
+  bool reaches_others() const override { return inner_->reaches_others(); }
+  bus::Subscription subscribe(bus::Topic topic, std::string id, Listener listener) override {
+    return inner_->subscribe(topic, std::move(id), std::move(listener));
   }
 
  private:
