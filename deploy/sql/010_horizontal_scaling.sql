@@ -27,15 +27,13 @@ CREATE TABLE IF NOT EXISTS workers (
   slots bigint NOT NULL,
   supervised boolean NOT NULL,
   graphs text NOT NULL,                        -- JSON list, as registered
-  connected_at timestamptz NOT NULL
-);
-
--- The instance that serves, or served last: one that loses its lock and gets it back sees whether another one served
--- meanwhile.
-CREATE TABLE IF NOT EXISTS active_instance (
-  singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
-  instance_id text NOT NULL
-);
+  connected_at timestamptz NOT NULL,
+  draining boolean NOT NULL DEFAULT false,
+  instance_id text NOT NULL DEFAULT '',        -- to which it is connected; empty: to none
+  connection bigint NOT NULL DEFAULT 0,        -- grows with each of its connections
+  ended text NOT NULL DEFAULT '',              -- why it is over, until its leases were taken away
+  beats bigint NOT NULL DEFAULT 0              -- grows with each of its heartbeats
+) WITH (fillfactor = 50);
 
 INSERT INTO schema_migrations (version, name) VALUES (10, '010_horizontal_scaling.sql') ON CONFLICT DO NOTHING;
 COMMIT;

@@ -44,7 +44,8 @@ App::App(Context made_context, Metrics& made_metrics)
     : context(std::move(made_context)),
       metrics(made_metrics),
       health(context),
-      workers(context),
+      leadership(context.env.timers, !context.bus.reaches_others()),
+      workers(context, leadership),
       assistants(context, workers),
       streams(context),
       runs(context, workers, assistants, streams, metrics),
@@ -64,15 +65,33 @@ Task<void> App::greet(std::vector<RegisteredGraph> graphs) {
 
 Task<Status> App::start() {
   if (auto loaded = co_await workers.load(); !loaded) co_return loaded;
-  if (auto recovered = co_await runs.recover(); !recovered) co_return recovered;
-  if (auto recovered = co_await threads.recover(); !recovered) co_return recovered;
   const auto executor = context.env.timers.executor();
   spawn(executor, "liveness", workers.watch([this](std::string session, std::string reason) {
     return runs.take_from(std::move(session), std::move(reason));
   }));
   spawn(executor, "dispatch", runs.dispatch());
-  spawn(executor, "retention", runs.retain());
+  spawn(executor, "leader", lead());
+  spawn(executor, "retention", runs.retain(leadership));
   co_return Status{};
+}
+
+Task<void> App::lead() {
+  while (true) {
+    co_await leadership.wait_until_leading();
+    log::debug("this instance leads");
+    workers.observe_anew();
+    // Others remember what they have begun; when one dies, its part is taken up here.
+    while (leadership.leads()) {
+      const auto cancels = co_await runs.recover();
+      const auto operations = co_await threads.recover();
+      const bool failed = !cancels || !operations;
+      if (failed)
+        log::error("what other instances have begun could not be read: {}",
+                   (cancels ? operations : cancels).error().message);
+      if (!failed && !context.bus.reaches_others()) co_return;
+      co_await leadership.wait_while_leading(failed ? retry_pause : context.settings.safety_net);
+    }
+  }
 }
 
 }  // namespace dg::app

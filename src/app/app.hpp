@@ -4,6 +4,7 @@
 #include "app/assistants.hpp"
 #include "app/context.hpp"
 #include "app/health.hpp"
+#include "app/leadership.hpp"
 #include "app/owners.hpp"
 #include "app/runs.hpp"
 #include "app/streams.hpp"
@@ -19,10 +20,13 @@ struct App {
   Task<Status> start();
   // Gives the graphs that a worker brings the assistants that they lack.
   Task<void> greet(std::vector<RegisteredGraph> graphs);
+  // What the leader does, while this instance is it, for ever.
+  Task<void> lead();
 
   Context context;
   Metrics& metrics;
   Health health;
+  Leadership leadership;
   Workers workers;
   Assistants assistants;
   Streams streams;

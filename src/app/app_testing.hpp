@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -51,11 +52,22 @@ inline OpenStore on_sqlite(store::SqliteOptions database) {
   };
 }
 
+using OpenBus = std::function<std::unique_ptr<bus::Bus>()>;
+
 // A server that knows the graphs "agent" and "planner".
 class TestServer {
  public:
   explicit TestServer(Settings chosen = {}, const OpenStore& open_store = on_sqlite({.path = ":memory:"}))
-      : settings_(chosen) {
+      : TestServer(std::make_shared<VirtualWorld>(), chosen, open_store, "instance",
+                   [this] { return std::make_unique<LossyBus>(lose_wakeups); }) {}
+  // One of several instances that share a world, and a database. They end together, by kill_all().
+  TestServer(std::shared_ptr<VirtualWorld> shared, Settings chosen, const OpenStore& open_store,
+             std::string id, OpenBus open_bus)
+      : world_(std::move(shared)),
+        world(*world_),
+        id_(std::move(id)),
+        settings_(chosen),
+        open_bus_(std::move(open_bus)) {
     log::set_level(log::Level::error);  // lost workers are what many tests are about
     store_ = open_store(world.env);
     start();
@@ -65,6 +77,7 @@ class TestServer {
     }
   }
   ~TestServer() {
+    if (!app_) return;
     world.timers.run_for(std::chrono::minutes(1));  // waits that have an end reach it
     kill();
   }
@@ -76,16 +89,21 @@ class TestServer {
 
   // What a process leaves behind that dies: the store.
   void kill() {
-    app_.reset();
-    metrics_.reset();
-    bus_.reset();
-    world.timers.abandon();
+    TestServer* self = this;
+    kill_all({&self, 1});
+  }
+  static void kill_all(std::span<TestServer* const> servers) {
+    for (auto* server : servers) {
+      server->app_.reset();
+      server->metrics_.reset();
+      server->bus_.reset();
+    }
+    servers.front()->world.timers.abandon();
   }
   void start() {
-    bus_ = std::make_unique<LossyBus>(lose_wakeups);
+    bus_ = open_bus_();
     metrics_ = std::make_unique<Metrics>();
-    app_ =
-        std::make_unique<App>(Context{world.env, *store_, *bus_, settings_, "instance", "test"}, *metrics_);
+    app_ = std::make_unique<App>(Context{world.env, *store_, *bus_, settings_, id_, "test"}, *metrics_);
     must(wait(app_->start()));
   }
 
@@ -134,7 +152,11 @@ class TestServer {
     return out;
   }
 
-  VirtualWorld world;
+ private:
+  std::shared_ptr<VirtualWorld> world_;
+
+ public:
+  VirtualWorld& world;
   bool lose_wakeups = false;
 
  private:
@@ -142,7 +164,9 @@ class TestServer {
     if (!status) throw std::runtime_error(status.error().message);
   }
 
+  std::string id_;
   Settings settings_;
+  OpenBus open_bus_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<bus::Bus> bus_;
   std::unique_ptr<Metrics> metrics_;
@@ -169,7 +193,7 @@ struct WorkerTraits {
 class TestWorker {
  public:
   explicit TestWorker(TestServer& server, WorkerTraits traits = {})
-      : server_(server), traits_(std::move(traits)), session_(make_uuid7(server.world.env)) {
+      : server_(&server), traits_(std::move(traits)), session_(make_uuid7(server.world.env)) {
     const auto welcome = connect();
     if (!welcome) throw std::runtime_error(welcome.error().message);
   }
@@ -178,6 +202,8 @@ class TestWorker {
   TestWorker& operator=(const TestWorker&) = delete;
 
   const std::string& session() const { return session_; }
+  // Its next connection is to another instance.
+  void turn_to(TestServer& server) { server_ = &server; }
   const RecordingLink& link() const { return *link_; }
   std::shared_ptr<RecordingLink> shared_link() const { return link_; }
 
@@ -193,26 +219,26 @@ class TestWorker {
     hello.graphs = traits_.graphs;
     hello.owned = std::move(owned);
     link_ = std::make_shared<RecordingLink>();
-    auto welcome = server_.wait(server_.app().workers.hello(std::move(hello), link_));
+    auto welcome = server_->wait(server_->app().workers.hello(std::move(hello), link_));
     if (welcome)
       for (const auto& offer : welcome->offers) link_->send(offer);
-    server_.settle();
+    server_->settle();
     fall_silent();
     beat();
     return welcome;
   }
   void disconnect(bool clean = false) {
-    server_.app().owners.disconnected(link_.get());
-    server_.app().workers.disconnected(session_, link_.get(), clean);
-    server_.settle();
+    server_->app().owners.disconnected(link_.get());
+    server_->app().workers.disconnected(session_, link_.get(), clean);
+    server_->settle();
   }
   // Stops the heartbeat, as a process that was stopped does.
-  void fall_silent() { server_.world.timers.cancel(heartbeat_); }
+  void fall_silent() { server_->world.timers.cancel(heartbeat_); }
   // Its supervisor saw the process end.
   void die() {
     fall_silent();
-    server_.app().workers.ended(session_, "its process ended");
-    server_.settle();
+    server_->app().workers.ended(session_, "its process ended");
+    server_->settle();
   }
 
   // What it was sent of one kind, oldest first.
@@ -239,12 +265,12 @@ class TestWorker {
     message.epoch = run.epoch;
     message.n = n;
     message.body = std::move(body);
-    server_.app().owners.receive(std::move(message), link_);
+    server_->app().owners.receive(std::move(message), link_);
   }
   template <class Body>
   void say(const domain::Run& run, std::int64_t n, Body body) {
     post(run, n, std::move(body));
-    server_.settle();
+    server_->settle();
   }
   void complete(const domain::Run& run, std::int64_t n, Outcome outcome = Outcome::success) {
     const bool failed = outcome == Outcome::error;
@@ -255,12 +281,12 @@ class TestWorker {
 
  private:
   void beat() {
-    server_.app().workers.beat(session_);
-    const auto next = server_.world.timers.now() + std::chrono::seconds(2);
-    heartbeat_ = server_.world.timers.call_at(next, [this] { beat(); });
+    server_->app().workers.beat(session_);
+    const auto next = server_->world.timers.now() + std::chrono::seconds(2);
+    heartbeat_ = server_->world.timers.call_at(next, [this] { beat(); });
   }
 
-  TestServer& server_;
+  TestServer* server_;
   WorkerTraits traits_;
   std::string session_;
   std::shared_ptr<RecordingLink> link_;

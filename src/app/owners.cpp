@@ -114,6 +114,9 @@ void Owners::say_why(const Key& key, Inbox& inbox, const Error& error) {
     inbox.link->send(Superseded{key.first, key.second, error.message});
   } else if (error.code == Errc::invalid_argument) {
     inbox.link->close(4400, error.message);
+  } else if (error.code == Errc::conflict) {
+    // What was sent over the last connection, to another instance, was applied after this one had looked.
+    inbox.link->close(1001, "some of this was applied meanwhile");
   } else {
     // The database failed. The worker keeps what was not acknowledged and sends it again.
     log::error("messages of {} could not be applied: {}", key.first, error.message);

@@ -44,7 +44,7 @@ domain::RunCreated created_event(RunOrder order, const domain::Assistant& assist
 Task<Result<domain::Assistant>> Runs::resolve(std::string reference) {
   auto assistant = co_await assistants_.get(reference);
   if (!assistant) co_return assistant;
-  const auto graph = workers_.graph(assistant->content.graph_id);
+  const auto graph = co_await workers_.look_up(assistant->content.graph_id);
   if (!graph)
     co_return fail(Errc::not_found, "No assistant found for \"" + reference + "\": its graph \"" +
                                         assistant->content.graph_id +
@@ -78,17 +78,17 @@ Task<Result<domain::Run>> Runs::create(RunOrder order) {
 Task<Result<std::vector<domain::Run>>> Runs::create_all(std::vector<RunOrder> orders) {
   const auto now = context_.env.clock.now();  // a commit has one time
   std::vector<Creation> creations;
-  const auto refused = [&](const Error& error) {
-    for (const auto& creation : creations) give_back(creation);
-    return fail(error);
+  const auto refused = [&](Error error) -> Task<Error> {
+    for (const auto& creation : creations) co_await give_back(creation, error);
+    co_return error;
   };
   for (auto& order : orders) {
     auto assistant = co_await resolve(order.assistant);
-    if (!assistant) co_return refused(assistant.error());
+    if (!assistant) co_return fail(co_await refused(assistant.error()));
     order.thread_id = make_uuid7(context_.env);
     order.create_thread = true;
     auto creation = co_await prepare(std::move(order), std::move(*assistant), now);
-    if (!creation) co_return refused(creation.error());
+    if (!creation) co_return fail(co_await refused(creation.error()));
     creations.push_back(std::move(*creation));
   }
   store::Commit commit{.at = now};
@@ -98,7 +98,7 @@ Task<Result<std::vector<domain::Run>>> Runs::create_all(std::vector<RunOrder> or
     std::ranges::move(creation.commit.changes, std::back_inserter(commit.changes));
   }
   const auto committed = co_await context_.store.commit(std::move(commit));
-  if (!committed) co_return refused(committed.error());
+  if (!committed) co_return fail(co_await refused(committed.error()));
   auto has_checkpoints = committed->has_checkpoints.begin();
   std::vector<domain::Run> runs;
   runs.reserve(creations.size());
@@ -149,9 +149,11 @@ void Runs::add_run(Creation& creation, domain::RunCreated created, bool may_star
     if (started) events.insert(events.end(), started->begin(), started->end());
   }
   append_run(creation.commit, run, events);
-  if (creation.session)
+  if (const auto& session = creation.session) {
+    creation.commit.conditions.emplace_back(store::SessionAt{session->id, session->connection});
     creation.commit.changes.emplace_back(
-        store::PutLease{{run.id, store::LeaseKind::run, run.thread_id, run.epoch, creation.session->id, 0}});
+        store::PutLease{{run.id, store::LeaseKind::run, run.thread_id, run.epoch, session->id, 0}});
+  }
   creation.commit.changes.emplace_back(
       store::AppendFrames{run.id, run.thread_id, {metadata_frame(run.id, 1)}});
 }
@@ -161,7 +163,7 @@ Task<Result<domain::Run>> Runs::try_create(RunOrder order, domain::Assistant ass
   if (!creation) co_return fail(creation.error());
   auto committed = co_await context_.store.commit(std::move(creation->commit));
   if (!committed) {
-    give_back(*creation);
+    co_await give_back(*creation, committed.error());
     // Somebody took the thread in between; whether that matters is decided again.
     if (creation->session && committed.error().code == Errc::busy)
       co_return fail(Errc::conflict, committed.error().message);
@@ -205,9 +207,9 @@ Task<Result<Runs::Creation>> Runs::prepare(RunOrder order, domain::Assistant ass
   co_return creation;
 }
 
-void Runs::give_back(const Creation& creation) {
-  if (!creation.session) return;
-  workers_.release(creation.session);
+Task<void> Runs::give_back(const Creation& creation, Error error) {
+  if (!creation.session) co_return;
+  co_await not_started(creation.session, std::move(error));
   // A run that was created meanwhile found no slot.
   context_.bus.publish(bus::Topic::queue, creation.run.graph_id);
 }
@@ -216,10 +218,8 @@ void Runs::created(const Creation& creation, bool has_checkpoints) {
   counts_.created.add();
   if (const auto& session = creation.session) {
     counts_.started.add();
-    workers_.own(session, creation.run.id);
+    workers_.own(session, creation.run);
     workers_.send(session->id, LeaseOffer{creation.run, has_checkpoints});
-    // The session may have ended while the commit was in flight.
-    if (!workers_.session(session->id)) workers_.take_away(session->id, "its worker ended");
   }
   for (const auto& other : creation.stopped) {
     wake(other);

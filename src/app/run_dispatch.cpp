@@ -82,6 +82,7 @@ Task<Status> Runs::start(domain::Run run, std::shared_ptr<WorkerSession> session
     co_return fail(events.error());
   }
   store::Commit commit{.at = now};
+  commit.conditions.emplace_back(store::SessionAt{session->id, session->connection});
   append_run(commit, run, *events);
   commit.changes.emplace_back(
       store::PutLease{{run.id, store::LeaseKind::run, run.thread_id, run.epoch, session->id, 0}});
@@ -94,33 +95,38 @@ Task<Status> Runs::start(domain::Run run, std::shared_ptr<WorkerSession> session
   }
   const auto done = co_await context_.store.commit(std::move(commit));
   if (!done) {
-    workers_.release(session);
+    co_await not_started(session, done.error());
     co_return fail(done.error());
   }
   counts_.started.add();
   if (!frames.empty()) streams_.publish(run.id, done->first_frames.front(), frames);
-  workers_.own(session, run.id);
+  workers_.own(session, run);
   workers_.send(session->id, LeaseOffer{run, done->has_checkpoints.front()});
   context_.bus.publish(bus::Topic::run, run.id);
-  // The session may have ended while the commit was in flight.
-  if (!workers_.session(session->id)) workers_.take_away(session->id, "its worker ended");
   co_return Status{};
+}
+
+Task<void> Runs::not_started(std::shared_ptr<WorkerSession> session, Error error) {
+  workers_.release(session);
+  if (error.code == Errc::conflict) {
+    co_await workers_.check(session->id);
+  } else if (error.code == Errc::unavailable || error.code == Errc::internal) {
+    workers_.doubt(session->id);
+  }
 }
 
 Task<Status> Runs::recover() {
-  const auto leases = co_await context_.store.leases();
-  if (!leases) co_return fail(leases.error());
-  for (const auto& lease : *leases) {
-    if (lease.kind != store::LeaseKind::run) continue;
-    const auto run = co_await get(lease.owner);
-    if (run && run->state == domain::RunState::in_progress && run->cancel != domain::CancelAction::none)
-      spawn(context_.env.timers.executor(), "enforce_cancel", enforce_cancel(run->id, run->epoch));
-  }
+  const auto runs = co_await context_.store.stopping_runs();
+  if (!runs) co_return fail(runs.error());
+  for (const auto& run : *runs)
+    if (!stopping_.contains(run.id))
+      spawn(context_.env.timers.executor(), "enforce_cancel", enforce_cancel(run.id, run.epoch));
   co_return Status{};
 }
 
-Task<void> Runs::retain() {
+Task<void> Runs::retain(Leadership& leadership) {
   while (true) {
+    co_await leadership.wait_until_leading();
     if (const auto done = co_await retain_once(); !done)
       log::error("old frames could not be deleted: {}", done.error().message);
     co_await sleep_for(context_.env.timers,

@@ -77,16 +77,18 @@ Task<Status> Runs::try_complete(std::string run_id, std::int64_t epoch, RunProgr
 Task<void> Runs::enforce_cancel(std::string run_id, std::int64_t epoch) {
   auto& timers = context_.env.timers;
   const auto deadline = timers.now() + context_.settings.cancel_grace;
+  stopping_.insert(run_id);
   while (true) {
     const auto stopped = co_await streams_.wait_inactive(run_id, deadline);
-    if (stopped || stopped.error().code == Errc::not_found) co_return;
+    if (stopped || stopped.error().code == Errc::not_found) break;
     if (stopped.error().code == Errc::timeout) {
       const auto done = co_await fence_off(run_id, epoch);
-      if (done || done.error().code == Errc::not_found) co_return;
+      if (done || done.error().code == Errc::not_found) break;
       log::error("the run {} could not be fenced off after a cancel: {}", run_id, done.error().message);
     }
     co_await sleep_for(timers, retry_pause);
   }
+  stopping_.erase(run_id);
 }
 
 Task<Status> Runs::fence_off(std::string run_id, std::int64_t epoch) {

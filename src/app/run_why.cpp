@@ -41,7 +41,7 @@ Why waiting_for_slot(const domain::Run& run, const std::vector<std::shared_ptr<W
   for (const auto& session : serving) {
     out.begin_object().key("session_id").string(session->id).key("slots").integer(session->slots);
     out.key("run_ids").begin_array();
-    for (const auto& id : session->running) out.string(id);
+    for (const auto& [id, epoch] : session->running) out.string(id);
     out.end_array().end_object();
   }
   out.end_array().end_object();
@@ -117,7 +117,7 @@ Task<Result<Why>> Runs::why(std::string run_id) {
   auto serving = workers_.sessions();
   std::erase_if(serving, [&run](const std::shared_ptr<WorkerSession>& session) {
     const auto* graph = session->graph(run.graph_id);
-    return graph == nullptr || graph->error != "null" || !session->link || session->draining;
+    return graph == nullptr || graph->error != "null" || !session->connected() || session->draining;
   });
   if (!serving.empty()) co_return waiting_for_slot(run, serving);
   const auto graph = workers_.graph(run.graph_id);

@@ -82,10 +82,10 @@ class Runs {
   Task<Status> complete(std::string run_id, std::int64_t epoch, RunProgress progress, CompleteSaid said);
   // Gives queued runs to free slots, for ever.
   Task<void> dispatch();
-  // After a restart: goes on with cancels that were in flight.
+  // Goes on with cancels that are in flight, whoever began them.
   Task<Status> recover();
-  // Deletes frames and temporary threads whose time is over, for ever.
-  Task<void> retain();
+  // Deletes frames and temporary threads whose time is over, for ever, while this instance leads.
+  Task<void> retain(Leadership& leadership);
 
  private:
   struct Creation;
@@ -110,14 +110,16 @@ class Runs {
                               const domain::MultitaskPlan& plan);
   // Adds the run itself, started where it may start and a slot is free.
   void add_run(Creation& creation, domain::RunCreated created, bool may_start);
-  // Frees the slot that a creation has reserved, which was not committed.
-  void give_back(const Creation& creation);
+  // Frees the slot that a creation has reserved, which was not committed because of `error`.
+  Task<void> give_back(const Creation& creation, Error error);
   // Tells everybody whom the commit of a creation concerns. `has_checkpoints`: the thread of one that was
   // started.
   void created(const Creation& creation, bool has_checkpoints);
 
   Task<Result<Why>> waiting_for_person(domain::Run run);
   Task<Status> start(domain::Run run, std::shared_ptr<WorkerSession> session);
+  // The commit that was to give something to the session failed, or its outcome is not known.
+  Task<void> not_started(std::shared_ptr<WorkerSession> session, Error error);
   Task<Status> lose_owner(std::string run_id, std::string session_id, std::string reason);
   Task<Status> try_lose_owner(std::string run_id, std::string session_id, std::string reason);
   Task<Result<domain::Run>> try_cancel(std::string run_id, domain::CancelAction action);
@@ -142,9 +144,10 @@ class Runs {
   Assistants& assistants_;
   Streams& streams_;
   Counts counts_;
-  Lines lines_;                      // of threads on which runs are created
-  Signal queue_;                     // something may be claimable
-  std::uint64_t queue_changes_ = 0;  // counts its notifications, so that none is missed
+  std::set<std::string, std::less<>> stopping_;  // runs whose cancel is enforced by this instance
+  Lines lines_;                                  // of threads on which runs are created
+  Signal queue_;                                 // something may be claimable
+  std::uint64_t queue_changes_ = 0;              // counts its notifications, so that none is missed
   bus::Subscription queue_wakes_;
 };
 

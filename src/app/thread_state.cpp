@@ -72,6 +72,8 @@ Task<Result<std::vector<store::CheckpointState>>> Threads::history(HistoryQuery 
 }
 
 Task<Result<store::Lease>> Threads::begin(std::string thread_id, std::string session_id) {
+  const auto session = workers_.session(session_id);
+  if (!session) co_return fail(Errc::superseded, "the session has ended");
   const auto runs = co_await context_.store.open_runs(thread_id);
   if (!runs) co_return fail(runs.error());
   for (const auto& run : *runs)
@@ -79,33 +81,46 @@ Task<Result<store::Lease>> Threads::begin(std::string thread_id, std::string ses
   const store::Lease lease{
       make_uuid7(context_.env), store::LeaseKind::operation, thread_id, 1, session_id, 0};
   store::Commit commit;
+  commit.conditions.emplace_back(store::SessionAt{session_id, session->connection});
   commit.changes.emplace_back(store::PutLease{lease});
   const auto done = co_await context_.store.commit(std::move(commit));
+  // Where it is not known whether it happened, the lease may be there.
+  if (done || done.error().code == Errc::unavailable)
+    spawn(context_.env.timers.executor(), "expire", expire(lease.owner));
+  if (!done && done.error().code == Errc::conflict) co_await workers_.check(session_id);
   if (!done && done.error().code == Errc::busy) co_return fail(Errc::busy, "Thread is busy");
   if (!done) co_return fail(done.error());
-  spawn(context_.env.timers.executor(), "expire", expire(lease.owner));
-  // The session may have ended while the commit was in flight.
-  if (!workers_.session(session_id)) workers_.take_away(session_id, "its worker ended");
   co_return lease;
+}
+
+// Takes the thread for a worker that serves the graph. conflict where the worker has moved meanwhile.
+Task<Result<Threads::Operation>> Threads::begin_on(std::string graph_id, std::string thread_id) {
+  const auto deadline = context_.env.timers.now() + context_.settings.worker_wait;
+  const auto session = co_await workers_.find(graph_id, deadline);
+  if (!session) co_return fail(session.error());
+  auto lease = co_await begin(thread_id, (*session)->id);
+  if (!lease) co_return fail(lease.error());
+  co_return Operation{*session, std::move(*lease)};
 }
 
 Task<Status> Threads::recover() {
   const auto leases = co_await context_.store.leases();
   if (!leases) co_return fail(leases.error());
   for (const auto& lease : *leases)
-    if (lease.kind == store::LeaseKind::operation)
+    if (lease.kind == store::LeaseKind::operation && !expiring_.contains(lease.owner))
       spawn(context_.env.timers.executor(), "expire", expire(lease.owner));
   co_return Status{};
 }
 
 Task<void> Threads::expire(std::string operation) {
+  expiring_.insert(operation);
   co_await sleep_for(context_.env.timers, context_.settings.operation);
   while (true) {
     const auto lease = co_await context_.store.lease(operation);
-    if (lease && !*lease) co_return;
-    if (lease && co_await end(operation)) co_return;
+    if (lease && (!*lease || co_await end(operation))) break;
     co_await sleep_for(context_.env.timers, retry_pause);
   }
+  expiring_.erase(operation);
 }
 
 Task<Status> Threads::end(std::string operation) {
@@ -124,21 +139,19 @@ Task<Result<std::string>> Threads::update_state(std::string thread_id, StateUpda
   if (!graph) co_return fail(graph.error());
   const auto base = co_await state({thread_id, update.checkpoint_ns, update.checkpoint_id});
   if (!base) co_return fail(base.error());
-  const auto deadline = context_.env.timers.now() + context_.settings.worker_wait;
-  const auto session = co_await workers_.find(*graph, deadline);
-  if (!session) co_return fail(session.error());
-  const auto lease = co_await begin(thread_id, (*session)->id);
-  if (!lease) co_return fail(lease.error());
+  auto taken = co_await until_decided([&] { return begin_on(*graph, thread_id); });
+  if (!taken) co_return fail(taken.error());
+  auto& [session, lease] = *taken;
 
   const StateAddress address{thread_id, update.checkpoint_ns, update.checkpoint_id};
   json::Writer params;
-  params.begin_object().key("operation").string(lease->owner).key("epoch").integer(lease->epoch);
+  params.begin_object().key("operation").string(lease.owner).key("epoch").integer(lease.epoch);
   params.key("thread_id").string(thread_id).key("graph_id").string(*graph);
   params.key("config").raw(address_config(address, update.checkpoint_map, row->thread.config));
   params.key("values").raw(update.values).key("as_node").optional_string(update.as_node).end_object();
   auto result = co_await workers_.request(*graph, "update_state", params.take(),
-                                          context_.env.timers.now() + context_.settings.operation, *session);
-  const auto ended = co_await end(lease->owner);
+                                          context_.env.timers.now() + context_.settings.operation, session);
+  const auto ended = co_await end(lease.owner);
   if (!result) co_return result;
   if (!ended) co_return fail(ended.error());
   co_return result;

@@ -62,17 +62,23 @@ class Threads {
   // Takes the thread for an operation of a worker's own session. busy while it has another owner.
   Task<Result<store::Lease>> begin(std::string thread_id, std::string session_id);
   Task<Status> end(std::string operation);
-  // After a restart: operations that were in flight end after their time as before it.
+  // Operations that are in flight, whoever began them, end after their time, which is counted from now.
   Task<Status> recover();
 
  private:
   // A try_… is one attempt: conflict when somebody else changed the thread first.
   Task<Result<store::ThreadRow>> try_patch(std::string id, std::string metadata);
   Task<Status> try_remove(std::string id);
+  struct Operation {
+    std::shared_ptr<WorkerSession> session;
+    store::Lease lease;
+  };
+  Task<Result<Operation>> begin_on(std::string graph_id, std::string thread_id);
   Task<void> expire(std::string operation);
   Context& context_;
   Workers& workers_;
-  Lines lines_;  // of threads
+  std::set<std::string, std::less<>> expiring_;  // operations whose time this instance counts
+  Lines lines_;                                  // of threads
 };
 
 }  // namespace dg::app

@@ -71,6 +71,12 @@ class WaitingStore final : public store::Store {
   store::Reply<std::vector<domain::Run>> open_runs(std::string thread_id) override {
     co_return loop_.wait(inner_->open_runs(std::move(thread_id)));
   }
+  store::Reply<std::vector<domain::Run>> stopping_runs() override {
+    co_return loop_.wait(inner_->stopping_runs());
+  }
+  store::Reply<std::optional<store::Session>> session(std::string id) override {
+    co_return loop_.wait(inner_->session(std::move(id)));
+  }
   store::Reply<std::vector<domain::Run>> claimable_runs(std::vector<std::string> graph_ids, WallTime now,
                                                         std::int64_t limit) override {
     co_return loop_.wait(inner_->claimable_runs(std::move(graph_ids), now, limit));
@@ -125,6 +131,9 @@ class WaitingStore final : public store::Store {
     co_return loop_.wait(inner_->namespaces(std::move(search)));
   }
   store::Reply<std::vector<store::Session>> sessions() override { co_return loop_.wait(inner_->sessions()); }
+  Task<Status> beat(std::vector<std::string> sessions) override {
+    co_return loop_.wait(inner_->beat(std::move(sessions)));
+  }
   store::Reply<std::vector<store::Lease>> leases() override { co_return loop_.wait(inner_->leases()); }
   store::Reply<std::optional<store::Lease>> lease(std::string owner) override {
     co_return loop_.wait(inner_->lease(std::move(owner)));

@@ -1,5 +1,6 @@
 // The questions that only a worker can answer, and what is known of graphs without one.
 #include <algorithm>
+#include <utility>
 
 #include "app/workers.hpp"
 #include "base/json.hpp"
@@ -20,22 +21,27 @@ Error import_error(const std::string& graph_id, const std::string& error) {
 }
 
 Task<Result<std::shared_ptr<WorkerSession>>> Workers::find(std::string graph_id, SteadyTime deadline) {
+  // One that is connected here is asked without a detour.
+  const auto is_better = [](const WorkerSession& one, const WorkerSession& other) {
+    return std::pair(one.draining, !one.link) < std::pair(other.draining, !other.link);
+  };
   while (true) {
+    const auto seen = changes_;
     std::shared_ptr<WorkerSession> best;
     std::string error = "null";
     for (const auto& [id, session] : sessions_) {
       const auto* graph = session->graph(graph_id);
-      if (graph == nullptr || !session->link) continue;
+      if (graph == nullptr || !session->connected()) continue;
       if (graph->error != "null") {
         error = graph->error;
-      } else if (!best || (best->draining && !session->draining)) {
+      } else if (!best || is_better(*session, *best)) {
         best = session;
       }
     }
     if (best) co_return best;
     if (error != "null") co_return fail(import_error(graph_id, error));
-    if (!graph(graph_id)) co_return fail(unknown_graph(graph_id));
-    if (!co_await changed_.wait_until(deadline))
+    if (!co_await look_up(graph_id)) co_return fail(unknown_graph(graph_id));
+    if (changes_ == seen && !co_await changed_.wait_until(deadline))
       co_return fail(Errc::unavailable, "no worker serves the graph \"" + graph_id +
                                             "\"; start one with: duragraph worker DIR --server URL");
   }
@@ -51,24 +57,49 @@ Task<Result<std::string>> Workers::request(std::string graph_id, std::string met
       session = std::move(*found);
     }
     // A session without a connection is told nothing, and nobody that it was not.
-    if (!session->link) {
+    if (!session->connected()) {
       if (fixed) co_return fail(Errc::unavailable, "the worker's connection closed");
       continue;
     }
-    const auto id = ++last_request_;
-    auto& pending = requests_.try_emplace(id, context_.env.timers).first->second;
-    pending.session = session->id;
-    send(session->id, WorkerRequest{id, method, params});
-    while (!pending.result && co_await pending.done.wait_until(deadline)) {
-    }
-    const auto over = requests_.extract(id);  // keeps `pending`
-    if (!pending.result) {
-      co_return fail(Errc::timeout, "the worker " + session->name + " did not answer " + method + " in time");
-    }
-    if (!pending.lost) co_return std::move(*pending.result);
-    // The connection went away. A read is asked again; a write may have happened.
-    if (fixed) co_return fail(Errc::unavailable, pending.result->error().message);
+    bool lost = false;
+    auto result = co_await ask(session, method, params, deadline, lost);
+    // Where the connection went away, a read is asked again; a write may have happened.
+    if (!lost || fixed) co_return result;
   }
+}
+
+// Asks a session that is connected, here or elsewhere.
+Task<Result<std::string>> Workers::ask(std::shared_ptr<WorkerSession> session, std::string method,
+                                       std::string params, SteadyTime deadline, bool& lost) {
+  const auto id = ++last_request_;
+  auto& pending = requests_.try_emplace(id, context_.env.timers).first->second;
+  pending.session = session->id;
+  if (session->link) {
+    session->link->send(WorkerRequest{id, method, std::move(params)});
+  } else {
+    const auto patience = deadline - context_.env.timers.now();
+    context_.bus.send(bus::Topic::request, session->id,
+                      encode(Question{context_.instance, id, method, std::move(params), patience}));
+  }
+  while (!pending.result && co_await pending.done.wait_until(deadline)) {
+  }
+  const auto over = requests_.extract(id);  // keeps `pending`
+  lost = pending.lost;
+  if (!pending.result)
+    co_return fail(Errc::timeout, "the worker " + session->name + " did not answer " + method + " in time");
+  if (lost) co_return fail(Errc::unavailable, pending.result->error().message);
+  co_return std::move(*pending.result);
+}
+
+// Asks the session, which is connected here, for another instance.
+Task<void> Workers::answer_other(std::string id, Question question) {
+  const auto session = this->session(id);
+  Reply reply{question.id, fail(Errc::unavailable, "the worker's connection closed"), true};
+  if (session && session->link) {
+    const auto deadline = context_.env.timers.now() + question.patience;
+    reply.result = co_await ask(session, question.method, std::move(question.params), deadline, reply.lost);
+  }
+  context_.bus.send(bus::Topic::reply, question.instance, encode(reply));
 }
 
 void Workers::replied(std::int64_t id, Result<std::string> result) {
@@ -122,7 +153,7 @@ std::optional<Workers::KnownGraph> Workers::graph(std::string_view graph_id) con
     const auto* registered = session->graph(graph_id);
     if (registered == nullptr) continue;
     if (registered->error == "null") {
-      out.served = out.served || session->link != nullptr;
+      out.served = out.served || session->connected();
     } else {
       out.error = registered->error;
     }
@@ -131,9 +162,17 @@ std::optional<Workers::KnownGraph> Workers::graph(std::string_view graph_id) con
   return out;
 }
 
+Task<std::optional<Workers::KnownGraph>> Workers::look_up(std::string graph_id) {
+  auto known = graph(graph_id);
+  if (known || !context_.bus.reaches_others()) co_return known;
+  told_ = true;
+  if (!co_await refresh()) co_return known;
+  co_return graph(graph_id);
+}
+
 void Workers::name_graphs(std::set<std::string, std::less<>> graph_ids) {
   named_ = std::move(graph_ids);
-  changed_.notify_all();  // who waits for a worker of one that is gone is told so
+  note_change();  // who waits for a worker of one that is gone is told so
 }
 
 Task<Status> Workers::declare_graph(std::string graph_id, std::string description) {
@@ -147,6 +186,7 @@ Task<Status> Workers::declare_graph(std::string graph_id, std::string descriptio
   commit.changes.emplace_back(store::PutGraph{known});
   const auto done = co_await context_.store.commit(std::move(commit));
   if (!done) co_return fail(done.error());
+  tell_others();
   co_return Status{};
 }
 

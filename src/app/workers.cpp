@@ -1,7 +1,9 @@
 #include "app/workers.hpp"
 
 #include <algorithm>
+#include <utility>
 
+#include "app/changes.hpp"
 #include "base/json.hpp"
 #include "base/log.hpp"
 
@@ -23,94 +25,47 @@ const RegisteredGraph* WorkerSession::graph(std::string_view graph_id) const {
   return found == graphs.end() ? nullptr : &*found;
 }
 
-Workers::Workers(Context& context) : context_(context), changed_(context.env.timers) {}
+Workers::Workers(Context& context, const Leadership& leadership)
+    : context_(context), leadership_(leadership), changed_(context.env.timers) {
+  if (!context_.bus.reaches_others()) return;
+  subscriptions_.push_back(
+      context_.bus.subscribe(bus::Topic::sessions, "", [this](const std::string&, const std::string&) {
+        told_ = true;
+        note_change();
+      }));
+  subscriptions_.push_back(context_.bus.subscribe(
+      bus::Topic::reply, context_.instance, [this](const std::string&, const std::string& body) {
+        auto reply = read_reply(body);
+        if (!reply) return;
+        if (const auto found = requests_.find(reply->id); found != requests_.end())
+          found->second.lost = reply->lost;
+        replied(reply->id, std::move(reply->result));
+      }));
+}
+
+void Workers::note_change() {
+  ++changes_;
+  changed_.notify_all();
+}
+
+void Workers::tell_others() {
+  if (context_.bus.reaches_others()) context_.bus.publish(bus::Topic::sessions, "");
+}
 
 Task<Status> Workers::load() {
-  const auto graphs = co_await context_.store.graphs();
-  if (!graphs) co_return fail(graphs.error());
-  for (const auto& row : *graphs) known_[row.graph_id] = row;
-
-  const auto sessions = co_await context_.store.sessions();
-  if (!sessions) co_return fail(sessions.error());
+  if (auto known = co_await refresh(); !known) co_return known;
   const auto leases = co_await context_.store.leases();
   if (!leases) co_return fail(leases.error());
-  const auto now = context_.env.timers.now();
-  for (const auto& row : *sessions) {
-    auto session = std::make_shared<WorkerSession>();
-    session->id = row.id;
-    session->secret_hash = row.secret_hash;
-    session->worker = row.worker;
-    session->name = json::View(row.worker)["name"].string();
-    session->revision = row.revision;
-    session->slots = row.slots;
-    session->supervised = row.supervised;
-    session->connected_at = row.connected_at;
-    session->last_beat = session->disconnected_at = now;
-    for (const auto& lease : *leases)
-      if (lease.session_id == row.id && lease.kind == store::LeaseKind::run)
-        session->running.insert(lease.owner);
-    sessions_[row.id] = std::move(session);
-  }
+  if (context_.bus.reaches_others()) co_return Status{};
   // A lease without a session cannot be renewed by anybody.
   for (const auto& lease : *leases)
     if (!sessions_.contains(lease.session_id)) ended_[lease.session_id] = "its session is unknown";
   co_return Status{};
 }
 
-std::optional<std::string> Workers::expired(const WorkerSession& session) const {
-  const auto now = context_.env.timers.now();
-  if (const auto found = ended_.find(session.id); found != ended_.end()) return found->second;
-  if (!session.link && now - session.disconnected_at >= context_.settings.reconnect_grace)
-    return "the connection of its worker closed and did not come back";
-  if (now - session.last_beat >= context_.settings.lease) return "its worker's heartbeat stopped";
-  return std::nullopt;
-}
-
-Task<void> Workers::watch(SessionOver over) {
-  while (true) {
-    std::map<std::string, std::string> gone(ended_.begin(), ended_.end());
-    auto next = SteadyTime::max();
-    for (const auto& [id, session] : sessions_) {
-      if (const auto reason = expired(*session)) {
-        gone[id] = *reason;
-        continue;
-      }
-      next = std::min(next, session->last_beat + context_.settings.lease);
-      if (!session->link) next = std::min(next, session->disconnected_at + context_.settings.reconnect_grace);
-    }
-    bool failed = false;
-    for (const auto& [id, reason] : gone) {
-      if (const auto found = sessions_.find(id); found != sessions_.end()) {
-        const auto session = found->second;
-        sessions_.erase(found);
-        log::info("worker {} is gone: {}", session->name, reason);
-        if (session->link) session->link->close(4409, reason);
-        session->link = nullptr;
-      }
-      fail_requests(id, reason);
-      again_.erase(id);
-      if (const auto taken = co_await over(id, reason); !taken) {
-        log::error("the session {} could not be ended: {}", id, taken.error().message);
-        ended_[id] = reason;
-        failed = true;
-        continue;
-      }
-      store::Commit commit;
-      commit.changes.emplace_back(store::EraseSession{id});
-      if (const auto done = co_await context_.store.commit(std::move(commit)); !done)
-        log::error("a session's row could not be deleted: {}", done.error().message);
-      if (!again_.contains(id)) ended_.erase(id);
-    }
-    if (failed) {
-      co_await sleep_for(context_.env.timers, retry_pause);
-    } else if (gone.empty()) {
-      co_await changed_.wait_until(next);
-    }
-  }
-}
-
-Task<Status> Workers::remember(const WorkerSession& session, bool graphs_changed) {
+Task<Status> Workers::remember(WorkerSession& session, std::int64_t last_connection, bool graphs_changed) {
   store::Commit commit;
+  commit.conditions.emplace_back(store::SessionAt{session.id, last_connection});
   json::Writer graphs;
   graphs.begin_array();
   for (const auto& graph : session.graphs) {
@@ -123,24 +78,37 @@ Task<Status> Workers::remember(const WorkerSession& session, bool graphs_changed
     commit.changes.emplace_back(store::PutGraph{known});
   }
   graphs.end_array();
-  commit.changes.emplace_back(
-      store::PutSession{{session.id, session.secret_hash, session.worker, session.revision, session.slots,
-                         session.supervised, graphs.take(), session.connected_at}});
+  store::Session row{session.id,       session.secret_hash, session.worker,     session.revision,
+                     session.slots,    session.supervised,  graphs.take(),      session.connected_at,
+                     session.draining, context_.instance,   session.connection, ""};
+  commit.changes.emplace_back(store::PutSession{std::move(row)});
+  session.changed = ++moment_;
   const auto done = co_await context_.store.commit(std::move(commit));
+  session.changed = ++moment_;
   if (!done) co_return fail(done.error());
+  tell_others();
   co_return Status{};
 }
 
 Task<Result<Workers::Welcome>> Workers::hello(Hello hello, std::shared_ptr<WorkerLink> link) {
+  co_return co_await until_decided([&] { return try_hello(hello, link); });
+}
+
+Task<Result<Workers::Welcome>> Workers::try_hello(Hello hello, std::shared_ptr<WorkerLink> link) {
   const std::string hash = sha256_hex(hello.secret);
-  auto found = sessions_.find(hello.session);
-  if (ended_.contains(hello.session)) co_return fail(Errc::superseded, "the session has ended");
-  if (found == sessions_.end() && !hello.owned.empty())
+  const auto row = co_await context_.store.session(hello.session);
+  if (!row) co_return fail(row.error());
+  if (ended_.contains(hello.session) || (*row && !(*row)->ended.empty()))
+    co_return fail(Errc::superseded, "the session has ended");
+  if (!*row && !hello.owned.empty())
     co_return fail(Errc::superseded, "the session has expired; its runs belong to others now");
-  if (found != sessions_.end() && !equal_secrets(found->second->secret_hash, hash))
+  if (*row && !equal_secrets((*row)->secret_hash, hash))
     co_return fail(Errc::forbidden, "the session exists and this is not its secret");
 
+  const auto found = sessions_.find(hello.session);
   auto session = found == sessions_.end() ? std::make_shared<WorkerSession>() : found->second;
+  if (session->instance != context_.instance) session->running.clear();
+  const std::int64_t last_connection = *row ? (*row)->connection : 0;
   session->id = hello.session;
   session->secret_hash = hash;
   session->worker = hello.worker;
@@ -152,13 +120,30 @@ Task<Result<Workers::Welcome>> Workers::hello(Hello hello, std::shared_ptr<Worke
   session->graphs = hello.graphs;
   session->connected_at = context_.env.clock.now();
   session->last_beat = session->disconnected_at = context_.env.timers.now();
-  if (session->link && session->link != link)
-    session->link->close(1001, "the session has a newer connection");
-  session->link = nullptr;  // not to be offered runs before the answer is complete
+  session->instance = context_.instance;
+  session->connection = session->described = last_connection + 1;
+  session->elsewhere = false;
+  session->beats = *row ? (*row)->beats : 0;
+  // The link is not set: no runs are offered before the answer is complete.
+  if (session->link != link) cut(*session, 1001, "the session has a newer connection");
+  session->link = nullptr;
   sessions_[session->id] = session;
-  if (auto done = co_await remember(*session, true); !done) co_return fail(done.error());
+  if (auto done = co_await remember(*session, last_connection, true); !done) co_return fail(done.error());
   if (graphs_seen_) co_await graphs_seen_(session->graphs);
+  auto answer = co_await welcome(session, hello);
+  if (!answer) co_return answer;
+  if (!sessions_.contains(session->id)) co_return fail(Errc::superseded, "the session has ended");
+  if (session->connection != last_connection + 1)
+    co_return fail(Errc::unavailable, "the session has a newer connection");
+  session->link = std::move(link);
+  listen(session);
+  note_change();
+  for (const auto& graph : session->graphs) context_.bus.publish(bus::Topic::queue, graph.graph_id);
+  co_return answer;
+}
 
+Task<Result<Workers::Welcome>> Workers::welcome(const std::shared_ptr<WorkerSession>& session,
+                                                const Hello& hello) {
   const auto leases = co_await context_.store.leases();
   if (!leases) co_return fail(leases.error());
   Welcome welcome;
@@ -180,43 +165,74 @@ Task<Result<Workers::Welcome>> Workers::hello(Hello hello, std::shared_ptr<Worke
   }
   for (const auto& lease : *leases) {
     if (lease.session_id != session->id || lease.kind != store::LeaseKind::run) continue;
-    session->running.insert(lease.owner);
+    session->running[lease.owner] = lease.epoch;
     if (std::ranges::find(hello.owned, lease.owner, &OwnedSaid::owner) != hello.owned.end()) continue;
     auto run = co_await context_.store.run(lease.owner);
     if (!run) co_return fail(run.error());  // the worker asks again; without an offer it would wait for ever
     if (*run) welcome.offers.push_back({std::move(**run)});
   }
-  if (!sessions_.contains(session->id)) co_return fail(Errc::superseded, "the session has ended");
-  session->link = std::move(link);
-  changed_.notify_all();
-  for (const auto& graph : session->graphs) context_.bus.publish(bus::Topic::queue, graph.graph_id);
   co_return welcome;
+}
+
+void Workers::listen(const std::shared_ptr<WorkerSession>& session) {
+  if (!context_.bus.reaches_others()) return;
+  session->subscriptions.clear();
+  session->subscriptions.push_back(context_.bus.subscribe(
+      bus::Topic::owner, session->id, [this](const std::string& id, const std::string& owner) {
+        if (owner.empty()) return doubt(id);
+        spawn(context_.env.timers.executor(), "look at an owner", look_at(id, owner));
+      }));
+  session->subscriptions.push_back(context_.bus.subscribe(
+      bus::Topic::request, session->id, [this](const std::string& id, const std::string& body) {
+        auto question = read_question(body);
+        if (question)
+          spawn(context_.env.timers.executor(), "question", answer_other(id, std::move(*question)));
+      }));
+}
+
+void Workers::cut(WorkerSession& session, std::uint16_t code, const std::string& reason) {
+  session.subscriptions.clear();
+  if (const auto link = std::exchange(session.link, nullptr)) link->close(code, reason);
 }
 
 void Workers::disconnected(const std::string& id, const WorkerLink* link, bool clean) {
   const auto session = this->session(id);
   if (!session || session->link.get() != link) return;
   session->link = nullptr;
+  session->subscriptions.clear();
   session->disconnected_at = context_.env.timers.now();
+  session->changed = ++moment_;
   if (clean) ended_[id] = "its worker ended";
   fail_requests(id, "the worker's connection closed");
-  changed_.notify_all();
+  if (!clean && context_.bus.reaches_others())
+    spawn(context_.env.timers.executor(), "disconnect", remember_disconnect(id, session->connection));
+  note_change();
+}
+
+Task<void> Workers::remember_disconnect(std::string session, std::int64_t connection) {
+  store::Commit commit;
+  commit.conditions.emplace_back(store::SessionAt{session, connection});
+  commit.changes.emplace_back(store::DisconnectSession{session});
+  // Else it has got another connection, or the database is away: then its heartbeats end its session.
+  if (co_await context_.store.commit(std::move(commit))) tell_others();
 }
 
 void Workers::beat(const std::string& id) {
   if (const auto session = this->session(id)) session->last_beat = context_.env.timers.now();
+  if (context_.bus.reaches_others()) heard_.insert(id);
 }
 
 void Workers::ended(const std::string& id, std::string reason) {
-  if (!sessions_.contains(id)) return;
+  if (!sessions_.contains(id) && !context_.bus.reaches_others()) return;
   ended_[id] = std::move(reason);
-  changed_.notify_all();
+  note_change();
 }
 
-void Workers::take_away(const std::string& id, std::string reason) {
-  ended_[id] = std::move(reason);
-  again_.insert(id);
-  changed_.notify_all();
+void Workers::doubt(const std::string& id) {
+  const auto session = this->session(id);
+  if (!session) return;
+  session->doubted = true;
+  note_change();
 }
 
 void Workers::set_slots(const std::string& id, std::int64_t slots, bool draining) {
@@ -224,7 +240,14 @@ void Workers::set_slots(const std::string& id, std::int64_t slots, bool draining
   if (!session) return;
   session->slots = std::clamp<std::int64_t>(slots, 0, max_slots);
   session->draining = draining;
+  session->changed = ++moment_;
+  if (context_.bus.reaches_others()) spawn(context_.env.timers.executor(), "slots", remember_slots(session));
   context_.bus.publish(bus::Topic::queue, "");
+}
+
+Task<void> Workers::remember_slots(std::shared_ptr<WorkerSession> session) {
+  // What fails is told with the next change, or when the worker connects anew.
+  co_await remember(*session, session->connection, false);
 }
 
 std::shared_ptr<WorkerSession> Workers::reserve(const std::string& graph_id) {
@@ -242,15 +265,19 @@ void Workers::release(const std::shared_ptr<WorkerSession>& session) {
   --session->reserved;
 }
 
-void Workers::own(const std::shared_ptr<WorkerSession>& session, const std::string& run_id) {
+void Workers::own(const std::shared_ptr<WorkerSession>& session, const domain::Run& run) {
   --session->reserved;
-  session->running.insert(run_id);
+  session->running[run.id] = run.epoch;
 }
 
 void Workers::disown(const std::string& id, const std::string& run_id) {
   const auto session = this->session(id);
-  if (!session || session->running.erase(run_id) == 0) return;
-  context_.bus.publish(bus::Topic::queue, "");
+  if (!session) return;
+  if (session->running.erase(run_id) > 0) {
+    context_.bus.publish(bus::Topic::queue, "");
+  } else if (session->elsewhere) {
+    context_.bus.send(bus::Topic::owner, id, run_id);
+  }
 }
 
 std::vector<std::string> Workers::graphs_with_free_slots() const {
@@ -294,7 +321,14 @@ std::vector<std::shared_ptr<WorkerSession>> Workers::sessions() const {
 
 void Workers::send(const std::string& id, ToWorker message) {
   const auto session = this->session(id);
-  if (session && session->link) session->link->send(std::move(message));
+  if (session && session->link) return session->link->send(std::move(message));
+  if (!context_.bus.reaches_others()) return;
+  // The instance that it is connected to looks at the store and tells it the same.
+  std::visit(
+      [&](const auto& said) {
+        if constexpr (requires { said.owner; }) context_.bus.send(bus::Topic::owner, id, said.owner);
+      },
+      message);
 }
 
 }  // namespace dg::app

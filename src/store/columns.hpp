@@ -141,6 +141,10 @@ Session read_session_row(Row& row) {
   session.supervised = row.flag();
   session.graphs = row.text();
   session.connected_at = row.time();
+  session.draining = row.flag();
+  session.instance = row.text();
+  session.connection = row.integer();
+  session.ended = row.text();
   return session;
 }
 

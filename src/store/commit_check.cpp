@@ -46,11 +46,21 @@ class Checker {
     const auto known = applied_.find(fence.owner);
     const std::int64_t applied = known == applied_.end() ? owner->applied_n : known->second;
     if (fence.last_n <= applied) return fail(Errc::conflict, "already applied");
+    if (fence.first_n <= applied) return fail(Errc::conflict, "already applied in part");
     if (fence.first_n != applied + 1)
       return fail(Errc::superseded, fmt::format("message {} of {} was expected, not {}", applied + 1,
                                                 fence.owner, fence.first_n));
     applied_[fence.owner] = fence.last_n;
     return {};
+  }
+
+  Status check(const SessionAt& condition) {
+    const auto session = facts_.session(condition.session_id);
+    const bool same = session ? !session->over && session->connection == condition.connection &&
+                                    condition.beats.value_or(session->beats) == session->beats
+                              : condition.connection == 0;
+    if (same) return {};
+    return fail(Errc::conflict, fmt::format("the session {} has moved meanwhile", condition.session_id));
   }
 
   Status check(const Append& append) {

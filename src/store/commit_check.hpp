@@ -22,6 +22,10 @@ class CommitFacts {
     std::int64_t epoch = 0;
     std::int64_t applied_n = 0;
   };
+  struct Connected {
+    std::int64_t connection = 0, beats = 0;
+    bool over = false;
+  };
   virtual ~CommitFacts() = default;
   // 0 for a thread that never was.
   virtual std::int64_t turn(const std::string& thread_id) = 0;
@@ -30,6 +34,7 @@ class CommitFacts {
   virtual std::optional<Owner> owner(const std::string& id) = 0;
   // Who holds the thread; empty for nobody.
   virtual std::string holder(const std::string& thread_id) = 0;
+  virtual std::optional<Connected> session(const std::string& id) = 0;
 };
 
 // Checks every condition, expected version and lease of the commit, one after the other, each as if

@@ -79,6 +79,8 @@ class Queries {
   virtual Reply<std::vector<domain::Run>> runs(RunFilter filter, Page page) = 0;
   // Active and paused runs of a thread, oldest first.
   virtual Reply<std::vector<domain::Run>> open_runs(std::string thread_id) = 0;
+  // Runs in progress whose cancel was asked for.
+  virtual Reply<std::vector<domain::Run>> stopping_runs() = 0;
   // Queued runs that may start at `now` for one of the graphs: due, nobody owns their thread, no run is in
   // progress on it, and no other queued run of it comes first, whatever its graph. A run that lost its
   // owner comes before those that never started, also while it is not due yet: it goes on from the
@@ -126,6 +128,7 @@ class Queries {
   virtual Reply<std::vector<std::vector<std::string>>> namespaces(NamespaceSearch search) = 0;
 
   virtual Reply<std::vector<Session>> sessions() = 0;
+  virtual Reply<std::optional<Session>> session(std::string id) = 0;
   virtual Reply<std::vector<Lease>> leases() = 0;
   virtual Reply<std::optional<Lease>> lease(std::string owner) = 0;
   virtual Reply<std::vector<GraphRow>> graphs() = 0;

@@ -148,6 +148,13 @@ struct Session {
   bool supervised = false;
   std::string graphs;  // JSON list, as registered
   WallTime connected_at{};
+  bool draining = false;
+  std::string instance;         // to which it is connected; empty: to none
+  std::int64_t connection = 0;  // grows with each of its connections
+  std::string ended;            // why it is over; empty: it is not
+  // Only read, not put:
+  std::int64_t beats = 0;       // grows with each of its heartbeats (Store::beat)
+  bool instance_alive = false;  // as far as the database knows
 };
 
 // A graph that some worker registered or langgraph.json names.

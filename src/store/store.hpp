@@ -37,8 +37,8 @@ struct ThreadUnchanged {
   std::int64_t turn = 0;
 };
 // The owner still has that epoch, and `first_n` is the next number due. Else Errc::superseded; but
-// where all numbers were applied before, Errc::conflict with the message "already applied", so that
-// a repeated message can be acknowledged.
+// Errc::conflict where some of the numbers were applied before, as what came over an older connection may be:
+// with the message "already applied" where all were, so that a repeated message can be acknowledged.
 // Moves the lease's applied_n to `last_n`. Without numbers (both 0) only the epoch is checked.
 struct Fence {
   std::string owner;
@@ -46,7 +46,14 @@ struct Fence {
   std::int64_t first_n = 0;
   std::int64_t last_n = 0;
 };
-using Condition = std::variant<ThreadUnchanged, Fence>;
+// The session has that connection still, or none yet, which 0 stands for, is not over, and has beaten no
+// more often, where that is given. Else Errc::conflict.
+struct SessionAt {
+  std::string session_id;
+  std::int64_t connection = 0;
+  std::optional<std::int64_t> beats = {};
+};
+using Condition = std::variant<ThreadUnchanged, Fence, SessionAt>;
 
 // --- changes ----------------------------------------------------------------------------------
 struct PutAssistant {
@@ -123,6 +130,15 @@ struct EraseItem {
 struct PutSession {
   Session session;
 };
+// It has no connection any more.
+struct DisconnectSession {
+  std::string id;
+};
+// It is over; its leases are still to be taken away.
+struct EndSession {
+  std::string id;
+  std::string reason;
+};
 struct EraseSession {
   std::string id;
 };
@@ -133,7 +149,7 @@ struct PutGraph {
 using Change = std::variant<PutAssistant, EraseAssistant, PutThread, EraseThread, PutRun, MarkRunCheckpoint,
                             EraseRun, PutLease, DropLease, PutCheckpoint, PutWrites, CopyCheckpoints,
                             EraseCheckpoints, EraseCheckpointsOfRun, AppendFrames, EraseFrames, PutItem,
-                            EraseItem, PutSession, EraseSession, PutGraph>;
+                            EraseItem, PutSession, DisconnectSession, EndSession, EraseSession, PutGraph>;
 
 struct Commit {
   std::vector<Condition> conditions{};
@@ -173,6 +189,9 @@ class Store : public Queries {
   // else idle. Events of the thread's log, runs and checkpoints that are put move its updated_at; a
   // root checkpoint moves its state_updated_at.
   virtual Task<Result<Committed>> commit(Commit commit) = 0;
+  // Counts a heartbeat of each of these sessions, for other instances to see. One that is lost with the
+  // database is heard again.
+  virtual Task<Status> beat(std::vector<std::string> sessions) = 0;
   virtual StoreLoad load() const = 0;
   // Writes what is queued and lets go of the database, in the shape it is to rest in. Blocks; what waits for
   // an answer gets none, and no call may follow.

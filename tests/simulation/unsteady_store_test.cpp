@@ -145,7 +145,9 @@ TEST_F(UnsteadyStore, AWorkerIsNotWelcomeWithoutItsLeases) {
   app_.owners.disconnected(link_.get());
   app_.workers.disconnected("session", link_.get(), false);
   int reads = 0;
-  disk_.fails = [&reads] { return ++reads == 3; };  // its row is written, the leases are read, the run is not
+  disk_.fails = [&reads] {
+    return ++reads == 4;
+  };  // its row is read and written, the leases are read, the run is not
   EXPECT_FALSE(hello());
   const auto welcome = hello();
   ASSERT_TRUE(welcome);

@@ -101,7 +101,7 @@ void write_worker(Writer& out, const app::WorkerSession& session) {
       .integer(session.slots)
       .key("running")
       .integer(static_cast<std::int64_t>(session.running.size()));
-  out.key("draining").boolean(session.draining).key("connected").boolean(session.link != nullptr);
+  out.key("draining").boolean(session.draining).key("connected").boolean(session.connected());
   out.key("connected_at").string(to_rfc3339(session.connected_at)).key("graphs").begin_array();
   for (const auto& graph : session.graphs) {
     out.begin_object().key("graph_id").string(graph.graph_id).key("description").string(graph.description);

@@ -24,7 +24,7 @@ Task<Status> check_graph(app::App& app, std::string thread_id) {
   const auto row = co_await app.threads.get(std::move(thread_id));
   if (!row) co_return fail(row.error());
   const auto graph = json::View(row->thread.metadata)["graph_id"].string();
-  if (graph.empty() || app.workers.graph(graph)) co_return Status{};
+  if (graph.empty() || co_await app.workers.look_up(graph)) co_return Status{};
   co_return fail(Errc::not_found, "the thread's graph \"" + graph +
                                       "\" does not exist. Graphs here: " + app.workers.graph_names() + ".");
 }

@@ -12,7 +12,7 @@
 #include "cli/config/database.hpp"
 #include "cli/server/instance.hpp"
 #include "cli/server/until_stopped.hpp"
-#include "store/postgres/advisory_lock.hpp"
+#include "store/postgres/instance_locks.hpp"
 #include "store/postgres/partitions.hpp"
 #include "store/postgres/postgres_store.hpp"
 #include "store/postgres/schema_state.hpp"
@@ -20,9 +20,9 @@
 namespace dg::cli {
 namespace {
 
-using store::postgres::AdvisoryLock;
 using store::postgres::Connection;
 using store::postgres::ConnectOptions;
+using store::postgres::InstanceLocks;
 using store::postgres::Outcome;
 using store::postgres::SchemaState;
 
@@ -34,8 +34,9 @@ constexpr Duration look_again = std::chrono::seconds(1);
 struct Serve : SystemWorld {
   ConnectOptions database;
   std::unique_ptr<Instance> instance;
-  std::unique_ptr<AdvisoryLock> active;  // held by the instance that serves
+  std::unique_ptr<InstanceLocks> locks;
   bool started = false;
+  bool stopping = false;
 };
 
 int report(const Error& error) {
@@ -75,42 +76,27 @@ Task<void> await_database(Serve& serve) {
   }
 }
 
-// Takes the lock of the instance that serves and signs it; gives the one that served last, or nothing where
-// another one serves.
-Task<Outcome<std::optional<std::string>>> try_turn(Serve& serve) {
-  const auto taken = co_await serve.active->try_take();
-  if (!taken) co_return store::postgres::fail_with(taken.error());
-  if (!*taken) co_return std::nullopt;
-  auto last = co_await serve.active->sign(serve.instance->app().context.instance);
-  if (last) co_return std::move(*last);
-  serve.active->release();
-  co_return store::postgres::fail_with(std::move(last.error()));
-}
-
-// One instance serves; others stand by until it is gone.
-Task<void> await_turn(Serve& serve) {
+// By these locks other instances know that this one lives, and a rebuild that the database is in use.
+Task<void> await_locks(Serve& serve) {
   while (true) {
-    const auto turn = co_await try_turn(serve);
-    if (turn && *turn) co_return;
-    wait_for(serve, turn ? "another instance serves this database; standing by"
-                         : fmt::format("the database cannot be used: {}", turn.error().message));
+    const auto taken = co_await serve.locks->try_take();
+    if (taken && *taken) co_return;
+    wait_for(serve, taken ? "the database is being rebuilt"
+                          : fmt::format("the database cannot be used: {}", taken.error().message));
     co_await sleep_for(*serve.timers, look_again);
   }
 }
 
-// The lock goes when its session does, as in a restart of the database. Where no other instance served until
-// it is back, nothing has changed; else what this one knows of workers and runs is out of date, and a new
-// process reads it anew.
-Task<void> keep_turn(Serve& serve) {
-  const auto& self = serve.instance->app().context.instance;
+// The locks go when their session does, as in a restart of the database.
+Task<void> keep_locks(Serve& serve) {
+  auto& app = serve.instance->app();
   while (true) {
-    const auto why = co_await serve.active->keep();
+    const auto why = co_await serve.locks->keep([&app](bool leads) { app.leadership.set(leads); });
+    if (serve.stopping) co_return;
     wait_for(serve, fmt::format("the database cannot be used: {}", why.message));
-    auto turn = co_await try_turn(serve);
-    for (; !turn; turn = co_await try_turn(serve)) co_await sleep_for(*serve.timers, look_again);
-    if (*turn != self)
-      give_up("this instance may not serve any more: another one did so while the database was out of reach");
-    if (serve.started) serve.instance->app().health.set_not_ready("");
+    co_await await_locks(serve);
+    if (serve.stopping) co_return;
+    if (serve.started) app.health.set_not_ready("");
     log::info("the database is back");
   }
 }
@@ -132,8 +118,8 @@ Task<void> keep_partitions(Serve& serve) {
 
 Task<void> begin(Serve& serve) {
   co_await await_database(serve);
-  co_await await_turn(serve);
-  spawn(serve.io.get_executor(), "active instance", keep_turn(serve));
+  co_await await_locks(serve);
+  spawn(serve.io.get_executor(), "locks", keep_locks(serve));
   while (true) {
     const auto started = co_await serve.instance->start();
     if (started) break;
@@ -149,10 +135,11 @@ Task<void> begin(Serve& serve) {
 
 // Not ready first, so that a balancer sends nothing new.
 Task<void> stop(Serve& serve) {
+  serve.stopping = true;
   serve.instance->app().health.set_not_ready("this instance is stopping; ask another one");
   co_await serve.instance->drain(serve.timers->now() + drain_time);
   serve.instance->close();
-  serve.active->release();
+  serve.locks->release();
 }
 
 // To pass this setting over would leave a server open that was meant to be closed.
@@ -201,10 +188,11 @@ int run_serve(const SettingSources& sources) {
 
   Serve serve;
   serve.database.conninfo = std::move(*conninfo);
-  serve.active = std::make_unique<AdvisoryLock>(serve.env, serve.database, store::postgres::active_instance);
   auto instance = Instance::open(serve.io, serve.env, instance_options(serve, *settings));
   if (!instance) return report(instance.error());
   serve.instance = std::move(*instance);
+  serve.locks =
+      std::make_unique<InstanceLocks>(serve.env, serve.database, serve.instance->app().context.instance);
   // What tells others to read their files again: ours are read when they change.
   std::signal(SIGHUP, SIG_IGN);
   serve.instance->serve();

@@ -24,7 +24,7 @@ TEST_P(StoreContract, FenceTakesMessagesInOrderOnce) {
   ASSERT_EQ(refusal(repeat), Errc::conflict);
   EXPECT_EQ(repeat.error().message, "already applied");
   EXPECT_EQ(refusal(commit(fenced(run, 1, 5, 5))), Errc::superseded);  // a gap
-  EXPECT_EQ(refusal(commit(fenced(run, 1, 3, 4))), Errc::superseded);  // an overlap
+  EXPECT_EQ(refusal(commit(fenced(run, 1, 3, 4))), Errc::conflict);    // an overlap
   EXPECT_EQ(refusal(commit(fenced(run, 2, 4, 4))), Errc::superseded);
   EXPECT_EQ(refusal(commit(fenced(run, 0, 0, 0))), Errc::superseded);
   EXPECT_EQ(refusal(commit(fenced(run, 1, 0, 0))), std::nullopt);

@@ -113,6 +113,46 @@ TEST_P(StoreContract, SessionsAndGraphsAreReplaced) {
   EXPECT_TRUE(get(store().sessions()).empty());
 }
 
+TEST_P(StoreContract, ASessionSaysWhereItIsConnectedAndWhyItIsOver) {
+  const auto now = env_.clock.now();
+  apply(PutSession{{"s1", "hash", "{}", "r1", 4, true, "[]", now, true, "i1", 3}});
+  const auto one = [&] { return get(store().sessions()).at(0); };
+  EXPECT_TRUE(one().draining);
+  EXPECT_EQ(one().instance, "i1");
+  EXPECT_EQ(one().connection, 3);
+  EXPECT_FALSE(one().instance_alive);
+  apply(DisconnectSession{"s1"});
+  EXPECT_EQ(one().instance, "");
+  EXPECT_EQ(one().connection, 3);
+  apply(EndSession{"s1", "its process ended"});
+  EXPECT_EQ(one().ended, "its process ended");
+  EXPECT_TRUE(wait(store().beat({"s1", "unknown"})));
+}
+
+TEST_P(StoreContract, ACommitMayDependOnASessionsConnection) {
+  const auto now = env_.clock.now();
+  const auto tried = [&](SessionAt condition, Change change) {
+    Commit conditional;
+    conditional.conditions.emplace_back(std::move(condition));
+    conditional.changes.push_back(std::move(change));
+    const auto done = commit(std::move(conditional));
+    return done ? "done" : done.error().code == Errc::conflict ? "conflict" : done.error().message;
+  };
+  const auto connect = [&](std::int64_t connection) {
+    return PutSession{{"s1", "hash", "{}", "r1", 4, true, "[]", now, false, "i1", connection}};
+  };
+  EXPECT_EQ(tried({"s1", 1}, connect(2)), "conflict");
+  EXPECT_EQ(tried({"s1", 0}, connect(1)), "done");
+  EXPECT_EQ(tried({"s1", 0}, connect(1)), "conflict");
+  EXPECT_EQ(tried({"s1", 1}, connect(2)), "done");
+  EXPECT_EQ(tried({"s1", 1}, DisconnectSession{"s1"}), "conflict");
+  EXPECT_EQ(tried({"s1", 2, 1}, DisconnectSession{"s1"}), "conflict");
+  EXPECT_EQ(tried({"s1", 2, 0}, EndSession{"s1", "gone"}), "done");
+  EXPECT_EQ(tried({"s1", 2}, connect(3)), "conflict");
+  apply(EraseSession{"s1"});
+  EXPECT_EQ(tried({"s1", 0}, connect(1)), "done");
+}
+
 TEST_P(StoreContract, ErasedRunLeavesItsEventsAlone) {
   const auto thread = add_thread();
   auto run = make_run(thread, domain::RunState::in_progress);

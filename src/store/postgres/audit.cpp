@@ -10,8 +10,8 @@
 #include "store/audit/scans.hpp"
 #include "store/audit/stored_rows.hpp"
 #include "store/columns.hpp"
-#include "store/postgres/advisory_lock.hpp"
 #include "store/postgres/audit_scans.hpp"
+#include "store/postgres/instance_locks.hpp"
 #include "store/postgres/reads_rows.hpp"
 #include "store/postgres/schema_state.hpp"
 
@@ -54,8 +54,6 @@ constexpr auto begin_writing = "BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED
 constexpr auto lock_tables =
     "LOCK TABLE event_streams, events, run_events, run_segments, assistants, assistant_versions, threads, "
     "runs, leases, checkpoints IN SHARE ROW EXCLUSIVE MODE";
-// An instance that served before and was cut off reads everything anew.
-constexpr auto outdate_instances = "UPDATE active_instance SET instance_id = 'rebuild'";
 constexpr std::string_view lock_not_available = "55P03";
 constexpr std::string_view deadlock_detected = "40P01";
 
@@ -119,23 +117,15 @@ class PostgresReadTables final : public ReadTables {
  public:
   explicit PostgresReadTables(std::unique_ptr<BlockingSession> session) : session_(std::move(session)) {}
 
-  void erase(ReadTable table, const ReadRow& row) override {
-    erase_read_row(*session_, table, row);
-    changed_ = true;
-  }
-  void put(ReadTable table, const ReadRow& row) override {
-    put_read_row(*session_, table, row);
-    changed_ = true;
-  }
+  void erase(ReadTable table, const ReadRow& row) override { erase_read_row(*session_, table, row); }
+  void put(ReadTable table, const ReadRow& row) override { put_read_row(*session_, table, row); }
   Status commit() override {
-    if (changed_) session_->run(outdate_instances);
     session_->run("COMMIT");
     return session_->status();
   }
 
  private:
   std::unique_ptr<BlockingSession> session_;
-  bool changed_ = false;
 };
 
 Task<void> look_at_schema(SystemWorld& world, const Conninfo& conninfo, Outcome<SchemaState>& out) {
@@ -163,7 +153,7 @@ Result<std::unique_ptr<BlockingSession>> open_session(const Conninfo& conninfo) 
 
 // Keeps instances from serving and everybody from writing, until the session ends.
 Status keep_others_out(BlockingSession& session, std::chrono::milliseconds patience) {
-  auto taken = session.run(try_advisory_lock, Params(std::string(active_instance)));
+  auto taken = session.run(try_advisory_lock, Params(std::string(serving_lock)));
   if (taken.next() && !taken.flag())
     return fail(Errc::busy,
                 "an instance of `duragraph serve` serves this database. Stop all of them, and then rebuild");

@@ -74,6 +74,8 @@ class Batch {
   void apply(Context& context, const PutItem& change);
   void apply(Context& context, const EraseItem& change);
   void apply(Context& context, const PutSession& change);
+  void apply(Context& context, const DisconnectSession& change);
+  void apply(Context& context, const EndSession& change);
   void apply(Context& context, const EraseSession& change);
   void apply(Context& context, const PutGraph& change);
   void put_value(const CheckpointKey& key, const ChannelValue& value);

@@ -186,11 +186,27 @@ void Batch::apply(Context&, const EraseItem& change) {
 }
 
 void Batch::apply(Context&, const PutSession& change) {
-  writes_.sessions[change.session.id] = change.session;
+  const auto& id = change.session.id;
+  writes_.sessions[id] = change.session;
+  writes_.disconnected_sessions.erase(id);
+  writes_.ended_sessions.erase(id);
+  auto& known = facts_.sessions[id];
+  known = {change.session.connection, known.beats, !change.session.ended.empty()};
+}
+
+void Batch::apply(Context&, const DisconnectSession& change) {
+  writes_.disconnected_sessions.insert(change.id);
+}
+
+void Batch::apply(Context&, const EndSession& change) {
+  writes_.ended_sessions[change.id] = change.reason;
+  if (const auto found = facts_.sessions.find(change.id); found != facts_.sessions.end())
+    found->second.over = true;
 }
 
 void Batch::apply(Context&, const EraseSession& change) {
   writes_.sessions[change.id] = std::nullopt;
+  facts_.sessions.erase(change.id);
 }
 
 void Batch::apply(Context&, const PutGraph& change) {

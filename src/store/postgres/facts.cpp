@@ -33,6 +33,8 @@ constexpr std::string_view select_leases =
     "SELECT owner, kind, thread_id, lease_epoch, worker_id, applied_n FROM leases WHERE owner = ANY ($1) "
     "UNION SELECT owner, kind, thread_id, lease_epoch, worker_id, applied_n FROM leases WHERE thread_id = "
     "ANY ($2)";
+constexpr std::string_view lock_sessions =
+    "SELECT id, connection, beats, ended <> '' FROM workers WHERE id = ANY ($1) ORDER BY id FOR UPDATE";
 constexpr std::string_view select_transaction = "SELECT pg_current_xact_id()::text";
 constexpr std::string_view select_ends =
     "SELECT wanted.id, last.first_no + last.count FROM unnest($1) AS wanted (id) CROSS JOIN LATERAL "
@@ -126,6 +128,8 @@ Task<Outcome<void>> Facts::begin(Connection& connection, const Needs& needs) {
   Params owners = params_of(needs.owners);
   owners.add_column(needs.held_threads, [](const auto& id) -> const auto& { return id; });
   const auto leases = pipeline.add_prepared(select_leases, std::move(owners));
+  std::optional<std::size_t> connected;
+  if (!needs.sessions.empty()) connected = pipeline.add_prepared(lock_sessions, params_of(needs.sessions));
   const auto transaction = pipeline.add(select_transaction);
   Places places;
   add_details(pipeline, places, needs);
@@ -135,6 +139,11 @@ Task<Outcome<void>> Facts::begin(Connection& connection, const Needs& needs) {
   take_heads((*results)[locked]);
   if (!take_leases((*results)[leases], needs))
     co_return fail_with({false, "40001", "a thread changed hands while it was being locked"});
+  if (connected)
+    for (auto& row = (*results)[*connected]; row.next();) {
+      auto& session = sessions[row.text()];
+      session = {row.integer(), row.integer(), row.flag()};
+    }
   if (auto& rows = (*results)[transaction]; rows.next()) transaction_id_ = rows.text();
   take_details(*results, places);
   co_return co_await take_series(connection, places.series ? (*results)[*places.series] : Rows(), needs);
@@ -279,6 +288,11 @@ std::optional<CommitFacts::Owner> Facts::owner(const std::string& id) {
 std::string Facts::holder(const std::string& thread_id) {
   const auto found = holders_.find(thread_id);
   return found == holders_.end() ? std::string() : found->second;
+}
+
+std::optional<CommitFacts::Connected> Facts::session(const std::string& id) {
+  const auto found = sessions.find(id);
+  return found == sessions.end() ? std::nullopt : std::optional(found->second);
 }
 
 const Lease* Facts::lease(const std::string& owner) const {

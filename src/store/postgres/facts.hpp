@@ -40,6 +40,7 @@ class Facts final : public CommitFacts {
   CommitFacts::Head head(domain::AggregateType type, const std::string& id) override;
   std::optional<Owner> owner(const std::string& id) override;
   std::string holder(const std::string& thread_id) override;
+  std::optional<Connected> session(const std::string& id) override;
 
   // --- what is applied ---
   Head& head_of(domain::AggregateType type, const std::string& id) { return heads_[{id, type}]; }
@@ -54,6 +55,7 @@ class Facts final : public CommitFacts {
   // Those that changed since the last call, by owner; none: dropped.
   std::map<std::string, std::optional<Lease>> take_changed_leases();
 
+  std::map<std::string, Connected> sessions;
   std::map<std::string, std::int64_t> stream_ends;  // by run: how many frames it has
   std::map<CheckpointPlace, StoredCheckpoint> checkpoints;
   std::map<TaskPlace, std::string> patches;

@@ -32,6 +32,8 @@ struct Needs {
   std::set<std::string> erased_runs;
   // Threads that are erased with their runs, whose heads are locked too.
   std::set<std::string> erased_threads;
+  // Of workers, whose rows are locked too, after the heads.
+  std::set<std::string> sessions;
   // Threads of which it matters who holds them.
   std::set<std::string> held_threads;
   // Runs that frames are appended to.

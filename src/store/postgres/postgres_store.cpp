@@ -95,6 +95,9 @@ class PostgresStore final : public Store {
   Reply<std::vector<domain::Run>> open_runs(std::string thread_id) override {
     return ask([thread_id = std::move(thread_id)](Connection& db) { return read_open_runs(db, thread_id); });
   }
+  Reply<std::vector<domain::Run>> stopping_runs() override {
+    return ask([](Connection& db) { return read_stopping_runs(db); });
+  }
   Reply<std::vector<domain::Run>> claimable_runs(std::vector<std::string> graph_ids, WallTime now,
                                                  std::int64_t limit) override {
     return ask([graph_ids = std::move(graph_ids), now, limit](Connection& db) {
@@ -163,6 +166,15 @@ class PostgresStore final : public Store {
   }
   Reply<std::vector<Session>> sessions() override {
     return ask([](Connection& db) { return read_sessions(db); });
+  }
+  Reply<std::optional<Session>> session(std::string id) override {
+    return ask([id = std::move(id)](Connection& db) { return read_session(db, id); });
+  }
+  Task<Status> beat(std::vector<std::string> sessions) override {
+    auto done = co_await ask(
+        [sessions = std::move(sessions)](Connection& db) { return count_beats_of(db, sessions); });
+    if (!done) co_return fail(std::move(done.error()));
+    co_return Status{};
   }
   Reply<std::vector<Lease>> leases() override {
     return ask([](Connection& db) { return read_leases(db); });

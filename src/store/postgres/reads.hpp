@@ -27,6 +27,7 @@ Task<Outcome<ThreadNow>> read_thread_now(Connection& db, std::string id);
 Task<Outcome<std::optional<domain::Run>>> read_run(Connection& db, std::string id);
 Task<Outcome<std::vector<domain::Run>>> read_runs(Connection& db, RunFilter filter, Page page);
 Task<Outcome<std::vector<domain::Run>>> read_open_runs(Connection& db, std::string thread_id);
+Task<Outcome<std::vector<domain::Run>>> read_stopping_runs(Connection& db);
 Task<Outcome<std::vector<domain::Run>>> read_claimable_runs(Connection& db,
                                                             std::vector<std::string> graph_ids, WallTime now,
                                                             std::int64_t limit);
@@ -54,6 +55,8 @@ Task<Outcome<std::vector<Item>>> read_items(Connection& db, ItemSearch search);
 Task<Outcome<std::vector<std::vector<std::string>>>> read_namespaces(Connection& db, NamespaceSearch search);
 
 Task<Outcome<std::vector<Session>>> read_sessions(Connection& db);
+Task<Outcome<std::optional<Session>>> read_session(Connection& db, std::string id);
+Task<Outcome<bool>> count_beats_of(Connection& db, const std::vector<std::string>& sessions);
 Task<Outcome<std::vector<Lease>>> read_leases(Connection& db);
 Task<Outcome<std::optional<Lease>>> read_lease_of(Connection& db, std::string owner);
 Task<Outcome<std::vector<GraphRow>>> read_graphs(Connection& db);

@@ -11,6 +11,10 @@ const std::string select_open = fmt::format(
     "SELECT {} FROM runs AS r WHERE r.thread_id = $1 AND r.status IN ('queued', 'in_progress', "
     "'requires_action') ORDER BY r.id",
     run_columns);
+const std::string select_stopping = fmt::format(
+    "SELECT {} FROM runs AS r WHERE r.status = 'in_progress' AND r.thread_id <> '' AND r.cancel <> '{}' "
+    "ORDER BY r.id",
+    run_columns, to_string(domain::CancelAction::none));
 // Each graph's queue is walked in order until the limit is reached. The offsets keep the questions about each
 // run questions, which partial indexes answer; as joins they might be answered by reading the table.
 const std::string select_claimable = fmt::format(
@@ -76,6 +80,10 @@ Task<Outcome<std::vector<domain::Run>>> read_runs(Connection& db, RunFilter filt
 
 Task<Outcome<std::vector<domain::Run>>> read_open_runs(Connection& db, std::string thread_id) {
   return rows_of(db.query(select_open, thread_id));
+}
+
+Task<Outcome<std::vector<domain::Run>>> read_stopping_runs(Connection& db) {
+  return rows_of(db.query(select_stopping));
 }
 
 Task<Outcome<std::vector<domain::Run>>> read_claimable_runs(Connection& db,

@@ -109,10 +109,16 @@ const std::string upsert_items = insert_rows(
     "updated_at = greatest(excluded.updated_at, store_items.updated_at + interval '1 microsecond')");
 constexpr std::string_view delete_workers = "DELETE FROM workers WHERE id = ANY ($1)";
 const std::string upsert_workers = insert_rows(
-    "workers", "id, secret_hash, worker, revision, slots, supervised, graphs, connected_at",
+    "workers",
+    "id, secret_hash, worker, revision, slots, supervised, graphs, connected_at, draining, instance_id, "
+    "connection, ended",
     "ON CONFLICT (id) DO UPDATE SET secret_hash = excluded.secret_hash, worker = excluded.worker, "
     "revision = excluded.revision, slots = excluded.slots, supervised = excluded.supervised, "
-    "graphs = excluded.graphs, connected_at = excluded.connected_at");
+    "graphs = excluded.graphs, connected_at = excluded.connected_at, draining = excluded.draining, "
+    "instance_id = excluded.instance_id, connection = excluded.connection, ended = excluded.ended");
+constexpr std::string_view disconnect_workers = "UPDATE workers SET instance_id = '' WHERE id = ANY ($1)";
+constexpr std::string_view end_workers =
+    "UPDATE workers SET ended = w.reason FROM unnest($1, $2) AS w (id, reason) WHERE workers.id = w.id";
 const std::string upsert_graphs = insert_rows(
     "graphs", "graph_id, description, error, updated_at, declared",
     "ON CONFLICT (graph_id) DO UPDATE SET description = excluded.description, error = excluded.error, "
@@ -443,16 +449,16 @@ void Writes::take_items(Pipeline& pipeline) {
 }
 
 void Writes::take_workers(Pipeline& pipeline) {
-  std::vector<std::string> ended;
+  std::vector<std::string> erased;
   std::vector<Session> put;
   for (auto& [id, session] : std::exchange(sessions, {})) {
     if (session) {
       put.push_back(std::move(*session));
     } else {
-      ended.push_back(id);
+      erased.push_back(id);
     }
   }
-  if (!ended.empty()) pipeline.add(delete_workers, ended);
+  if (!erased.empty()) pipeline.add(delete_workers, erased);
   if (!put.empty())
     pipeline.add_prepared(upsert_workers, Params()
                                               .add_column(put, &Session::id)
@@ -462,7 +468,18 @@ void Writes::take_workers(Pipeline& pipeline) {
                                               .add_column(put, &Session::slots)
                                               .add_column(put, &Session::supervised)
                                               .add_column(put, &Session::graphs)
-                                              .add_column(put, &Session::connected_at));
+                                              .add_column(put, &Session::connected_at)
+                                              .add_column(put, &Session::draining)
+                                              .add_column(put, &Session::instance)
+                                              .add_column(put, &Session::connection)
+                                              .add_column(put, &Session::ended));
+  if (!disconnected_sessions.empty()) pipeline.add(disconnect_workers, taken(disconnected_sessions));
+  if (!ended_sessions.empty()) {
+    using Ended = std::pair<const std::string, std::string>;
+    const auto why = std::exchange(ended_sessions, {});
+    pipeline.add_prepared(end_workers,
+                          Params().add_column(why, &Ended::first).add_column(why, &Ended::second));
+  }
   if (graphs.empty()) return;
   const auto rows = values_of(graphs);
   pipeline.add_prepared(upsert_graphs, Params()

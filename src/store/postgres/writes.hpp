@@ -44,6 +44,8 @@ struct Writes {
   std::set<std::pair<std::string, std::string>> erased_items;
   std::map<std::pair<std::string, std::string>, Item> items;
   std::map<std::string, std::optional<Session>> sessions;
+  std::set<std::string> disconnected_sessions;        // as put by this transaction, or by one before it
+  std::map<std::string, std::string> ended_sessions;  // likewise; why
   std::map<std::string, GraphRow> graphs;
 
   // Adds the statements and forgets the rows. Threads' rows come last, since they follow from the others.

@@ -64,6 +64,8 @@ void apply(WriteContext& context, const EraseFrames& change);
 void apply(WriteContext& context, const PutItem& change);
 void apply(WriteContext& context, const EraseItem& change);
 void apply(WriteContext& context, const PutSession& change);
+void apply(WriteContext& context, const DisconnectSession& change);
+void apply(WriteContext& context, const EndSession& change);
 void apply(WriteContext& context, const EraseSession& change);
 void apply(WriteContext& context, const PutGraph& change);
 

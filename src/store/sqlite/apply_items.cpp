@@ -12,8 +12,10 @@ constexpr std::string_view delete_item =
     "DELETE FROM items WHERE project = 'default' AND ns_key = ? AND key = ?";
 constexpr std::string_view upsert_session =
     "INSERT OR REPLACE INTO sessions (id, secret_hash, worker, revision, slots, supervised, graphs, "
-    "connected_at) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+    "connected_at, draining, instance_id, connection, ended) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+constexpr std::string_view disconnect_session = "UPDATE sessions SET instance_id = '' WHERE id = ?";
+constexpr std::string_view end_session = "UPDATE sessions SET ended = ? WHERE id = ?";
 constexpr std::string_view delete_session = "DELETE FROM sessions WHERE id = ?";
 constexpr std::string_view upsert_graph =
     "INSERT OR REPLACE INTO graphs (graph_id, description, error, updated_at, declared) VALUES (?, ?, ?, ?, "
@@ -33,7 +35,15 @@ void apply(WriteContext& context, const EraseItem& change) {
 void apply(WriteContext& context, const PutSession& change) {
   const auto& s = change.session;
   execute(context.db, upsert_session, s.id, s.secret_hash, s.worker, s.revision, s.slots, s.supervised,
-          s.graphs, s.connected_at);
+          s.graphs, s.connected_at, s.draining, s.instance, s.connection, s.ended);
+}
+
+void apply(WriteContext& context, const DisconnectSession& change) {
+  execute(context.db, disconnect_session, change.id);
+}
+
+void apply(WriteContext& context, const EndSession& change) {
+  execute(context.db, end_session, change.reason, change.id);
 }
 
 void apply(WriteContext& context, const EraseSession& change) {

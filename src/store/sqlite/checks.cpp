@@ -10,6 +10,7 @@ constexpr std::string_view select_turn = "SELECT turn FROM heads WHERE aggregate
 constexpr std::string_view select_head =
     "SELECT version, erased FROM heads WHERE aggregate_id = ? AND type = ?";
 constexpr std::string_view select_owner = "SELECT epoch, applied_n FROM leases WHERE owner = ?";
+constexpr std::string_view select_session = "SELECT connection, ended <> '' FROM sessions WHERE id = ?";
 constexpr std::string_view select_holder = "SELECT owner FROM leases WHERE thread_id = ?";
 
 class Facts final : public CommitFacts {
@@ -39,6 +40,14 @@ class Facts final : public CommitFacts {
   std::string holder(const std::string& thread_id) override {
     Query query(db_, select_holder, thread_id);
     return query.next() ? query.text() : std::string();
+  }
+  std::optional<Connected> session(const std::string& id) override {
+    Query query(db_, select_session, id);
+    if (!query.next()) return std::nullopt;
+    Connected session;
+    session.connection = query.integer();
+    session.over = query.flag();
+    return session;
   }
 
  private:

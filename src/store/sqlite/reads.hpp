@@ -26,6 +26,7 @@ ThreadNow read_thread_now(Database& db, const std::string& id);
 std::optional<domain::Run> read_run(Database& db, const std::string& id);
 std::vector<domain::Run> read_runs(Database& db, const RunFilter& filter, Page page);
 std::vector<domain::Run> read_open_runs(Database& db, const std::string& thread_id);
+std::vector<domain::Run> read_stopping_runs(Database& db);
 std::vector<domain::Run> read_claimable_runs(Database& db, const std::vector<std::string>& graph_ids,
                                              WallTime now, std::int64_t limit);
 ActiveRuns read_active_runs(Database& db);
@@ -54,6 +55,7 @@ std::vector<Item> read_items(Database& db, const ItemSearch& search);
 std::vector<std::vector<std::string>> read_namespaces(Database& db, const NamespaceSearch& search);
 
 std::vector<Session> read_sessions(Database& db);
+std::optional<Session> read_session(Database& db, const std::string& id);
 std::vector<Lease> read_leases(Database& db);
 std::optional<Lease> read_lease_of(Database& db, const std::string& owner);
 std::vector<GraphRow> read_graphs(Database& db);

@@ -24,9 +24,12 @@ constexpr std::string_view select_all =
 constexpr std::string_view select_namespaces =
     "SELECT DISTINCT ns_key, ns FROM items WHERE project = 'default' ORDER BY ns_key";
 
-constexpr std::string_view select_sessions =
-    "SELECT id, secret_hash, worker, revision, slots, supervised, graphs, connected_at FROM sessions "
-    "ORDER BY connected_at, id";
+constexpr std::string_view session_columns =
+    "id, secret_hash, worker, revision, slots, supervised, graphs, connected_at, draining, instance_id, "
+    "connection, ended";
+const std::string select_sessions =
+    fmt::format("SELECT {} FROM sessions ORDER BY connected_at, id", session_columns);
+const std::string select_session = fmt::format("SELECT {} FROM sessions WHERE id = ?", session_columns);
 constexpr std::string_view select_graphs =
     "SELECT graph_id, description, error, updated_at, declared FROM graphs ORDER BY graph_id";
 const std::string select_leases = fmt::format("SELECT {} FROM leases ORDER BY owner", lease_columns);
@@ -69,6 +72,11 @@ std::vector<std::vector<std::string>> read_namespaces(Database& db, const Namesp
     matches.add(list_from(query.view()));
   }
   return matches.page();
+}
+
+std::optional<Session> read_session(Database& db, const std::string& id) {
+  Query query(db, select_session, id);
+  return query.next() ? std::optional(read_session_row(query)) : std::nullopt;
 }
 
 std::vector<Session> read_sessions(Database& db) {

@@ -30,6 +30,9 @@ const std::string select_open = fmt::format(
     "SELECT {} FROM runs AS r WHERE thread_id = ? AND "
     "state IN ('queued', 'in_progress', 'requires_action') ORDER BY id",
     columns);
+const std::string select_stopping = fmt::format(
+    "SELECT {} FROM runs AS r WHERE state = 'in_progress' AND thread_id <> '' AND cancel <> '{}' ORDER BY id",
+    columns, to_string(domain::CancelAction::none));
 // Repeated conditions let the partial indexes answer; the plus keeps the walk in the order of ids.
 const std::string select_claimable = fmt::format(
     "SELECT {} FROM runs AS r WHERE state = 'queued' AND +not_before <= ?1 "
@@ -105,6 +108,11 @@ std::vector<domain::Run> read_runs(Database& db, const RunFilter& filter, Page p
 
 std::vector<domain::Run> read_open_runs(Database& db, const std::string& thread_id) {
   Query query(db, select_open, thread_id);
+  return read_rows(db, query);
+}
+
+std::vector<domain::Run> read_stopping_runs(Database& db) {
+  Query query(db, select_stopping);
   return read_rows(db, query);
 }
 

@@ -163,6 +163,9 @@ class SqliteStore final : public Store {
     return read<std::vector<domain::Run>>(
         [thread_id = std::move(thread_id)](Database& db) { return read_open_runs(db, thread_id); });
   }
+  Reply<std::vector<domain::Run>> stopping_runs() override {
+    return read<std::vector<domain::Run>>([](Database& db) { return read_stopping_runs(db); });
+  }
   Reply<std::vector<domain::Run>> claimable_runs(std::vector<std::string> graph_ids, WallTime now,
                                                  std::int64_t limit) override {
     return read<std::vector<domain::Run>>([graph_ids = std::move(graph_ids), now, limit](Database& db) {
@@ -245,6 +248,11 @@ class SqliteStore final : public Store {
   Reply<std::vector<Session>> sessions() override {
     return read<std::vector<Session>>([](Database& db) { return read_sessions(db); });
   }
+  Reply<std::optional<Session>> session(std::string id) override {
+    return read<std::optional<Session>>([id = std::move(id)](Database& db) { return read_session(db, id); });
+  }
+  // No other instance shares the file.
+  Task<Status> beat(std::vector<std::string>) override { co_return Status{}; }
   Reply<std::vector<Lease>> leases() override {
     return read<std::vector<Lease>>([](Database& db) { return read_leases(db); });
   }

@@ -223,6 +223,19 @@ Reply<std::vector<Session>> SimulatedStore::sessions() {
     return out;
   });
 }
+Reply<std::optional<Session>> SimulatedStore::session(std::string id) {
+  return read<std::optional<Session>>([id = std::move(id)](const Tables& t) {
+    const auto found = t.sessions.find(id);
+    return found == t.sessions.end() ? std::nullopt : std::optional(found->second);
+  });
+}
+Reply<std::vector<domain::Run>> SimulatedStore::stopping_runs() {
+  return read<std::vector<domain::Run>>([](const Tables& t) {
+    auto runs = read_runs(t, {.states = {domain::RunState::in_progress}}, {1'000'000, 0});
+    std::erase_if(runs, [](const auto& run) { return run.cancel == domain::CancelAction::none; });
+    return runs;
+  });
+}
 Reply<std::vector<Lease>> SimulatedStore::leases() {
   return read<std::vector<Lease>>([](const Tables& t) {
     std::vector<Lease> out;

@@ -50,6 +50,7 @@ class SimulatedStore : public Store {
   Reply<std::optional<domain::Run>> run(std::string id) override;
   Reply<std::vector<domain::Run>> runs(RunFilter filter, Page page) override;
   Reply<std::vector<domain::Run>> open_runs(std::string thread_id) override;
+  Reply<std::vector<domain::Run>> stopping_runs() override;
   Reply<std::vector<domain::Run>> claimable_runs(std::vector<std::string> graph_ids, WallTime now,
                                                  std::int64_t limit) override;
   Reply<std::optional<WallTime>> next_due(WallTime now) override;
@@ -73,6 +74,9 @@ class SimulatedStore : public Store {
   Reply<std::vector<Item>> items(ItemSearch search) override;
   Reply<std::vector<std::vector<std::string>>> namespaces(NamespaceSearch search) override;
   Reply<std::vector<Session>> sessions() override;
+  Reply<std::optional<Session>> session(std::string id) override;
+  // One server alone uses the tables.
+  Task<Status> beat(std::vector<std::string>) override { co_return Status{}; }
   Reply<std::vector<Lease>> leases() override;
   Reply<std::optional<Lease>> lease(std::string owner) override;
   Reply<std::vector<GraphRow>> graphs() override;

@@ -30,6 +30,11 @@ class Facts final : public CommitFacts {
     const auto* thread = tables_.thread(thread_id);
     return thread == nullptr ? "" : thread->lease;
   }
+  std::optional<Connected> session(const std::string& id) override {
+    const auto found = tables_.sessions.find(id);
+    if (found == tables_.sessions.end()) return std::nullopt;
+    return Connected{found->second.connection, found->second.beats, !found->second.ended.empty()};
+  }
 
  private:
   const Tables& tables_;
@@ -340,7 +345,20 @@ class Applying {
     item.key = change.key;
   }
   void apply(const EraseItem& change) { t_.items.erase({namespace_key(change.ns), change.key}); }
-  void apply(const PutSession& change) { t_.sessions[change.session.id] = change.session; }
+  void apply(const PutSession& change) {
+    auto& session = t_.sessions[change.session.id];
+    const auto beats = session.beats;
+    session = change.session;
+    session.beats = beats;
+  }
+  void apply(const DisconnectSession& change) {
+    if (const auto found = t_.sessions.find(change.id); found != t_.sessions.end())
+      found->second.instance.clear();
+  }
+  void apply(const EndSession& change) {
+    if (const auto found = t_.sessions.find(change.id); found != t_.sessions.end())
+      found->second.ended = change.reason;
+  }
   void apply(const EraseSession& change) { t_.sessions.erase(change.id); }
   void apply(const PutGraph& change) { t_.graphs[change.graph.graph_id] = change.graph; }
 

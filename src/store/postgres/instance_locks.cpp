@@ -1,0 +1,75 @@
+#include "store/postgres/instance_locks.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+namespace dg::store::postgres {
+namespace {
+
+constexpr Duration pause = std::chrono::seconds(1);
+constexpr Duration answer_time = std::chrono::seconds(2);
+constexpr const char* leader_lock = "duragraph leader";
+constexpr std::string_view give_up_silent_sessions =
+    "SELECT set_config('idle_session_timeout', '3000', false), set_config('tcp_user_timeout', '3000', false)";
+constexpr std::string_view try_shared = "SELECT pg_try_advisory_lock_shared(hashtextextended($1, 0))";
+const std::string try_instance = fmt::format("SELECT pg_try_advisory_lock({})", instance_lock("$1"));
+
+bool first_flag(Rows& rows) {
+  return rows.next() && rows.flag();
+}
+
+}  // namespace
+
+std::string instance_lock(std::string_view id) {
+  return fmt::format("hashtextextended('duragraph instance ' || {}, 0)", id);
+}
+
+InstanceLocks::InstanceLocks(Env env, ConnectOptions options, std::string instance)
+    : env_(env), options_(std::move(options)), instance_(std::move(instance)) {}
+
+Task<Outcome<bool>> InstanceLocks::try_take() {
+  connection_.reset();
+  auto opened = co_await Connection::open(env_.timers, options_);
+  if (!opened) co_return fail_with(std::move(opened.error()));
+  Pipeline pipeline;
+  pipeline.add(give_up_silent_sessions);
+  const auto serving = pipeline.add(try_shared, std::string(serving_lock));
+  const auto own = pipeline.add(try_instance, instance_);
+  auto results = co_await (*opened)->run(std::move(pipeline));
+  if (!results) co_return fail_with(std::move(results.error()));
+  if (!first_flag((*results)[serving])) co_return false;
+  // Only a session of this process that the server has not missed yet can hold it.
+  if (!first_flag((*results)[own]))
+    co_return fail_with({true, "", "the last session of this instance has not ended yet"});
+  connection_ = std::move(*opened);
+  co_return true;
+}
+
+Task<Outcome<bool>> InstanceLocks::beat(bool leads) {
+  Pipeline pipeline;
+  if (leads) {
+    pipeline.add("SELECT true");
+  } else {
+    pipeline.add(try_advisory_lock, std::string(leader_lock));
+  }
+  auto answer = co_await connection_->run(std::move(pipeline), answer_time);
+  if (!answer) co_return fail_with(std::move(answer.error()));
+  co_return first_flag(answer->front());
+}
+
+Task<Failure> InstanceLocks::keep(std::function<void(bool)> leads) {
+  bool leading = false;
+  while (true) {
+    auto answer = co_await beat(leading);
+    if (!answer) {
+      connection_.reset();
+      if (leading) leads(false);
+      co_return std::move(answer.error());
+    }
+    if (!leading && *answer) leads(leading = true);
+    co_await sleep_for(env_.timers, pause);
+  }
+}
+
+}  // namespace dg::store::postgres
