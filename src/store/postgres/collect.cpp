@@ -21,6 +21,10 @@ constexpr std::string_view delete_parts =
     "DELETE FROM checkpoint_series_parts AS p USING unnest($1, $2) AS w (series, at) WHERE p.series = "
     "w.series AND "
     "p.at = w.at";
+// Another instance may hold values that were put together from what is deleted: by this it sees that they are
+// out of date.
+constexpr std::string_view count_change =
+    "UPDATE checkpoint_series SET pending = pending + 1 WHERE id = ANY ($1)";
 constexpr std::string_view update_series =
     "UPDATE checkpoint_series AS s SET newest = w.newest, loose = w.loose FROM unnest($1, $2, $3) AS "
     "w (id, newest, loose) WHERE s.id = w.id";
@@ -63,7 +67,10 @@ void erase_unnamed(Pipeline& pipeline, const delta::Collection& named, Rows part
     ids.push_back(id);
     places.push_back(at);
   }
-  if (!ids.empty()) pipeline.add(delete_parts, ids, places);
+  if (!ids.empty()) {
+    pipeline.add(count_change, ids);
+    pipeline.add(delete_parts, ids, places);
+  }
   if (const auto unnamed = named.unnamed(); !unnamed.empty()) pipeline.add(delete_series, unnamed);
   using Change = delta::Collection::Change;
   const auto changes = named.changes();

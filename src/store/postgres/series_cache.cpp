@@ -8,8 +8,8 @@ delta::Series* SeriesCache::find(const delta::SeriesKey& key, const delta::Serie
   const auto found = known_.find(key);
   if (found == known_.end()) return nullptr;
   auto& series = found->second.series;
-  if (series.id != row.id || series.size != row.size || series.loose != row.loose ||
-      series.newest.recipe != row.newest.recipe)
+  if (series.id != row.id || series.size != row.size || series.pending != row.pending ||
+      series.loose != row.loose || series.newest.recipe != row.newest.recipe)
     return nullptr;
   uses_.splice(uses_.begin(), uses_, found->second.use);
   used_.push_back(key);

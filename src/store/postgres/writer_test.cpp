@@ -282,5 +282,37 @@ TEST_F(WriterTest, LargeValuesOfSeveralInstancesAreWhole) {
   }
 }
 
+// An older value that one instance holds is of no use once another has deleted what it was made of.
+TEST_F(WriterTest, AValueThatAnotherInstanceDeletedIsWrittenAgain) {
+  const auto first = open();
+  const auto second = open();
+  const auto put = [&](const std::string& version, const std::string& run, const std::string& value) {
+    NewCheckpoint checkpoint;
+    checkpoint.key = {"thread", "", version};
+    checkpoint.run_id = run;
+    checkpoint.checkpoint = {"msgpack", "c"};
+    checkpoint.channel_versions = fmt::format(R"({{"messages":"{}"}})", version);
+    checkpoint.values.push_back({"messages", version, {"msgpack", value}});
+    Commit commit;
+    commit.changes.emplace_back(PutCheckpoint{checkpoint});
+    ASSERT_TRUE(loop_.wait(first->commit(std::move(commit))));
+  };
+  const auto text = [](int from) {
+    std::string out;
+    for (int i = from; i < from + 40; ++i) out += fmt::format("sentence {} is like no other; ", i * 7919);
+    return out;
+  };
+  put("1", "kept", text(0));
+  put("2", "erased", text(1000));
+  put("3", "kept", text(2000));
+  Commit erase;
+  erase.changes.emplace_back(EraseRun{"erased"});
+  ASSERT_TRUE(loop_.wait(second->commit(std::move(erase))));
+  put("4", "kept", text(1000));
+  const auto tuple = loop_.wait(second->checkpoint("thread", "", "")).value().value();
+  EXPECT_EQ(tuple.key.checkpoint_id, "4");
+  EXPECT_EQ(tuple.values.at(0).value.data, text(1000));
+}
+
 }  // namespace
 }  // namespace dg::store::postgres
