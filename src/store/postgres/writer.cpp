@@ -38,7 +38,7 @@ bool Writer::submit(Commit commit, Done& done) {
   if (queue_.size() >= limits_.commits || (!queue_.empty() && queued_bytes_ + bytes > limits_.bytes))
     return false;
   queued_bytes_ += bytes;
-  queue_.push_back({std::move(commit), bytes, std::move(done)});
+  queue_.push_back({std::move(commit), bytes, env_.timers.now() + limits_.deadline, std::move(done)});
   if (!std::exchange(running_, true))
     spawn(env_.timers.executor(), "postgres writer", run(shared_from_this()));
   return true;
@@ -54,19 +54,30 @@ void Writer::add_load(StoreLoad& load) const {
 }
 
 Task<void> Writer::run(std::shared_ptr<Writer> self) {
-  while (!self->queue_.empty()) {
+  while (self->refuse_late(), !self->queue_.empty()) {
     auto batch = self->take_batch();
     std::vector<const Commit*> commits;
     for (const auto& job : batch) commits.push_back(&job.commit);
-    auto answers = co_await self->write(commits);
-    self->commits_ += batch.size();
-    for (std::size_t i = 0; i < batch.size(); ++i)
-      boost::asio::post(self->env_.timers.executor(),
-                        [done = std::move(batch[i].done), answer = std::move(answers[i])]() mutable {
-                          done(std::move(answer));
-                        });
+    // The oldest is the first.
+    auto answers = co_await self->write(commits, batch.front().deadline);
+    for (std::size_t i = 0; i < batch.size(); ++i) self->answer(batch[i], std::move(answers[i]));
   }
   self->running_ = false;
+}
+
+void Writer::answer(Job& job, Result<Committed> result) {
+  ++commits_;
+  boost::asio::post(
+      env_.timers.executor(),
+      [done = std::move(job.done), result = std::move(result)]() mutable { done(std::move(result)); });
+}
+
+void Writer::refuse_late() {
+  while (!queue_.empty() && queue_.front().deadline <= env_.timers.now()) {
+    queued_bytes_ -= queue_.front().bytes;
+    answer(queue_.front(), fail(Errc::unavailable, "the database cannot keep up; nothing was written"));
+    queue_.pop_front();
+  }
 }
 
 // A commit that reads what it has written itself has a transaction of its own.
@@ -85,8 +96,7 @@ std::vector<Writer::Job> Writer::take_batch() {
   return batch;
 }
 
-Task<Writer::Answers> Writer::write(Commits commits) {
-  const auto deadline = env_.timers.now() + limits_.deadline;
+Task<Writer::Answers> Writer::write(Commits commits, SteadyTime deadline) {
   Failure failure;
   bool made_partitions = false;
   for (int attempts = 1;; ++attempts) {
@@ -100,16 +110,16 @@ Task<Writer::Answers> Writer::write(Commits commits) {
   const bool is_late = failure.sqlstate == sqlstate::query_canceled || env_.timers.now() >= deadline;
   if (!failure.is_transient() && !is_late && commits.size() > 1) {
     log::warn("a batch of {} commits failed and is tried one by one: {}", commits.size(), failure.message);
-    co_return co_await write_singly(commits);
+    co_return co_await write_singly(commits, deadline);
   }
   log::error("a commit failed: {}", failure.message);
   co_return Answers(commits.size(), fail(failure.to_error()));
 }
 
-Task<Writer::Answers> Writer::write_singly(Commits commits) {
+Task<Writer::Answers> Writer::write_singly(Commits commits, SteadyTime deadline) {
   Answers answers;
   for (std::size_t i = 0; i < commits.size(); ++i) {
-    auto one = co_await write(commits.subspan(i, 1));
+    auto one = co_await write(commits.subspan(i, 1), deadline);
     answers.push_back(std::move(one.front()));
   }
   co_return answers;

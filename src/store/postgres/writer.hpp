@@ -25,13 +25,15 @@ class Writer : public std::enable_shared_from_this<Writer> {
     std::size_t bytes = std::size_t{256} << 20;  // the same, by their size
     std::size_t batch = 128;                     // commits of one transaction
     std::size_t batch_bytes = std::size_t{8} << 20;
-    Duration deadline = std::chrono::seconds(20);  // of a transaction with its repetitions
+    Duration deadline = std::chrono::seconds(20);  // of a commit, with its waiting and its repetitions
     Duration asking = std::chrono::seconds(60);    // what became of one, when its answer was lost
   };
 
   Writer(Env env, ConnectOptions options, Limits limits)
       : env_(env), options_(std::move(options)), limits_(limits) {
     options_.plans_once = true;
+    // An instance that was stopped in the middle of a transaction holds up the others for no longer.
+    options_.idle_in_transaction_timeout = std::chrono::seconds(5);
   }
 
   // Queues a commit; `done` is called on the loop. False, and nothing is done, when the queue is full.
@@ -46,6 +48,7 @@ class Writer : public std::enable_shared_from_this<Writer> {
   struct Job {
     Commit commit;
     std::size_t bytes;
+    SteadyTime deadline;
     Done done;
   };
   using Commits = std::span<const Commit* const>;
@@ -58,9 +61,12 @@ class Writer : public std::enable_shared_from_this<Writer> {
   };
 
   static Task<void> run(std::shared_ptr<Writer> self);
+  // Answers what has waited for too long, which happens while the database is away.
+  void refuse_late();
   std::vector<Job> take_batch();
-  Task<Answers> write(Commits commits);
-  Task<Answers> write_singly(Commits commits);
+  void answer(Job& job, Result<Committed> result);
+  Task<Answers> write(Commits commits, SteadyTime deadline);
+  Task<Answers> write_singly(Commits commits, SteadyTime deadline);
   Task<Attempt> attempt(Commits commits);
   Task<Outcome<void>> connect();
   Task<Attempt> after_failure(const Batch& batch, Answers answers, Failure failure);
