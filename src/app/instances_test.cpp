@@ -333,5 +333,24 @@ TEST_F(InstancesTest, AClaimWhoseOutcomeWasNotToldIsFound) {
   EXPECT_TRUE(session->running.contains(run.id));
 }
 
+TEST_F(InstancesTest, InstancesStartDifferentRunsOfTheQueue) {
+  for (int i = 0; i < 4; ++i) a().create();
+  const auto now = world_->env.clock.now();
+  const auto ids = [](const store::Claimable& claimed) {
+    std::vector<std::string> out;
+    for (const auto& run : claimed.runs) out.push_back(run.id);
+    return out;
+  };
+  auto first = a().get(a().store().claimable_runs({"agent"}, now, 2));
+  const auto second = b().get(b().store().claimable_runs({"agent"}, now, 3));
+  EXPECT_THAT(first.runs, SizeIs(2));
+  EXPECT_THAT(second.runs, SizeIs(2));
+  EXPECT_LT(ids(first).back(), ids(second).front());
+  const auto let_go = ids(first);
+  first = {};
+  a().get(a().store().next_due(now));  // its loop gets to unlock them
+  EXPECT_EQ(ids(a().get(a().store().claimable_runs({"agent"}, now, 9))), let_go);
+}
+
 }  // namespace
 }  // namespace dg::app::testing

@@ -51,27 +51,47 @@ Task<void> Runs::dispatch() {
   }
 }
 
+// Runs that are being started at the same time: their commits share a transaction.
+struct Runs::Starting {
+  explicit Starting(Timers& timers) : changed(timers) {}
+  int left = 0;
+  int started = 0;
+  std::optional<Error> error;
+  Signal changed;
+};
+
 Task<Result<int>> Runs::dispatch_once() {
   int all_started = 0;
   while (true) {
     auto graphs = workers_.graphs_with_free_slots();
     if (graphs.empty()) co_return all_started;
     const auto limit = std::min<std::int64_t>(workers_.free_slots(), 256);
-    auto runs = co_await context_.store.claimable_runs(std::move(graphs), context_.env.clock.now(), limit);
-    if (!runs) co_return fail(runs.error());
-    int started = 0;
-    for (auto& run : *runs) {
+    auto claimable =
+        co_await context_.store.claimable_runs(std::move(graphs), context_.env.clock.now(), limit);
+    if (!claimable) co_return fail(claimable.error());
+    const auto starting = std::make_shared<Starting>(context_.env.timers);
+    for (auto& run : claimable->runs) {
       auto session = workers_.reserve(run.graph_id);
       if (!session) continue;
-      const auto done = co_await start(std::move(run), session);
-      if (done) ++started;
-      // Somebody else was first with the run or its thread: not an error.
-      const bool lost = !done && (done.error().code == Errc::conflict || done.error().code == Errc::busy);
-      if (!done && !lost) co_return fail(done.error());
+      ++starting->left;
+      spawn(context_.env.timers.executor(), "start", start_one(std::move(run), std::move(session), starting));
     }
-    all_started += started;
-    if (started == 0) co_return all_started;
+    while (starting->left > 0) co_await starting->changed.wait();
+    if (starting->error) co_return fail(*starting->error);
+    all_started += starting->started;
+    if (starting->started == 0) co_return all_started;
   }
+}
+
+Task<void> Runs::start_one(domain::Run run, std::shared_ptr<WorkerSession> session,
+                           std::shared_ptr<Starting> starting) {
+  const auto done = co_await start(std::move(run), std::move(session));
+  if (done) ++starting->started;
+  // Somebody else was first with the run or its thread: not an error.
+  const bool lost = !done && (done.error().code == Errc::conflict || done.error().code == Errc::busy);
+  if (!done && !lost) starting->error = done.error();
+  --starting->left;
+  starting->changed.notify_all();
 }
 
 Task<Status> Runs::start(domain::Run run, std::shared_ptr<WorkerSession> session) {

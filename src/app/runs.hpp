@@ -117,6 +117,9 @@ class Runs {
   void created(const Creation& creation, bool has_checkpoints);
 
   Task<Result<Why>> waiting_for_person(domain::Run run);
+  struct Starting;
+  Task<void> start_one(domain::Run run, std::shared_ptr<WorkerSession> session,
+                       std::shared_ptr<Starting> starting);
   Task<Status> start(domain::Run run, std::shared_ptr<WorkerSession> session);
   // The commit that was to give something to the session failed, or its outcome is not known.
   Task<void> not_started(std::shared_ptr<WorkerSession> session, Error error);

@@ -77,8 +77,8 @@ class WaitingStore final : public store::Store {
   store::Reply<std::optional<store::Session>> session(std::string id) override {
     co_return loop_.wait(inner_->session(std::move(id)));
   }
-  store::Reply<std::vector<domain::Run>> claimable_runs(std::vector<std::string> graph_ids, WallTime now,
-                                                        std::int64_t limit) override {
+  store::Reply<store::Claimable> claimable_runs(std::vector<std::string> graph_ids, WallTime now,
+                                                std::int64_t limit) override {
     co_return loop_.wait(inner_->claimable_runs(std::move(graph_ids), now, limit));
   }
   store::Reply<std::optional<WallTime>> next_due(WallTime now) override {

@@ -3,6 +3,7 @@
 // it was when its row was put: it is what the next append may expect.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -45,6 +46,12 @@ struct RunFilter {
   std::vector<std::string> ids{};          // empty: any
 };
 
+// Runs that may be started.
+struct Claimable {
+  std::vector<domain::Run> runs;
+  std::shared_ptr<void> hold;  // while it lives no other instance is given them; may be null
+};
+
 template <class T>
 struct Found {
   std::vector<T> rows;
@@ -85,9 +92,9 @@ class Queries {
   // progress on it, and no other queued run of it comes first, whatever its graph. A run that lost its
   // owner comes before those that never started, also while it is not due yet: it goes on from the
   // thread's newest checkpoint, which must stay its own. Else an older run that is due comes first.
-  // Oldest first.
-  virtual Reply<std::vector<domain::Run>> claimable_runs(std::vector<std::string> graph_ids, WallTime now,
-                                                         std::int64_t limit) = 0;
+  // Oldest first. Those that another instance is about to start are left out.
+  virtual Reply<Claimable> claimable_runs(std::vector<std::string> graph_ids, WallTime now,
+                                          std::int64_t limit) = 0;
   // When the next queued run becomes due after `now`.
   virtual Reply<std::optional<WallTime>> next_due(WallTime now) = 0;
   virtual Reply<ActiveRuns> active_runs() = 0;

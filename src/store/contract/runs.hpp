@@ -77,7 +77,8 @@ TEST_P(StoreContract, ClaimableRunsAreTheOldestDueOfFreeThreads) {
   const auto now = env_.clock.now();
   const auto claimable = [&](std::vector<std::string> graphs = {"graph"}, std::int64_t limit = 10) {
     std::vector<std::string> ids;
-    for (const auto& run : get(store().claimable_runs(std::move(graphs), now, limit))) ids.push_back(run.id);
+    for (const auto& run : get(store().claimable_runs(std::move(graphs), now, limit)).runs)
+      ids.push_back(run.id);
     return ids;
   };
   const auto one = add_thread();
@@ -111,7 +112,7 @@ TEST_P(StoreContract, ARunThatLostItsOwnerIsNotOvertaken) {
   const auto now = env_.clock.now();
   const auto claimable = [&](WallTime at) {
     std::vector<std::string> ids;
-    for (const auto& run : get(store().claimable_runs({"graph"}, at, 10))) ids.push_back(run.id);
+    for (const auto& run : get(store().claimable_runs({"graph"}, at, 10)).runs) ids.push_back(run.id);
     return ids;
   };
   const auto thread = add_thread();

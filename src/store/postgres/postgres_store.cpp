@@ -6,6 +6,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
+#include "store/postgres/claims.hpp"
 #include "store/postgres/pool.hpp"
 #include "store/postgres/reads.hpp"
 #include "store/postgres/writer.hpp"
@@ -26,7 +27,8 @@ class PostgresStore final : public Store {
         writer_(std::make_shared<Writer>(
             env, options.connect,
             Writer::Limits{.commits = options.max_queued_commits, .bytes = options.max_queued_bytes})),
-        pool_(env.timers, options.connect, options.readers, options.max_queued_reads) {}
+        pool_(env.timers, options.connect, options.readers, options.max_queued_reads),
+        claims_(env.timers, options.connect, 1, options.max_queued_reads) {}
 
   Task<Result<Committed>> commit(Commit commit) override {
     co_return co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void(Result<Committed>)>(
@@ -55,6 +57,7 @@ class PostgresStore final : public Store {
     }
     writer_->close();
     pool_.close();
+    claims_.close();
   }
 
   Reply<std::optional<domain::Assistant>> assistant(std::string id) override {
@@ -98,11 +101,9 @@ class PostgresStore final : public Store {
   Reply<std::vector<domain::Run>> stopping_runs() override {
     return ask([](Connection& db) { return read_stopping_runs(db); });
   }
-  Reply<std::vector<domain::Run>> claimable_runs(std::vector<std::string> graph_ids, WallTime now,
-                                                 std::int64_t limit) override {
-    return ask([graph_ids = std::move(graph_ids), now, limit](Connection& db) {
-      return read_claimable_runs(db, graph_ids, now, limit);
-    });
+  Reply<Claimable> claimable_runs(std::vector<std::string> graph_ids, WallTime now,
+                                  std::int64_t limit) override {
+    return claim_runs(claims_, env_.random, std::move(graph_ids), now, limit);
   }
   Reply<std::optional<WallTime>> next_due(WallTime now) override {
     return ask([now](Connection& db) { return read_next_due(db, now); });
@@ -201,6 +202,7 @@ class PostgresStore final : public Store {
   std::size_t max_queued_reads_;
   std::shared_ptr<Writer> writer_;
   Pool pool_;
+  Pool claims_;  // a connection apart: its transactions last as long as runs are being started
 };
 
 }  // namespace

@@ -17,10 +17,13 @@ const std::string select_stopping = fmt::format(
     run_columns, to_string(domain::CancelAction::none));
 // Each graph's queue is walked in order until the limit is reached. The offsets keep the questions about each
 // run questions, which partial indexes answer; as joins they might be answered by reading the table.
+// What another session has locked is left out, and as many are locked as are taken: row locks would do the
+// same, but also hold up the commit that starts the run.
 const std::string select_claimable = fmt::format(
-    "SELECT {} FROM (SELECT DISTINCT graph_id FROM unnest($2::text[]) AS u(graph_id)) AS g CROSS JOIN "
+    "WITH candidate AS MATERIALIZED (SELECT r.id FROM (SELECT DISTINCT graph_id FROM unnest($2::text[]) AS "
+    "u(graph_id)) AS g CROSS JOIN "
     "LATERAL ("
-    "SELECT * FROM runs AS r WHERE r.status = 'queued' AND r.graph_id = g.graph_id AND r.not_before <= $1 "
+    "SELECT r.id FROM runs AS r WHERE r.status = 'queued' AND r.graph_id = g.graph_id AND r.not_before <= $1 "
     "AND NOT EXISTS (SELECT 1 FROM leases AS l WHERE l.thread_id = r.thread_id OFFSET 0) "
     "AND NOT EXISTS (SELECT 1 FROM runs AS o WHERE o.thread_id = r.thread_id AND o.status = 'in_progress' "
     "AND o.thread_id <> '' OFFSET 0) "
@@ -28,8 +31,13 @@ const std::string select_claimable = fmt::format(
     "AND o.status IN ('queued', 'in_progress', 'requires_action') "
     "AND CASE WHEN (o.attempt > 0) = (r.attempt > 0) THEN o.id < r.id AND o.not_before <= $1 "
     "ELSE o.attempt > 0 END OFFSET 0) "
-    "ORDER BY r.id LIMIT $3) AS r ORDER BY r.id LIMIT $3",
+    "ORDER BY r.id LIMIT $4) AS r ORDER BY r.id LIMIT $4), "
+    "taken AS MATERIALIZED (SELECT id FROM candidate WHERE "
+    "pg_try_advisory_lock(hashtextextended('duragraph claim ' || id, 0)) LIMIT $3) "
+    "SELECT {} FROM taken JOIN runs AS r ON r.id = taken.id ORDER BY r.id",
     run_columns);
+// How many are looked at for each one that is taken.
+constexpr std::int64_t candidates = 4;
 constexpr std::string_view select_next_due =
     "SELECT not_before FROM runs WHERE status = 'queued' AND not_before > $1 ORDER BY not_before LIMIT 1";
 // The conditions are those of partial indexes.
@@ -89,7 +97,8 @@ Task<Outcome<std::vector<domain::Run>>> read_stopping_runs(Connection& db) {
 Task<Outcome<std::vector<domain::Run>>> read_claimable_runs(Connection& db,
                                                             std::vector<std::string> graph_ids, WallTime now,
                                                             std::int64_t limit) {
-  return rows_of(db.query(select_claimable, now, graph_ids, not_negative(limit)));
+  return rows_of(
+      db.query(select_claimable, now, graph_ids, not_negative(limit), not_negative(limit) * candidates));
 }
 
 Task<Outcome<std::optional<WallTime>>> read_next_due(Connection& db, WallTime now) {

@@ -166,10 +166,11 @@ class SqliteStore final : public Store {
   Reply<std::vector<domain::Run>> stopping_runs() override {
     return read<std::vector<domain::Run>>([](Database& db) { return read_stopping_runs(db); });
   }
-  Reply<std::vector<domain::Run>> claimable_runs(std::vector<std::string> graph_ids, WallTime now,
-                                                 std::int64_t limit) override {
-    return read<std::vector<domain::Run>>([graph_ids = std::move(graph_ids), now, limit](Database& db) {
-      return read_claimable_runs(db, graph_ids, now, limit);
+  // Nobody else starts runs of the file.
+  Reply<Claimable> claimable_runs(std::vector<std::string> graph_ids, WallTime now,
+                                  std::int64_t limit) override {
+    return read<Claimable>([graph_ids = std::move(graph_ids), now, limit](Database& db) {
+      return Claimable{read_claimable_runs(db, graph_ids, now, limit), nullptr};
     });
   }
   Reply<std::optional<WallTime>> next_due(WallTime now) override {

@@ -135,10 +135,10 @@ Reply<std::vector<domain::Run>> SimulatedStore::open_runs(std::string thread_id)
   return read<std::vector<domain::Run>>(
       [thread_id = std::move(thread_id)](const Tables& t) { return read_open_runs(t, thread_id); });
 }
-Reply<std::vector<domain::Run>> SimulatedStore::claimable_runs(std::vector<std::string> graph_ids,
-                                                               WallTime now, std::int64_t limit) {
-  return read<std::vector<domain::Run>>([graph_ids = std::move(graph_ids), now, limit](const Tables& t) {
-    return read_claimable_runs(t, graph_ids, now, limit);
+Reply<Claimable> SimulatedStore::claimable_runs(std::vector<std::string> graph_ids, WallTime now,
+                                                std::int64_t limit) {
+  return read<Claimable>([graph_ids = std::move(graph_ids), now, limit](const Tables& t) {
+    return Claimable{read_claimable_runs(t, graph_ids, now, limit), nullptr};
   });
 }
 Reply<std::optional<WallTime>> SimulatedStore::next_due(WallTime now) {
