@@ -5,14 +5,16 @@
 
 packages=(
   # compiler and build tools
-  clang-19 lld-19 libclang-rt-19-dev cmake ninja-build ccache make git
+  clang-19 lld-19 libclang-rt-19-dev cmake ninja-build ccache make git pkg-config
   # libraries that CMake looks for
   libboost1.81-dev libsqlite3-dev libpq-dev libzstd-dev libssl-dev libcurl4-openssl-dev libfmt-dev libspdlog-dev
-  libsimdjson-dev rapidjson-dev libcli11-dev libyaml-cpp-dev prometheus-cpp-dev libgtest-dev libgmock-dev
+  libsimdjson-dev rapidjson-dev libcli11-dev libyaml-cpp-dev prometheus-cpp-dev libnats-dev libgtest-dev libgmock-dev
   # the example's and the tests' Python, and what the scripts call
   python3 python3-venv ca-certificates curl
   # the database of production, of which tests start servers of their own
   postgresql-15 postgresql-client-15
+  # the broker of production, likewise
+  nats-server
 )
 if [ "${1:-}" = --lint ]; then packages+=(clang-format-19 clang-tidy-19); fi
 
@@ -27,12 +29,23 @@ for package in "${packages[@]}"; do
 done
 if [ ${#missing[@]} = 0 ]; then exit 0; fi
 
-# Debian would make a database cluster and keep its server running, which nobody here asked for.
+# Debian would make a database cluster, and keep its server and NATS running, which nobody here asked for.
 no_cluster=/etc/postgresql-common/createcluster.d/duragraph.conf
+masked=no
+clean_up() {
+  as_root rm -f "$no_cluster"
+  if [ "$masked" = yes ]; then
+    as_root systemctl --quiet unmask nats-server.service
+    as_root systemctl --quiet disable nats-server.service
+  fi
+}
+trap clean_up EXIT
 if [[ " ${missing[*]} " == *" postgresql-15 "* ]]; then
   as_root mkdir -p "$(dirname "$no_cluster")"
   echo "create_main_cluster = false" | as_root tee "$no_cluster" >/dev/null
-  trap 'as_root rm -f "$no_cluster"' EXIT
+fi
+if [[ " ${missing[*]} " == *" nats-server "* ]] && [ -d /run/systemd/system ]; then
+  as_root systemctl --quiet mask nats-server.service && masked=yes
 fi
 
 say "installing ${missing[*]}"

@@ -47,9 +47,13 @@ void Listeners::wake(const Key& key) const {
 
 void Listeners::wake_all() const {
   const auto table = table_;
+  for (const auto& key : keys()) call_key(key, key.second, "");
+}
+
+std::vector<Listeners::Key> Listeners::keys() const {
   std::vector<Key> keys;
-  for (const auto& [key, entries] : table->by_key) keys.push_back(key);
-  for (const auto& key : keys) call_key(key, key.second, "");
+  for (const auto& [key, entries] : table_->by_key) keys.push_back(key);
+  return keys;
 }
 
 }  // namespace dg::bus

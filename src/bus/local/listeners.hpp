@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "bus/bus.hpp"
 
@@ -22,6 +23,9 @@ class Listeners {
   bool has(const Key& key) const { return table_->by_key.contains(key); }
   // Calls those of the id and those of all.
   void call(Topic topic, const std::string& id, const std::string& body) const;
+  // Calls those of the key alone.
+  void call_key(const Key& key, const std::string& id, const std::string& body) const;
+  std::vector<Key> keys() const;
   // Wakes those of one key, or everybody, with the id they asked for.
   void wake(const Key& key) const;
   void wake_all() const;
@@ -32,7 +36,6 @@ class Listeners {
     std::map<Key, Entries> by_key;
     std::uint64_t last = 0;
   };
-  void call_key(const Key& key, const std::string& id, const std::string& body) const;
 
   std::shared_ptr<Table> table_ = std::make_shared<Table>();
 };
