@@ -38,7 +38,7 @@ class Bus {
   virtual void publish(Topic topic, const std::string& id) = 0;
   // Hands `body`, which is not empty, to the listeners of other processes.
   virtual void send(Topic topic, const std::string& id, std::string body) = 0;
-  // Whether there are other processes; else what would be sent need not be made.
+  // Whether other processes may share the store, reachable at the moment or not. It never changes.
   virtual bool reaches_others() const = 0;
 
   // Listens to one id, or to all where `id` is empty. Listeners are called on the event loop, one

@@ -42,12 +42,12 @@ void NatsBus::begin(const std::string& scope) {
   tell_missed();
 }
 
-bool NatsBus::reaches_others() const {
+bool NatsBus::is_open() const {
   return connection_.is_connected() && !scope_.empty();
 }
 
 void NatsBus::publish(Topic topic, const std::string& id) {
-  if (reaches_others() && published_.emplace(topic, id).second) {
+  if (is_open() && published_.emplace(topic, id).second) {
     write(topic, id, "");
     if (!std::exchange(turn_ends_, true))
       boost::asio::post(env_.timers.executor(), [this, alive = std::weak_ptr(alive_)] {
@@ -60,7 +60,7 @@ void NatsBus::publish(Topic topic, const std::string& id) {
 }
 
 void NatsBus::send(Topic topic, const std::string& id, std::string body) {
-  if (!reaches_others()) return;
+  if (!is_open()) return;
   if (body.size() > limits_.message) {
     ++refused_;
     log::error("a message of {} bytes is too large to be sent to other instances: the bound is {}",
@@ -161,14 +161,14 @@ void NatsBus::wake_everybody() {
 }
 
 void NatsBus::tell_missed() {
-  owes_missed_ = reaches_others() && !connection_.publish({.subject = missed_subject(scope_)});
+  owes_missed_ = is_open() && !connection_.publish({.subject = missed_subject(scope_)});
 }
 
 void NatsBus::tick() {
   timer_ = env_.timers.call_at(env_.timers.now() + limits_.net, [this] { tick(); });
   assembler_.expire(env_.timers.now());
   if (owes_missed_) tell_missed();
-  if (!reaches_others()) listeners_.wake_all();
+  if (!is_open()) listeners_.wake_all();
 }
 
 void show_load(Metrics& metrics, const NatsBus& bus) {

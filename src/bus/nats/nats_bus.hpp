@@ -39,9 +39,11 @@ class NatsBus final : public Bus {
 
   void publish(Topic topic, const std::string& id) override;
   void send(Topic topic, const std::string& id, std::string body) override;
-  bool reaches_others() const override;
+  bool reaches_others() const override { return true; }
   [[nodiscard]] Subscription subscribe(Topic topic, std::string id, Listener listener) override;
 
+  // Whether anybody can be reached at the moment.
+  bool is_open() const;
   std::uint64_t messages_dropped() const { return assembler_.dropped() + refused_; }
 
  private:

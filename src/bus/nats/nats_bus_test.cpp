@@ -212,13 +212,13 @@ TEST_F(NatsBusTest, EverybodyIsWokenWhileNatsIsAwayAndWhenItIsBack) {
   std::vector<std::string> heard;
   const auto subscription = listen(*b, Topic::run, "r", heard);
   server_.kill();
-  ASSERT_TRUE(becomes([&] { return !b->bus.reaches_others() && !a->bus.reaches_others(); }));
+  ASSERT_TRUE(becomes([&] { return !b->bus.is_open() && !a->bus.is_open(); }));
   heard.clear();
   ASSERT_TRUE(becomes([&] { return heard.size() >= 2; }));
   EXPECT_FALSE(b->connection->why_not_connected().empty());
   const auto late = b->bus.subscribe(Topic::run, "late", noting(heard));
   server_.start();
-  ASSERT_TRUE(becomes([&] { return a->bus.reaches_others() && b->bus.reaches_others(); }));
+  ASSERT_TRUE(becomes([&] { return a->bus.is_open() && b->bus.is_open(); }));
   heard.clear();
   ASSERT_TRUE(becomes([&] { return has(heard, "r:") && has(heard, "late:"); }));
   // Until the other's subscriptions hold it says what may have been missed; from then on messages arrive.
@@ -243,9 +243,9 @@ TEST_F(NatsBusTest, OthersAreWokenWhenSomebodyCouldNotTellThem) {
 TEST_F(NatsBusTest, AServerThatIsSilentCountsAsLost) {
   const auto a = make_instance();
   server_.pause();
-  EXPECT_TRUE(becomes([&] { return !a->bus.reaches_others(); }));
+  EXPECT_TRUE(becomes([&] { return !a->bus.is_open(); }));
   server_.resume();
-  EXPECT_TRUE(becomes([&] { return a->bus.reaches_others(); }));
+  EXPECT_TRUE(becomes([&] { return a->bus.is_open(); }));
 }
 
 TEST_F(NatsBusTest, WithoutAScopeItReachesNobodyAndWakesEverybody) {
@@ -254,11 +254,11 @@ TEST_F(NatsBusTest, WithoutAScopeItReachesNobodyAndWakesEverybody) {
   const auto subscription = a.bus.subscribe(Topic::run, "r", noting(heard));
   a.bus.publish(Topic::run, "r");
   a.bus.send(Topic::run, "r", "to nobody");
-  EXPECT_FALSE(a.bus.reaches_others());
+  EXPECT_FALSE(a.bus.is_open());
   EXPECT_THAT(heard, ElementsAre("r:"));
   ASSERT_TRUE(becomes([&] { return heard.size() >= 3; }));
   a.bus.begin("db");
-  ASSERT_TRUE(becomes([&] { return a.bus.reaches_others(); }));
+  ASSERT_TRUE(becomes([&] { return a.bus.is_open(); }));
 }
 
 TEST_F(NatsBusTest, WhatIsBeyondTheInboxIsDroppedAndEverybodyIsWoken) {
@@ -282,7 +282,7 @@ TEST_F(NatsBusTest, AsksOneOfSeveralServersThatIsThere) {
   gone.kill();
   Instance a(env, {.urls = {gone.url(), server_.url()}});
   a.bus.begin("db");
-  EXPECT_TRUE(becomes([&] { return a.bus.reaches_others(); }));
+  EXPECT_TRUE(becomes([&] { return a.bus.is_open(); }));
 }
 
 TEST_F(NatsBusTest, IsLetInByUserAndByToken) {
@@ -294,7 +294,7 @@ TEST_F(NatsBusTest, IsLetInByUserAndByToken) {
   Instance wrong(env, {.urls = {with_token.url()}, .token = "wr0ng"});
   for (auto* const instance : {&user, &token, &in_url}) {
     instance->bus.begin("db");
-    EXPECT_TRUE(becomes([&] { return instance->bus.reaches_others(); }));
+    EXPECT_TRUE(becomes([&] { return instance->bus.is_open(); }));
   }
   ASSERT_TRUE(becomes([&] { return wrong.connection->why_not_connected().contains("uthorization"); }))
       << wrong.connection->why_not_connected();

@@ -56,16 +56,13 @@ Result<std::unique_ptr<Instance>> Instance::open(boost::asio::io_context& io, co
   auto parts = std::make_unique<Parts>();
   parts->options = std::move(options);
   const auto& chosen = parts->options;
+  parts->bus = chosen.open_bus ? chosen.open_bus(parts->metrics) : bus::make_local_bus();
   auto store = chosen.open_store(env);
   if (!store) return fail(store.error());
   parts->store = std::move(*store);
-  const auto id = make_uuid7(env);
-  auto bus = chosen.open_bus ? chosen.open_bus(env, id, parts->metrics) : bus::make_local_bus();
-  if (!bus) return fail(bus.error());
-  parts->bus = std::move(*bus);
 
   parts->app = std::make_unique<app::App>(
-      app::Context{env, *parts->store, *parts->bus, {}, id, program_version()}, parts->metrics);
+      app::Context{env, *parts->store, *parts->bus, {}, make_uuid7(env), program_version()}, parts->metrics);
   parts->app->health.set_not_ready(chosen.not_ready);
   api::ApiSettings settings;
   settings.access.loopback_only = is_loopback(chosen.host);

@@ -16,8 +16,6 @@ namespace dg::cli {
 
 struct InstanceOptions {
   std::function<Result<std::unique_ptr<store::Store>>(const Env&)> open_store;
-  // Given this instance's id and the registry of its metrics; without it the instance is alone.
-  std::function<Result<std::unique_ptr<bus::Bus>>(const Env&, const std::string&, Metrics&)> open_bus = {};
   std::string host = "127.0.0.1";
   std::uint16_t port = 2024;
   std::vector<std::string> origins;  // beside the loopback ones and Studio's
@@ -27,6 +25,7 @@ struct InstanceOptions {
   net::Networks trusted_proxies = {};     // whose forwarded headers say who the client is, for the limit
   std::optional<net::TlsFiles> tls = {};  // nothing: in the clear
   api::Authenticate authenticate = {};    // empty: clients are not asked who they are
+  std::function<std::unique_ptr<bus::Bus>(Metrics&)> open_bus = {};  // empty: inside this process
 };
 
 class Instance {
