@@ -27,7 +27,10 @@ void show_loads(App& app) {
   total("duragraph_store_commits_total", "Commits written or refused", &StoreLoad::commits);
   total("duragraph_store_transactions_total", "Transactions they were written in", &StoreLoad::batches);
 
-  gauge("duragraph_workers", "Connected worker sessions", {}, [](App& a) { return a.workers.connected(); });
+  gauge("duragraph_leader", "1 where this instance does what one of all does at a time", {},
+        [](App& a) { return a.leadership.leads() ? 1 : 0; });
+  gauge("duragraph_workers", "Worker sessions that are connected to this instance", {},
+        [](App& a) { return a.workers.connected(); });
   gauge("duragraph_slots_free", "Free slots of connected workers", {},
         [](App& a) { return a.workers.free_slots(); });
   gauge("duragraph_worker_requests", "Questions to workers that wait for an answer", {},

@@ -35,8 +35,9 @@ async def open_socket(url: str, token: str, session: str) -> Socket:
         max_size=wire.MAX_MESSAGE + 4096,
         open_timeout=10,
         close_timeout=2,
-        ping_interval=20,
-        ping_timeout=60,
+        # A server that was stopped or cut off closes nothing; the worker is to look for another one in time.
+        ping_interval=2,
+        ping_timeout=6,
         **options,
     )
 

@@ -92,15 +92,12 @@ Answer why(app::App& app, net::Request& request) {
   co_return json_response(out.take());
 }
 
-void write_worker(Writer& out, const app::WorkerSession& session) {
+void write_worker(Writer& out, const app::WorkerSession& session, std::int64_t running) {
   const View worker(session.worker);
   out.begin_object().key("session_id").string(session.id).key("name").string(session.name);
   out.key("language").raw(worker["language"].raw()).key("versions").raw(worker["versions"].raw());
   out.key("pid").raw(worker["pid"].raw()).key("revision").string(session.revision);
-  out.key("slots")
-      .integer(session.slots)
-      .key("running")
-      .integer(static_cast<std::int64_t>(session.running.size()));
+  out.key("slots").integer(session.slots).key("running").integer(running);
   out.key("draining").boolean(session.draining).key("connected").boolean(session.connected());
   out.key("connected_at").string(to_rfc3339(session.connected_at)).key("graphs").begin_array();
   for (const auto& graph : session.graphs) {
@@ -111,9 +108,14 @@ void write_worker(Writer& out, const app::WorkerSession& session) {
 }
 
 Answer list_workers(app::App& app, net::Request&) {
+  const auto leases = co_await app.context.store.leases();
+  if (!leases) co_return fail(leases.error());
+  std::map<std::string, std::int64_t> running;
+  for (const auto& lease : *leases)
+    if (lease.kind == store::LeaseKind::run) ++running[lease.session_id];
   Writer out;
   out.begin_object().key("workers").begin_array();
-  for (const auto& session : app.workers.sessions()) write_worker(out, *session);
+  for (const auto& session : app.workers.sessions()) write_worker(out, *session, running[session->id]);
   out.end_array().end_object();
   co_return json_response(out.take());
 }

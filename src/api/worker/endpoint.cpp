@@ -229,7 +229,7 @@ Task<void> serve_worker(app::App& app, net::WebSocket& socket, View first) {
 Task<void> serve_supervisor(app::App& app, net::WebSocket& socket) {
   Writer welcome;
   write_welcome(welcome, app.context);
-  welcome.end_object();
+  welcome.key("answers_beats").boolean(true).end_object();
   socket.send({false, welcome.take()});
   while (true) {
     const auto messages = co_await read_messages(socket);
@@ -238,6 +238,7 @@ Task<void> serve_supervisor(app::App& app, net::WebSocket& socket) {
       const auto type = in.object["type"].string();
       if (type == "beat") {
         for (const auto id : in.object["sessions"].elements()) app.workers.beat(id.string());
+        socket.send({false, R"({"type":"heard"})"});
       } else if (type == "ended") {
         app.workers.ended(in.object["session"].string(), "its process ended");
       } else {

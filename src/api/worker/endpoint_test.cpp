@@ -226,6 +226,7 @@ TEST_F(EndpointTest, ASupervisorBeatsForItsWorkersAndTellsTheirEnd) {
     say(supervisor, std::string(R"({"type":"beat","sessions":[")") + own_session + R"(","unknown",7]})");
   }
   EXPECT_FALSE(worker.closed);
+  EXPECT_EQ(last(supervisor)["type"].string(), "heard");
   say(supervisor, std::string(R"({"type":"ended","session":")") + own_session + R"(","signal":9})");
   EXPECT_EQ(worker.closed, 4409);
   say(supervisor, R"({"type":"frames"})");

@@ -10,6 +10,8 @@ namespace dg::cli {
 namespace {
 
 constexpr Duration beat_every = std::chrono::seconds(2);
+// A server that was stopped or cut off closes nothing; its workers' heartbeats must not be lost with it.
+constexpr Duration longest_silence = std::chrono::seconds(6);
 constexpr Duration say_again_for = std::chrono::seconds(30);  // longer than a lost connection stays unnoticed
 constexpr Duration first_pause = std::chrono::milliseconds(50);
 constexpr Duration longest_pause = std::chrono::seconds(1);
@@ -50,6 +52,7 @@ Task<void> SupervisorLink::run() {
     last_error.clear();
     const auto connected_at = env_.timers.now();
     socket_ = std::move(*socket);
+    is_answered_ = false;
     socket_->send({false, json::Writer()
                               .begin_object()
                               .key("type")
@@ -74,13 +77,21 @@ Task<void> SupervisorLink::run() {
 }
 
 Task<void> SupervisorLink::watch_connection(std::shared_ptr<net::WebSocket> socket) {
-  while (co_await socket->read()) {
+  while (auto message = co_await socket->read()) {
+    heard_at_ = env_.timers.now();
+    if (!is_answered_ && json::validate(message->data, json::worker_rules))
+      is_answered_ = json::View(message->data)["answers_beats"].boolean().value_or(false);
   }
   changed_.notify_all();
 }
 
 Task<void> SupervisorLink::beat_while_connected() {
   while (socket_->open()) {
+    if (is_answered_ && env_.timers.now() - heard_at_ > longest_silence) {
+      log::warn("the server at {} has fallen silent; connecting anew", url_);
+      socket_->close(1001, "the server has fallen silent");
+      co_return;
+    }
     json::Writer beat;
     beat.begin_object().key("type").string("beat").key("sessions").begin_array();
     for (const auto& session : alive_()) beat.string(session);

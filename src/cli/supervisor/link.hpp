@@ -50,6 +50,8 @@ class SupervisorLink {
   std::vector<Ended> ended_;
   bool end_expected_ = false;
   std::shared_ptr<net::WebSocket> socket_;
+  bool is_answered_ = false;  // the server says so when it has heard a beat
+  SteadyTime heard_at_{};
   Signal changed_;
 };
 

@@ -102,7 +102,9 @@ class SupervisorTest : public testing::Test {
     while (auto message = co_await socket.read()) {
       const json::View said(message->data);
       const auto type = said["type"].string();
-      if (type == "beat") {
+      if (type == "supervise") {
+        if (answers_beats_) socket.send({false, R"({"type":"welcome","answers_beats":true})"});
+      } else if (type == "beat") {
         beaten_.clear();
         for (const auto& session : said["sessions"].elements()) beaten_.insert(session.string());
         ++beats_;
@@ -182,6 +184,7 @@ class SupervisorTest : public testing::Test {
   std::string authorization_;
   net::WebSocket* socket_ = nullptr;
   int connections_ = 0;
+  bool answers_beats_ = false;
   int beats_ = 0;
   std::set<std::string> beaten_;
   std::map<std::string, std::int64_t> ended_;
@@ -371,6 +374,13 @@ TEST_F(SupervisorTest, StartsOnceThereIsAPython) {
   alone(1);
   const auto said = testing::internal::GetCapturedStderr();
   EXPECT_EQ(count(said, "no Python was found"), 1u) << said;
+}
+
+TEST_F(SupervisorTest, LooksForAnotherServerWhenItsOwnFallsSilent) {
+  answers_beats_ = true;  // and then it does not, as one that was stopped
+  start();
+  until([&] { return connections_ > 1; }, "another connection");
+  EXPECT_GE(beats_, 2);
 }
 
 }  // namespace
