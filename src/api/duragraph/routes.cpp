@@ -1,5 +1,7 @@
 #include "api/duragraph/routes.hpp"
 
+#include <map>
+
 #include "api/input.hpp"
 #include "api/langgraph/common_input.hpp"
 #include "api/langgraph/shapes.hpp"
