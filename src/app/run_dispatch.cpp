@@ -155,26 +155,52 @@ Task<void> Runs::retain(Leadership& leadership) {
 }
 
 Task<Status> Runs::retain_once() {
-  const auto now = context_.env.clock.now();
+  constexpr std::int64_t at_once = 200;
   for (const bool resumable : {false, true}) {
     const auto kept = resumable ? context_.settings.resumable_frames_kept : context_.settings.frames_kept;
-    const auto ids = co_await context_.store.runs_with_frames(now - kept, resumable, 1000);
-    if (!ids) co_return fail(ids.error());
-    for (const auto& id : *ids) {
-      const auto run = co_await get(id);
-      store::Commit commit{.at = now};
-      if (run && run->request.temporary) {
-        const auto added = co_await add_thread_end(context_, commit, run->thread_id);
-        if (!added && added.error().code == Errc::busy) continue;
-        if (!added) co_return added;
-      }
-      commit.changes.emplace_back(store::EraseFrames{id});
-      const auto done = co_await context_.store.commit(std::move(commit));
-      // Somebody used the thread meanwhile: the next round looks at it again.
-      if (!done && done.error().code != Errc::conflict) co_return fail(done.error());
+    const auto ended_before = context_.env.clock.now() - kept;
+    while (true) {
+      const auto ids = co_await context_.store.runs_with_frames(ended_before, resumable, at_once);
+      if (!ids) co_return fail(ids.error());
+      const auto left = co_await erase_frames(*ids);
+      if (!left) co_return fail(left.error());
+      if (std::ssize(*ids) < at_once || *left == std::ssize(*ids)) break;
     }
   }
   co_return Status{};
+}
+
+// Erases what these runs need not keep any more; gives how many have to be looked at again.
+Task<Result<std::int64_t>> Runs::erase_frames(std::vector<std::string> ids) {
+  const auto runs = co_await list({.ids = ids}, {std::ssize(ids), 0});
+  if (!runs) co_return fail(runs.error());
+  std::int64_t left = 0;
+  for (const auto& run : *runs) {
+    if (!run.request.temporary) continue;
+    std::erase(ids, run.id);
+    const auto ended = co_await end_temporary(run);
+    if (!ended) co_return fail(ended.error());
+    left += *ended ? 0 : 1;
+  }
+  if (ids.empty()) co_return left;
+  store::Commit commit{.at = context_.env.clock.now()};
+  commit.changes.emplace_back(store::EraseFrames{std::move(ids)});
+  const auto done = co_await context_.store.commit(std::move(commit));
+  if (!done) co_return fail(done.error());
+  co_return left;
+}
+
+// Erases the thread that a run was given for itself. False while somebody uses it.
+Task<Result<bool>> Runs::end_temporary(domain::Run run) {
+  store::Commit commit{.at = context_.env.clock.now()};
+  const auto added = co_await add_thread_end(context_, commit, run.thread_id);
+  if (!added && added.error().code == Errc::busy) co_return false;
+  if (!added) co_return fail(added.error());
+  commit.changes.emplace_back(store::EraseFrames{{run.id}});
+  const auto done = co_await context_.store.commit(std::move(commit));
+  if (!done && done.error().code == Errc::conflict) co_return false;
+  if (!done) co_return fail(done.error());
+  co_return true;
 }
 
 }  // namespace dg::app

@@ -140,6 +140,8 @@ class Runs {
   // How many runs it started.
   Task<Result<int>> dispatch_once();
   Task<Status> retain_once();
+  Task<Result<std::int64_t>> erase_frames(std::vector<std::string> ids);
+  Task<Result<bool>> end_temporary(domain::Run run);
   void wake(const domain::Run& run);
 
   Context& context_;

@@ -116,7 +116,7 @@ struct AppendFrames {
   std::vector<Frame> frames;
 };
 struct EraseFrames {
-  std::string run_id;
+  std::vector<std::string> run_ids;
 };
 struct PutItem {
   std::vector<std::string> ns;

@@ -86,9 +86,14 @@ TEST_P(StoreContract, FramesOfRunsThatAreOverCanBeFoundAndErased) {
   EXPECT_EQ(found(std::chrono::seconds(9), false), std::vector{run.id});
   EXPECT_TRUE(found(std::chrono::seconds(-9), false).empty());
   EXPECT_TRUE(found(std::chrono::seconds(9), true).empty());
-  apply(EraseFrames{run.id});
+  auto other = add_run(add_thread(), domain::RunState::in_progress);
+  apply(AppendFrames{other.id, other.thread_id, make_frames(0, 2)});
+  other.state = domain::RunState::completed;
+  apply(PutRun{other});
+  apply(EraseFrames{{run.id, other.id}});
   EXPECT_TRUE(found(std::chrono::seconds(9), false).empty());
   EXPECT_EQ(get(store().frame_count(run.id)), 0);
+  EXPECT_EQ(get(store().frame_count(other.id)), 0);
 }
 
 }  // namespace dg::store::contract

@@ -99,7 +99,7 @@ TEST_P(StoreContract, FramesThatHoldStatesComeBack) {
   over.state = domain::RunState::completed;
   apply(PutRun{over});
   check();
-  apply(EraseFrames{run.id});
+  apply(EraseFrames{{run.id}});
   expect_holds(thread, conversation);
   apply(PutCheckpoint{conversation.next()});
   expect_holds(thread, conversation);

@@ -59,9 +59,10 @@ constexpr std::string_view select_loose =
     "SELECT DISTINCT s.thread_id, s.checkpoint_ns FROM unnest($1) AS w (id) JOIN checkpoint_series AS s ON "
     "s.id = w.id WHERE s.loose <> 0";
 constexpr std::string_view select_cuts =
-    "SELECT cuts FROM run_segments WHERE run_id = $1 AND length(cuts) > 0";
-constexpr std::string_view delete_segments = "DELETE FROM run_segments WHERE run_id = $1";
-constexpr std::string_view unframe_run = "UPDATE runs SET has_frames = false WHERE id = $1 AND has_frames";
+    "SELECT cuts FROM run_segments WHERE run_id = ANY ($1) AND length(cuts) > 0";
+constexpr std::string_view delete_segments = "DELETE FROM run_segments WHERE run_id = ANY ($1)";
+constexpr std::string_view unframe_runs =
+    "UPDATE runs SET has_frames = false WHERE id = ANY ($1) AND has_frames";
 
 using Namespaces = std::set<std::pair<std::string, std::string>>;
 
@@ -120,16 +121,16 @@ Task<Outcome<std::set<std::string>>> erase_selected(Connection& connection, std:
   co_return threads;
 }
 
-Task<Outcome<void>> erase_frames(Connection& connection, std::string run_id) {
-  auto segments = co_await connection.query(select_cuts, run_id);
+Task<Outcome<void>> erase_frames(Connection& connection, std::vector<std::string> run_ids) {
+  auto segments = co_await connection.query(select_cuts, run_ids);
   if (!segments) co_return fail_with(std::move(segments.error()));
   std::set<std::int64_t> named;
   while (segments->next())
     for (const auto& [place, cuts] : decode_cuts(segments->view()))
       for (const auto& cut : cuts) named.insert(cut.ref.series);
   Pipeline pipeline;
-  pipeline.add(delete_segments, run_id);
-  pipeline.add(unframe_run, run_id);
+  pipeline.add(delete_segments, run_ids);
+  pipeline.add(unframe_runs, run_ids);
   const auto loose = pipeline.add(select_loose, std::vector<std::int64_t>(named.begin(), named.end()));
   auto results = co_await connection.run(std::move(pipeline));
   if (!results) co_return fail_with(std::move(results.error()));
@@ -170,7 +171,7 @@ Task<Outcome<void>> Batch::erase(Context& context, const EraseRun& change) {
   while (run->next()) context.refresh(run->text());
   if (const auto thread = facts_.drop_lease(change.id); !thread.empty()) context.refresh(thread);
   mark_erased(domain::AggregateType::run, change.id);
-  if (auto erased = co_await erase_frames(connection_, change.id); !erased) co_return erased;
+  if (auto erased = co_await erase_frames(connection_, {change.id}); !erased) co_return erased;
   auto undone = co_await undo_writes_of(connection_, change.id);
   if (!undone) co_return fail_with(std::move(undone.error()));
   for (const auto& thread : *undone) context.refresh(thread);
@@ -201,7 +202,7 @@ Task<Outcome<void>> Batch::erase(Context& context, const EraseCheckpointsOfRun& 
 }
 
 Task<Outcome<void>> Batch::erase(Context&, const EraseFrames& change) {
-  co_return co_await erase_frames(connection_, change.run_id);
+  co_return co_await erase_frames(connection_, change.run_ids);
 }
 
 }  // namespace dg::store::postgres

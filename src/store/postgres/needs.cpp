@@ -78,7 +78,9 @@ class Gathering {
       if (const auto ns = namespace_of_values(append, frame))
         add_large(append.thread_id, *ns, json::View(frame.data));
   }
-  void add(const EraseFrames& erase) { needs_.erased_runs.insert(erase.run_id); }
+  void add(const EraseFrames& erase) {
+    needs_.erased_runs.insert(erase.run_ids.begin(), erase.run_ids.end());
+  }
   template <class AnyOther>
   void add(const AnyOther&) {}
 

@@ -142,17 +142,19 @@ void apply(WriteContext& context, const AppendFrames& change) {
 
 void apply(WriteContext& context, const EraseFrames& change) {
   std::set<std::int64_t> named;
-  for (Query query(context.db, select_cuts, change.run_id); query.next();)
-    for (const auto& [place, cuts] : decode_cuts(query.view()))
-      for (const auto& cut : cuts) named.insert(cut.ref.series);
-  execute(context.db, delete_all, change.run_id);
+  for (const auto& run_id : change.run_ids) {
+    for (Query query(context.db, select_cuts, run_id); query.next();)
+      for (const auto& [place, cuts] : decode_cuts(query.view()))
+        for (const auto& cut : cuts) named.insert(cut.ref.series);
+    execute(context.db, delete_all, run_id);
+    execute(context.db, set_has_frames, run_id, false);
+  }
   for (const auto series : named) {
     Query query(context.db, select_loose, series);
     if (!query.next()) continue;
     const auto thread_id = query.text();
     collect_series(context, thread_id, query.text());
   }
-  execute(context.db, set_has_frames, change.run_id, false);
 }
 
 void merge_segments(Database& db, std::string_view run_id) {

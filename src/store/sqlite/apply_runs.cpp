@@ -67,7 +67,7 @@ void apply(WriteContext& context, const EraseRun& change) {
   execute_and_refresh(context, delete_run, change.id);
   execute(context.db, delete_request, change.id);
   execute_and_refresh(context, delete_lease, change.id);
-  apply(context, EraseFrames{change.id});
+  apply(context, EraseFrames{{change.id}});
   erase_checkpoints_of_writer(context, change.id);
   mark_erased(context.db, domain::AggregateType::run, change.id);
 }

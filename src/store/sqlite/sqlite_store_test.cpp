@@ -153,7 +153,7 @@ TEST_F(SqliteStoreTest, WhatFramesAloneNamedGoesWithThem) {
   c.projection = R"({"values":)" + state('c') + R"(,"next":[],"tasks":[]})";
   apply(PutCheckpoint{c});
   EXPECT_EQ(count("series_parts"), 3);
-  apply(EraseFrames{run.id});
+  apply(EraseFrames{{run.id}});
   EXPECT_EQ(count("series_parts"), 1);
   EXPECT_EQ(get(store().state(thread, "", "")).value().projection, c.projection);
   apply(AppendFrames{run.id, thread, {{"values", state('d')}}});

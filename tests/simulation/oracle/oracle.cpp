@@ -174,7 +174,9 @@ void Oracle::apply(const Change& change) {
                             return !tables_.leases().contains(lease.first);
                           });
                         },
-                        [&](const EraseFrames& erase) { runs_[erase.run_id].frames_erased = true; },
+                        [&](const EraseFrames& erase) {
+                          for (const auto& id : erase.run_ids) runs_[id].frames_erased = true;
+                        },
                         [](const auto&) {}},
              change);
 }

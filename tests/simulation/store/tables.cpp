@@ -333,7 +333,9 @@ class Applying {
     frames.insert(frames.end(), change.frames.begin(), change.frames.end());
     take_places(change.thread_id, std::ssize(change.frames), false);
   }
-  void apply(const EraseFrames& change) { t_.frames_.erase(change.run_id); }
+  void apply(const EraseFrames& change) {
+    for (const auto& id : change.run_ids) t_.frames_.erase(id);
+  }
 
   void apply(const PutItem& change) {
     auto& item = t_.items[{namespace_key(change.ns), change.key}];
