@@ -26,7 +26,8 @@ class PostgresStore final : public Store {
         max_queued_reads_(options.max_queued_reads),
         writer_(std::make_shared<Writer>(
             env, options.connect,
-            Writer::Limits{.commits = options.max_queued_commits, .bytes = options.max_queued_bytes})),
+            Writer::Limits{.commits = options.max_queued_commits, .bytes = options.max_queued_bytes},
+            options.on_events)),
         pool_(env.timers, options.connect, options.readers, options.max_queued_reads),
         claims_(env.timers, options.connect, 1, options.max_queued_reads) {}
 

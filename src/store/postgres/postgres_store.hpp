@@ -1,6 +1,7 @@
 // The store over PostgreSQL, for servers that share it.
 #pragma once
 
+#include <functional>
 #include <memory>
 
 #include "base/env.hpp"
@@ -15,6 +16,7 @@ struct PostgresOptions {
   std::size_t max_queued_commits = 4096;                  // more are refused as unavailable
   std::size_t max_queued_bytes = std::size_t{256} << 20;  // the same, by their size
   std::size_t max_queued_reads = 4096;
+  std::function<void()> on_events = {};  // called on the loop after transactions that wrote events
 };
 
 // A store that connects when it is first used, and again whenever a connection is lost: a database that

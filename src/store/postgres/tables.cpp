@@ -6,6 +6,13 @@
 
 namespace dg::store::postgres {
 
+// FNV-1a, whose lowest bits alone are used.
+std::int64_t outbox_shard(std::string_view aggregate_id) {
+  std::uint32_t hash = 2166136261;
+  for (const char c : aggregate_id) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619;
+  return hash % 64;
+}
+
 std::string insert_rows(std::string_view table, std::string_view columns, std::string_view rest) {
   std::string parameters;
   const auto count = std::ranges::count(columns, ',') + 1;

@@ -34,6 +34,23 @@ struct EventRow {
   }
 };
 
+// The events of one aggregate in one transaction, for whoever tells others of them.
+struct OutboxRow {
+  std::int64_t shard = 0;
+  std::string aggregate_type;
+  std::string aggregate_id;
+  std::int64_t first_version = 0;
+  std::int64_t last_version = 0;
+
+  static constexpr auto columns() {
+    using R = OutboxRow;
+    return std::tuple{&R::shard, &R::aggregate_type, &R::aggregate_id, &R::first_version, &R::last_version};
+  }
+};
+
+// Of 64, the same for ever.
+std::int64_t outbox_shard(std::string_view aggregate_id);
+
 struct SegmentRow {
   std::string run_id;
   std::int64_t first_no = 0;

@@ -19,6 +19,10 @@ bool is_alone(const Commit& commit) {
   return std::ranges::any_of(commit.changes, [](const Change& change) { return postgres::is_alone(change); });
 }
 
+bool appends(const Commit* commit) {
+  return !commit->appends.empty();
+}
+
 // The tables that commits write have no other checks.
 bool lacks_partition(const Failure& failure) {
   return failure.sqlstate == sqlstate::check_violation;
@@ -60,6 +64,7 @@ Task<void> Writer::run(std::shared_ptr<Writer> self) {
     for (const auto& job : batch) commits.push_back(&job.commit);
     // The oldest is the first.
     auto answers = co_await self->write(commits, batch.front().deadline);
+    if (self->on_events_ && std::ranges::any_of(commits, appends)) self->on_events_();
     for (std::size_t i = 0; i < batch.size(); ++i) self->answer(batch[i], std::move(answers[i]));
   }
   self->running_ = false;

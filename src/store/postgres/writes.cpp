@@ -16,6 +16,8 @@ const std::string insert_events = insert_rows(
 const std::string insert_run_events = insert_rows(
     "run_events",
     "event_id, run_id, event_version, event_type, payload, metadata, thread_id, seq, occurred_at");
+const std::string insert_outbox =
+    insert_rows("outbox", "shard, aggregate_type, aggregate_id, first_version, last_version");
 constexpr std::string_view update_heads =
     "UPDATE event_streams AS s SET version = w.version, seq = w.seq, turn = w.turn, erased = w.erased "
     "FROM unnest($1, $2, $3, $4, $5, $6) AS w (id, type, version, seq, turn, erased) "
@@ -298,7 +300,21 @@ void drop_empty_heads(Pipeline& pipeline, const Facts& facts) {
   if (!empty.empty()) pipeline.add_prepared(delete_empty_heads, keys_of(empty));
 }
 
+void Writes::take_outbox(Pipeline& pipeline) {
+  std::map<HeadKey, OutboxRow> rows;
+  for (const auto* const table : {&events, &run_events}) {
+    for (const auto& event : *table) {
+      const HeadKey key{event.aggregate_id, aggregate_from(event.aggregate_type)};
+      const auto row = rows.try_emplace(key, OutboxRow{outbox_shard(event.aggregate_id), event.aggregate_type,
+                                                       event.aggregate_id, event.version, event.version});
+      row.first->second.last_version = event.version;
+    }
+  }
+  if (!rows.empty()) pipeline.add_prepared(insert_outbox, columns_of(values_of(rows)));
+}
+
 void Writes::take_events(Pipeline& pipeline) {
+  take_outbox(pipeline);
   if (!events.empty()) pipeline.add_prepared(insert_events, columns_of(taken(events)));
   if (run_events.empty()) return;
   using R = EventRow;

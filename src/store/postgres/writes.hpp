@@ -53,6 +53,7 @@ struct Writes {
 
  private:
   void take_heads(Pipeline& pipeline, Facts& facts);
+  void take_outbox(Pipeline& pipeline);
   void take_events(Pipeline& pipeline);
   void take_runs(Pipeline& pipeline, const Facts& facts);
   void take_leases(Pipeline& pipeline, Facts& facts);
