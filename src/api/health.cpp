@@ -22,14 +22,26 @@ void write_database(json::Writer& out, const app::DatabaseHealth& database) {
   out.end_object();
 }
 
+void write_broker(json::Writer& out, const app::BrokerHealth& broker) {
+  out.begin_object().key("status").string(broker.error.empty() ? "healthy" : "unhealthy").key("latency_ms");
+  if (broker.error.empty())
+    out.number(std::chrono::duration<double, std::milli>(broker.latency).count());
+  else
+    out.null().key("error").string(broker.error);
+  out.end_object();
+}
+
 Answer health(app::App& app, net::Request&) {
   const auto database = co_await app.health.database();
+  const auto broker = app.health.broker();
   const bool healthy = database.error.empty();
+  const bool degraded = broker && !broker->error.empty();
   json::Writer out;
-  out.begin_object().key("status").string(healthy ? "healthy" : "unhealthy");
+  out.begin_object().key("status").string(!healthy ? "unhealthy" : degraded ? "degraded" : "healthy");
   out.key("version").string(app.context.version).key("instance").string(app.context.instance);
   out.key("checks").begin_object().key("database");
   write_database(out, database);
+  if (broker) write_broker(out.key("nats"), *broker);
   out.end_object().end_object();
   co_return json_response(out.take(), healthy ? 200 : 503);
 }

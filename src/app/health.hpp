@@ -1,6 +1,7 @@
 // How the server and what it needs do.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -14,12 +15,22 @@ struct DatabaseHealth {
   std::int64_t schema = 0;
 };
 
+// What the server gets along without for a while.
+struct BrokerHealth {
+  std::string error;   // empty: it answers
+  Duration latency{};  // of its newest answer
+};
+
 class Health {
  public:
   explicit Health(Context& context) : context_(context), answered_(context.env.timers) {}
 
   // Asks the database. An answer counts for a second, and whoever asks meanwhile shares it.
   Task<DatabaseHealth> database();
+
+  // Where there is a broker. `ask` does not wait.
+  void set_broker(std::function<BrokerHealth()> ask) { broker_ = std::move(ask); }
+  std::optional<BrokerHealth> broker() const { return broker_ ? std::optional(broker_()) : std::nullopt; }
 
   // Why requests cannot be served, said by whoever starts and stops the server; empty when they can.
   void set_not_ready(std::string reason) { not_ready_ = std::move(reason); }
@@ -28,6 +39,7 @@ class Health {
  private:
   Context& context_;
   std::string not_ready_;
+  std::function<BrokerHealth()> broker_;
   std::optional<DatabaseHealth> last_;
   SteadyTime asked_at_{};
   bool asking_ = false;

@@ -18,8 +18,9 @@ from langgraph_sdk.client import SyncLangGraphClient
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
 from audit import assert_clean, assert_clean_postgres  # noqa: E402
+from nats_server import NatsServer  # noqa: E402
 from postgres import Database, SharedCluster  # noqa: E402
-from processes import DevServer, Program, Project, ServeServer, Server  # noqa: E402
+from processes import DevServer, Program, Project, ServeServer, Server, until  # noqa: E402
 
 ON_POSTGRES = os.environ.get("DURAGRAPH_TEST_SERVER") == "serve"
 
@@ -29,6 +30,7 @@ class Servers:
 
     def __init__(self) -> None:
         self.cluster = SharedCluster() if ON_POSTGRES else None
+        self.nats = NatsServer() if ON_POSTGRES else None
         self.made: list[Server] = []
         self.databases: list[Database] = []
 
@@ -39,12 +41,14 @@ class Servers:
         return server
 
     def serve(self, project: Project, **environment: str) -> ServeServer:
-        assert self.cluster
+        assert self.cluster and self.nats
         self.databases.append(Database(self.cluster))
         url = self.databases[-1].url
         migrate = Program(project, "db", "migrate", DATABASE_URL=url)
         assert migrate.wait() == 0, migrate.output
-        return ServeServer(project, url, **environment)
+        server = ServeServer(project, url, NATS_URL=self.nats.url, **environment)
+        until(lambda: server.api.get("/health")["status"] == "healthy", "a connection to NATS")
+        return server
 
     def close(self) -> None:
         for server in self.made:
@@ -58,6 +62,8 @@ class Servers:
             database.close()
         if self.cluster:
             self.cluster.close()
+        if self.nats:
+            self.nats.close()
 
 
 @pytest.fixture(scope="session")

@@ -114,6 +114,39 @@ SettingRule origin_text() {
   return rule;
 }
 
+SettingRule duration_text() {
+  return rule_of({"a time such as 90s, 15m, 36h or 7d",
+                  [](const std::string& text) { return read_duration(text).has_value(); }});
+}
+
+SettingRule size_text() {
+  return rule_of({"a number of bytes, or of K, M or G, such as 512M",
+                  [](const std::string& text) { return read_size(text).has_value(); }});
+}
+
+std::optional<std::chrono::seconds> read_duration(std::string_view text) {
+  constexpr std::array<std::pair<char, std::int64_t>, 4> units{
+      {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}}};
+  const auto unit =
+      std::ranges::find(units, text.empty() ? '\0' : text.back(), &std::pair<char, std::int64_t>::first);
+  std::int64_t number = 0;
+  constexpr std::int64_t most = 36500;  // days
+  if (unit == units.end() || !read_number(text.substr(0, text.size() - 1), number)) return std::nullopt;
+  if (number < 1 || number > most * 86400 / unit->second) return std::nullopt;
+  return std::chrono::seconds(number * unit->second);
+}
+
+std::optional<std::int64_t> read_size(std::string_view text) {
+  constexpr std::string_view units = "KMG";
+  const auto unit = text.empty() ? units.npos : units.find(text.back());
+  if (unit != units.npos) text.remove_suffix(1);
+  const int shift = unit == units.npos ? 0 : 10 * (static_cast<int>(unit) + 1);
+  std::int64_t number = 0;
+  if (!read_number(text, number) || number < 1 || number > (std::int64_t{1} << 62 >> shift))
+    return std::nullopt;
+  return number << shift;
+}
+
 std::optional<bool> read_switch(std::string_view text) {
   const auto is = [text](std::string_view word) { return net::equal_ignoring_case(text, word); };
   if (std::ranges::any_of(std::array{"true", "1", "yes", "on"}, is)) return true;

@@ -1,6 +1,8 @@
 // What the values of settings may be.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <span>
@@ -30,9 +32,16 @@ SettingRule readable_file();
 SettingRule nats_server();
 SettingRule network_text();
 SettingRule origin_text();
+SettingRule duration_text();
+SettingRule size_text();
 
 // true, 1, yes, on, and their opposites, in any case.
 std::optional<bool> read_switch(std::string_view text);
+
+// 90s, 15m, 36h, 7d; nothing for what is none of at least a second.
+std::optional<std::chrono::seconds> read_duration(std::string_view text);
+// Bytes: 1048576, 512K, 64M, 1G.
+std::optional<std::int64_t> read_size(std::string_view text);
 
 // The elements of a comma-separated list, without the white space around them and without empty ones.
 std::vector<std::string> split_list(std::string_view text);

@@ -40,6 +40,9 @@ TEST(SettingTable, HasTheOtherDefaults) {
   EXPECT_EQ(settings.db_pool_size, 8);
   EXPECT_TRUE(settings.cors_allowed_origins.empty());
   EXPECT_TRUE(settings.trusted_proxies.empty());
+  EXPECT_EQ(settings.nats_replicas, 1);
+  EXPECT_EQ(settings.nats_max_age, "7d");
+  EXPECT_EQ(settings.nats_max_bytes, "1G");
   EXPECT_EQ(settings.log_level, log::Level::info);
   EXPECT_TRUE(settings.origins.empty());
   EXPECT_TRUE(settings.warnings.empty());
@@ -65,6 +68,22 @@ TEST(SettingTable, ReadsEveryKindOfValue) {
   EXPECT_EQ(settings.trusted_proxies,
             (Networks{*net::parse_network("10.0.0.0/8"), *net::parse_network("::1")}));
   EXPECT_EQ(settings.log_level, log::Level::warn);
+}
+
+TEST(SettingTable, ReadsTimesAndSizes) {
+  using namespace std::chrono_literals;
+  EXPECT_EQ(read_duration("90s"), 90s);
+  EXPECT_EQ(read_duration("15m"), 15min);
+  EXPECT_EQ(read_duration("36h"), 36h);
+  EXPECT_EQ(read_duration("7d"), 168h);
+  for (const auto* const wrong : {"", "d", "-1s", "1.5h", "7 d", "9223372036854775807d"})
+    EXPECT_FALSE(read_duration(wrong)) << wrong;
+  EXPECT_EQ(read_size("1000"), 1000);
+  EXPECT_EQ(read_size("512K"), 512 << 10);
+  EXPECT_EQ(read_size("64M"), 64 << 20);
+  EXPECT_EQ(read_size("1G"), 1 << 30);
+  for (const auto* const wrong : {"", "K", "0", "-1", "1.5G", "9223372036854775807G"})
+    EXPECT_FALSE(read_size(wrong)) << wrong;
 }
 
 TEST(SettingTable, TakesManyWordsForYesAndNo) {
@@ -131,6 +150,11 @@ INSTANTIATE_TEST_SUITE_P(
         WrongValue{
             "NATS_URL", "nats://a/subject",
             R"(nats:// or tls:// URLs with commas between them, such as nats://localhost:4222, not "nats://a/subject")"},
+        WrongValue{"DURAGRAPH_NATS_MAX_AGE", "7", R"(a time such as 90s, 15m, 36h or 7d, not "7")"},
+        WrongValue{"DURAGRAPH_NATS_MAX_AGE", "0s", R"(a time such as 90s, 15m, 36h or 7d, not "0s")"},
+        WrongValue{"DURAGRAPH_NATS_MAX_BYTES", "1T",
+                   R"(a number of bytes, or of K, M or G, such as 512M, not "1T")"},
+        WrongValue{"DURAGRAPH_NATS_REPLICAS", "6", R"(a whole number, from 1 to 5, not "6")"},
         WrongValue{"DATABASE_URL", "secret",
                    R"(a URI such as postgresql://user:password@host:5432/name, not "***")"},
         WrongValue{"DATABASE_URL", "mysql://h/db",

@@ -58,6 +58,9 @@ struct ServeSettings {
   std::string nats_tls_ca;
   std::string nats_tls_cert;
   std::string nats_tls_key;
+  int nats_replicas = 0;
+  std::string nats_max_age;    // read_duration
+  std::string nats_max_bytes;  // read_size
 
   bool auth_enabled = false;
   std::string jwt_secret;

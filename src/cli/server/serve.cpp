@@ -11,6 +11,7 @@
 #include "cli/client/exit_code.hpp"
 #include "cli/config/database.hpp"
 #include "cli/server/instance.hpp"
+#include "cli/server/nats.hpp"
 #include "cli/server/until_stopped.hpp"
 #include "store/postgres/instance_locks.hpp"
 #include "store/postgres/partitions.hpp"
@@ -33,6 +34,7 @@ constexpr Duration look_again = std::chrono::seconds(1);
 // Everything that `serve` runs; it lives until the process ends.
 struct Serve : SystemWorld {
   ConnectOptions database;
+  std::unique_ptr<Nats> nats;
   std::unique_ptr<Instance> instance;
   std::unique_ptr<InstanceLocks> locks;
   bool started = false;
@@ -160,10 +162,12 @@ InstanceOptions instance_options(const Serve& serve, const ServeSettings& settin
   InstanceOptions out;
   // One connection writes, and one is for the runs that are about to be started.
   const auto readers = static_cast<std::size_t>(std::max(settings.db_pool_size - 2, 1));
-  out.open_store = [connect = serve.database,
-                    readers](const Env& env) -> Result<std::unique_ptr<store::Store>> {
-    return store::make_postgres_store(env, {.connect = connect, .readers = readers});
+  out.open_store = [connect = serve.database, readers,
+                    nats = serve.nats.get()](const Env& env) -> Result<std::unique_ptr<store::Store>> {
+    return store::make_postgres_store(
+        env, {.connect = connect, .readers = readers, .on_events = [nats] { nats->wake(); }});
   };
+  out.open_bus = [nats = serve.nats.get()](Metrics& metrics) { return nats->make_bus(metrics); };
   out.host = settings.host;
   out.port = settings.port;
   out.origins = settings.cors_allowed_origins;
@@ -189,6 +193,9 @@ int run_serve(const SettingSources& sources) {
 
   Serve serve;
   serve.database.conninfo = std::move(*conninfo);
+  auto nats = Nats::open(serve.env, *settings, serve.database);
+  if (!nats) return report(nats.error());
+  serve.nats = std::move(*nats);
   auto instance = Instance::open(serve.io, serve.env, instance_options(serve, *settings));
   if (!instance) return report(instance.error());
   serve.instance = std::move(*instance);
@@ -197,7 +204,9 @@ int run_serve(const SettingSources& sources) {
   // What tells others to read their files again: ours are read when they change.
   std::signal(SIGHUP, SIG_IGN);
   serve.instance->serve();
+  serve.instance->app().health.set_broker([nats = serve.nats.get()] { return nats->health(); });
   spawn(serve.io.get_executor(), "begin", begin(serve));
+  spawn(serve.io.get_executor(), "nats", serve.nats->run(give_up));
   run_until_stopped(serve.io, [&serve] { return stop(serve); });
 }
 

@@ -1,0 +1,258 @@
+"""`duragraph serve` and NATS: events arrive outside, whatever happens to either of them."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nats_server import NatsServer
+from postgres import Database
+from processes import ROOT, Program, Project, ServeServer, until
+
+FAILED = 1
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    made = Project(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def migrated(project: Project, database: Database) -> Database:
+    migrate = Program(project, "db", "migrate", DATABASE_URL=database.url)
+    assert migrate.wait() == 0, migrate.output
+    return database
+
+
+@pytest.fixture
+def broker() -> Iterator[NatsServer]:
+    made = NatsServer()
+    yield made
+    made.close()
+
+
+def serve(project: Project, database: Database, broker: NatsServer) -> ServeServer:
+    """With a worker that takes runs."""
+    server = ServeServer(project, database.url, NATS_URL=broker.url)
+    server.wait_workers()
+    return server
+
+
+def play(server: ServeServer) -> str:
+    thread_id = server.api.thread()
+    run_id = server.api.start(thread_id, "three_nodes", {"steps": []})
+    server.api.join(thread_id, run_id)
+    return run_id
+
+
+def stored(database: Database) -> set[str]:
+    """The message ids of all events that the database has."""
+    rows = database.run(
+        "SELECT aggregate_type || ':' || aggregate_id || ':' || event_version FROM events UNION ALL "
+        "SELECT 'run:' || run_id || ':' || event_version FROM run_events"
+    )
+    return set(rows.split())
+
+
+def ids(messages: list[Any]) -> list[str]:
+    return [message.headers["Nats-Msg-Id"] for message in messages]
+
+
+def told(database: Database, broker: NatsServer, **options: Any) -> list[Any]:
+    """All messages, once there is one for each event."""
+
+    def complete() -> list[Any] | None:
+        messages = broker.events(**options)
+        return messages if messages and stored(database) <= set(ids(messages)) else None
+
+    return until(complete, "a message for each event") or []
+
+
+def assert_in_order(messages: list[Any]) -> None:
+    """Of each aggregate, what a consumer sees that passes over what it has seen."""
+    last: dict[str, int] = defaultdict(int)
+    for message in messages:
+        aggregate, _, version = message.headers["Nats-Msg-Id"].rpartition(":")
+        assert int(version) <= last[aggregate] + 1, ids(messages)
+        last[aggregate] = max(last[aggregate], int(version))
+
+
+def status(server: ServeServer) -> str:
+    return str(server.api.get("/health")["status"])
+
+
+def test_events_arrive_once_and_in_order(project: Project, migrated: Database, broker: NatsServer) -> None:
+    server = serve(project, migrated, broker)
+    runs = [play(server) for _ in range(5)]
+    messages = told(migrated, broker)
+    assert sorted(ids(messages)) == sorted(stored(migrated)), "each event once"
+    assert_in_order(messages)
+    scope = migrated.run("SELECT scope FROM outbox_state").strip()
+    for run_id in runs:
+        of_run = [m for m in messages if m.subject.startswith(f"duragraph.events.{scope}.run.{run_id}.")]
+        types = [m.subject.rpartition(".")[2] for m in of_run]
+        assert types[:2] == ["RunCreated", "RunStarted"] and types[-1] == "RunCompleted"
+        assert set(types[2:-1]) == {"CheckpointSaved"}
+        created = json.loads(of_run[0].data)
+        assert created["aggregate_id"] == run_id and created["version"] == 1 and created["payload"]
+        assert of_run[0].headers["ce-type"] == "duragraph.RunCreated"
+        assert of_run[0].headers["ce-time"] == created["occurred_at"]
+    health = server.api.get("/health")
+    assert health["status"] == "healthy" and set(health["checks"]["nats"]) == {"status", "latency_ms"}
+    assert migrated.run("SELECT count(*) FROM outbox").strip() == "0"
+
+
+def test_a_broker_that_is_away_delays_events_alone(project: Project, migrated: Database, broker: NatsServer) -> None:
+    broker.kill()
+    server = serve(project, migrated, broker)
+    play(server)
+    health = server.api.http.get("/health")
+    assert health.status_code == 200 and health.json()["status"] == "degraded"
+    assert health.json()["checks"]["nats"]["error"]
+    assert server.api.http.get("/readyz").status_code == 200
+    broker.start()
+    told(migrated, broker)
+    until(lambda: status(server) == "healthy", "health")
+    broker.kill()
+    until(lambda: status(server) == "degraded", "a loss that is noticed")
+    play(server)
+    broker.start()
+    messages = told(migrated, broker)
+    assert_in_order(messages)
+    assert sorted(ids(messages)) == sorted(stored(migrated)), "a stream that was kept is not filled again"
+
+
+def test_a_wiped_broker_is_filled_again(project: Project, migrated: Database, broker: NatsServer) -> None:
+    server = serve(project, migrated, broker)
+    for _ in range(3):
+        play(server)
+    told(migrated, broker)
+    broker.kill()
+    broker.wipe()
+    play(server)
+    broker.start()
+    messages = told(migrated, broker)
+    assert_in_order(messages)
+    assert any(m.headers.get("duragraph-replay") == "true" for m in messages)
+    play(server)
+    assert_in_order(told(migrated, broker))
+    assert "published again" in server.output
+
+
+def test_two_instances_relay_side_by_side(project: Project, migrated: Database, broker: NatsServer) -> None:
+    first = serve(project, migrated, broker)
+    second = ServeServer(project, migrated.url, worker=False, ready=False, NATS_URL=broker.url)
+    until(lambda: "connected to NATS" in second.output, "the second instance's connection")
+    for _ in range(10):
+        play(first)
+    messages = told(migrated, broker)
+    assert_in_order(messages)
+    assert sorted(ids(messages)) == sorted(stored(migrated))
+
+
+def test_what_is_told_twice_has_the_same_id(project: Project, migrated: Database, broker: NatsServer) -> None:
+    """An instance dies after NATS has stored events and before they have left the outbox."""
+    server = serve(project, migrated, broker)
+    play(server)
+    told(migrated, broker)
+    until(lambda: migrated.run("SELECT count(*) FROM outbox").strip() == "0", "an empty outbox")
+    before = len(broker.events())
+    blocker = migrated.session()
+    # Whoever publishes cannot forget, since that changes this row at last.
+    blocker.run("BEGIN")
+    blocker.run("SELECT 1 FROM outbox_state FOR UPDATE")
+    thread_id = server.api.thread()
+    until(lambda: len(broker.events()) > before, "an event that is stored")
+    assert migrated.run("SELECT count(*) FROM outbox").strip() != "0"
+    server.kill()
+    blocker.run("ROLLBACK")
+    other = serve(project, migrated, broker)
+    until(lambda: migrated.run("SELECT count(*) FROM outbox").strip() == "0", "an empty outbox")
+    assert ids(broker.events()).count(f"thread:{thread_id}:1") == 1
+    play(other)
+    messages = told(migrated, broker)
+    assert sorted(ids(messages)) == sorted(stored(migrated))
+
+
+def test_a_server_without_jetstream_is_refused(project: Project, migrated: Database) -> None:
+    plain = NatsServer(jetstream=False)
+    try:
+        refused = Program(
+            project, "serve", "--port", "0", "--host", "127.0.0.1", DATABASE_URL=migrated.url, NATS_URL=plain.url
+        )
+        assert refused.wait() == FAILED, refused.output
+        assert "--jetstream" in refused.output
+    finally:
+        plain.close()
+
+
+@pytest.mark.parametrize("way", ["user", "token", "url", "tls"])
+def test_it_is_let_in(project: Project, migrated: Database, tmp_path: Path, way: str) -> None:
+    environment: dict[str, str] = {}
+    if way == "tls":
+        certificate(tmp_path)
+        made = NatsServer("--tls", f"--tlscert={tmp_path}/cert.pem", f"--tlskey={tmp_path}/key.pem")
+        environment = {"NATS_URL": f"tls://localhost:{made.port}", "DURAGRAPH_NATS_TLS_CA": f"{tmp_path}/cert.pem"}
+    elif way == "token":
+        made = NatsServer("--auth", "s3cret")
+        environment = {"NATS_URL": made.url, "DURAGRAPH_NATS_TOKEN": "s3cret"}
+    else:
+        made = NatsServer("--user", "dg", "--pass", "s3cret")
+        environment = {"NATS_URL": made.url, "DURAGRAPH_NATS_USER": "dg", "DURAGRAPH_NATS_PASSWORD": "s3cret"}
+        if way == "url":
+            environment = {"NATS_URL": f"nats://dg:s3cret@{made.address}"}
+    try:
+        server = ServeServer(project, migrated.url, worker=False, **environment)
+        until(lambda: status(server) == "healthy", lambda: f"a connection\n{server.output}")
+        if way == "token":
+            wrong = {"NATS_URL": made.url, "DURAGRAPH_NATS_TOKEN": "wr0ng"}
+            refused = ServeServer(project, migrated.url, worker=False, ready=False, **wrong)
+            refused.wait_output(lambda text: "Authorization Violation" in text)
+            assert "wr0ng" not in refused.output
+        assert "s3cret" not in server.output
+    finally:
+        made.close()
+
+
+def certificate(folder: Path) -> None:
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+        + ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+        + ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")],
+        check=True,
+        capture_output=True,
+    )
+
+
+def test_the_example_of_a_consumer(project: Project, migrated: Database, broker: NatsServer, tmp_path: Path) -> None:
+    """The program in docs/events.md, as it stands there."""
+    (source,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs" / "events.md").read_text(), re.S | re.M)
+    (tmp_path / "consumer.py").write_text(source)
+    server = serve(project, migrated, broker)
+    run_id = play(server)
+    running = subprocess.Popen(
+        ["python", str(tmp_path / "consumer.py")],
+        env=project.environment() | {"NATS_URL": broker.url, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert running.stdout is not None
+        for line in running.stdout:
+            if re.match(rf"run {run_id} \d+ RunCompleted", line):
+                break
+        else:
+            raise AssertionError("the consumer has ended")
+    finally:
+        running.send_signal(signal.SIGKILL)
+        running.wait()

@@ -1,0 +1,106 @@
+"""NATS for tests: real servers, each with a folder of its own, that end with whoever made them."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import nats
+
+from processes import free_port, until
+
+_libc = ctypes.CDLL(None)
+
+
+def program() -> str:
+    """Debian has it in a folder that is not in everybody's PATH."""
+    found = shutil.which("nats-server") or "/usr/sbin/nats-server"
+    assert Path(found).exists(), "there is no nats-server here: scripts/install-deps.sh installs one"
+    return found
+
+
+def _die_with_parent() -> None:
+    _libc.prctl(1, signal.SIGKILL)
+
+
+class NatsServer:
+    """Keeps its port, and what it stored, through `kill` and `start`."""
+
+    def __init__(self, *arguments: str, jetstream: bool = True) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="duragraph-nats-"))
+        self.store = self.folder / "store"
+        self.arguments = [*(["-js", "-sd", str(self.store)] if jetstream else []), *arguments]
+        self.port = free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        self.url = f"nats://{self.address}"
+        self.start()
+
+    def start(self) -> None:
+        with (self.folder / "log").open("a") as log:
+            self.process = subprocess.Popen(
+                [program(), "-a", "127.0.0.1", "-p", str(self.port), *self.arguments],
+                stdout=log,
+                stderr=log,
+                preexec_fn=_die_with_parent,
+            )
+        until(self._answers, lambda: f"an answer of nats-server\n{self.log}")
+
+    def _answers(self) -> bool:
+        assert self.process.poll() is None, self.log
+        with socket.socket() as tried:
+            return tried.connect_ex(("127.0.0.1", self.port)) == 0
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def wipe(self) -> None:
+        """As with a new volume. It must not run."""
+        shutil.rmtree(self.store)
+
+    def close(self) -> None:
+        self.kill()
+        shutil.rmtree(self.folder)
+
+    def ask(self, work: Callable[[Any], Awaitable[Any]], **options: Any) -> Any:
+        """What `work` gives of a connected client."""
+
+        async def run() -> Any:
+            client = await nats.connect(self.url, **options)
+            try:
+                return await work(client)
+            finally:
+                await client.close()
+
+        return asyncio.run(run())
+
+    def events(self, **options: Any) -> list[Any]:
+        """All messages that the stream of events has, in order; none where there is no stream."""
+
+        async def read(client: Any) -> list[Any]:
+            context = client.jetstream()
+            messages: list[Any] = []
+            for stream in await context.streams_info():
+                if stream.state.messages == 0:
+                    continue
+                consumer = await context.subscribe(
+                    stream.config.subjects[0], stream=stream.config.name, ordered_consumer=True
+                )
+                for _ in range(stream.state.messages):
+                    messages.append(await consumer.next_msg(10))
+                await consumer.unsubscribe()
+            return messages
+
+        return self.ask(read, **options)
