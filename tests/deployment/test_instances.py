@@ -16,7 +16,7 @@ import pytest
 
 from audit import assert_clean_postgres
 from balancers import Balancer
-from nats import NatsServer
+from nats_server import NatsServer
 from postgres import Database
 from processes import WORKER_TOKEN, Api, Program, Project, Reader, ServeServer, WorkerProgram, until
 
