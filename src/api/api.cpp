@@ -52,10 +52,13 @@ std::optional<std::string_view> allowed_origin(const Access& access, const net::
 
 // Whether this server answers that name and takes that from pages of that origin.
 Status check_access(const Access& access, const net::Request& request) {
-  if (access.loopback_only && !is_loopback_host(request.header("Host").value_or("")))
+  // Only HTTP/1.0 has requests without a host, and no browser makes those.
+  const auto host = request.header("Host");
+  if (access.loopback_only && host && !is_loopback_host(*host))
     return fail(
         Errc::forbidden,
-        "this server answers loopback names only, as localhost; to serve others start it with --host");
+        "this server answers loopback names only, as localhost; to serve others start it with --host, or "
+        "name the proxy in front of it in DURAGRAPH_TRUSTED_PROXIES");
   const auto origin = request.header("Origin");
   if (origin && !is_read(request.method) && !is_allowed_origin(access, *origin))
     return fail(Errc::forbidden,

@@ -72,6 +72,9 @@ class ListeningServer final : public Server {
     return load;
   }
   void serve() override { spawn(state_->env.timers.executor(), "net.accept", accept_all(state_)); }
+  void close_websockets() override {
+    for (Session* session : state_->sessions) session->close_websocket();
+  }
   Task<void> drain(SteadyTime deadline) override { return run_drain(state_, deadline); }
 
  private:

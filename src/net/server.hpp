@@ -58,6 +58,8 @@ class Server {
   // Begins to take connections. Until then the system queues them, so that nobody is refused and
   // nobody is answered from what is not loaded yet. Called once.
   virtual void serve() = 0;
+  // Closes every WebSocket with code 1001, for clients that have somewhere else to go. Others may be opened.
+  virtual void close_websockets() = 0;
   // Accepts nothing more, closes idle connections, gives running requests until `deadline`, then
   // closes what is left: a WebSocket with code 1001, a stream by ending it.
   virtual Task<void> drain(SteadyTime deadline) = 0;

@@ -235,9 +235,13 @@ Task<Session::Next> Session::upgrade(Request& request, const Router::Match& matc
   co_return Next::gone;
 }
 
+void Session::close_websocket() {
+  if (websocket_) websocket_->close(1001, "the server is stopping");
+}
+
 void Session::shut_down() {
   if (websocket_)
-    websocket_->close(1001, "the server is stopping");
+    close_websocket();
   else
     connection_.abort();
 }

@@ -71,6 +71,7 @@ class Session {
   void check_deadline(SteadyTime now) { connection_.check(now); }
   // Ends the connection without regard to what it does; a WebSocket is told why.
   void shut_down();
+  void close_websocket();  // if it is one
   // Ends the connection and tells nobody.
   void cut();
 

@@ -237,6 +237,19 @@ TEST_F(WebSocketTest, DrainClosesSocketsAtTheDeadline) {
   run.run(talk(*this));
 }
 
+TEST_F(WebSocketTest, SocketsCanBeClosedWhileRequestsGoOn) {
+  start();
+  auto talk = [](WebSocketTest& test) -> Task<void> {
+    auto socket = co_await test.connect("/ws");
+    test.run.server->close_websockets();
+    auto end = co_await (*socket)->read();
+    EXPECT_FALSE(end.has_value());
+    EXPECT_EQ((*socket)->close_code(), 1001);
+    EXPECT_TRUE(co_await test.connect("/ws"));
+  };
+  run.run(talk(*this));
+}
+
 // Time runs a hundred times as fast here, so that silence is noticed within the test.
 class SilenceTest : public WebSocketTest {
  public:

@@ -33,7 +33,7 @@ async def open_socket(url: str, token: str, session: str) -> Socket:
         subprotocols=[Subprotocol(wire.SUBPROTOCOL)],
         compression=None,
         max_size=wire.MAX_MESSAGE + 4096,
-        open_timeout=10,
+        open_timeout=5,
         close_timeout=2,
         # A server that was stopped or cut off closes nothing; the worker is to look for another one in time.
         ping_interval=2,

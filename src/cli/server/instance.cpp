@@ -65,7 +65,8 @@ Result<std::unique_ptr<Instance>> Instance::open(boost::asio::io_context& io, co
       app::Context{env, *parts->store, *parts->bus, {}, make_uuid7(env), program_version()}, parts->metrics);
   parts->app->health.set_not_ready(chosen.not_ready);
   api::ApiSettings settings;
-  settings.access.loopback_only = is_loopback(chosen.host);
+  // A proxy in front passes on the names that the world has for the server.
+  settings.access.loopback_only = is_loopback(chosen.host) && chosen.trusted_proxies.empty();
   settings.access.origins = chosen.origins;
   settings.rate_limit = chosen.rate_limit;
   settings.trusted_proxies = chosen.trusted_proxies;
@@ -106,6 +107,10 @@ app::App& Instance::app() {
 std::string Instance::url() const {
   return fmt::format("{}://{}:{}", parts_->options.tls ? "https" : "http",
                      reachable_host(parts_->options.host), parts_->server->port());
+}
+
+void Instance::send_workers_away() {
+  parts_->server->close_websockets();
 }
 
 Task<void> Instance::drain(SteadyTime deadline) {

@@ -43,6 +43,8 @@ class Instance {
   app::App& app();
   // http://HOST:PORT, or https:, as a client on this machine reaches it.
   std::string url() const;
+  // Closes the connections of workers and supervisors, which find another instance.
+  void send_workers_away();
   // Ends open requests by `deadline` and takes no new ones.
   Task<void> drain(SteadyTime deadline);
   // Lets go of the database. Nothing of the instance may run after it.

@@ -139,6 +139,7 @@ Task<void> begin(Serve& serve) {
 Task<void> stop(Serve& serve) {
   serve.stopping = true;
   serve.instance->app().health.set_not_ready("this instance is stopping; ask another one");
+  serve.instance->send_workers_away();
   co_await serve.instance->drain(serve.timers->now() + drain_time);
   serve.instance->close();
   serve.locks->release();
