@@ -13,8 +13,8 @@ packages=(
   python3 python3-venv ca-certificates curl
   # the database of production, of which tests start servers of their own
   postgresql-15 postgresql-client-15
-  # the broker of production, likewise
-  nats-server
+  # the broker of production, likewise, and the balancers that instances are tested behind
+  nats-server nginx-light haproxy
 )
 if [ "${1:-}" = --lint ]; then packages+=(clang-format-19 clang-tidy-19); fi
 
@@ -29,24 +29,28 @@ for package in "${packages[@]}"; do
 done
 if [ ${#missing[@]} = 0 ]; then exit 0; fi
 
-# Debian would make a database cluster, and keep its server and NATS running, which nobody here asked for.
+# Debian would make a database cluster, and keep its server, NATS and the balancers running, which nobody here
+# asked for.
 no_cluster=/etc/postgresql-common/createcluster.d/duragraph.conf
-masked=no
+masked=()
 clean_up() {
   as_root rm -f "$no_cluster"
-  if [ "$masked" = yes ]; then
-    as_root systemctl --quiet unmask nats-server.service
-    as_root systemctl --quiet disable nats-server.service
-  fi
+  for unit in "${masked[@]}"; do
+    as_root systemctl --quiet unmask "$unit"
+    as_root systemctl --quiet disable "$unit"
+  done
 }
 trap clean_up EXIT
 if [[ " ${missing[*]} " == *" postgresql-15 "* ]]; then
   as_root mkdir -p "$(dirname "$no_cluster")"
   echo "create_main_cluster = false" | as_root tee "$no_cluster" >/dev/null
 fi
-if [[ " ${missing[*]} " == *" nats-server "* ]] && [ -d /run/systemd/system ]; then
-  as_root systemctl --quiet mask nats-server.service && masked=yes
-fi
+for service in nats-server nginx-light haproxy; do
+  unit=${service%-light}.service
+  if [[ " ${missing[*]} " == *" $service "* ]] && [ -d /run/systemd/system ]; then
+    as_root systemctl --quiet mask "$unit" && masked+=("$unit")
+  fi
+done
 
 say "installing ${missing[*]}"
 as_root apt-get update -qq

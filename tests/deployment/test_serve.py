@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import ssl
 import subprocess
 import tempfile
@@ -142,31 +140,6 @@ def test_runs_go_on_after_a_restart_of_the_database(project: Project, how: str) 
         until(lambda: "the database is back" in server.output, lambda: server.output)
         server.wait_ready("/readyz")
         play(server)
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSTOP])
-def test_another_instance_takes_over(project: Project, migrated: Database, number: signal.Signals) -> None:
-    first = ServeServer(project, migrated.url)
-    first.wait_workers()
-    second = ServeServer(project, migrated.url, worker=False, ready=False)
-    until(lambda: "standing by" in second.output, lambda: second.output)
-    assert second.answers("/ok") and not second.answers("/readyz")
-    gate, thread_id = project.gate(), first.api.thread()
-    run_id = first.api.start(thread_id, "slow", {"gate": str(gate)})
-    project.journal.wait(run_id, "second")
-    first.api.wait_next(thread_id, "second")
-
-    first.signal(number)
-    second.wait_ready("/readyz")
-    worker = WorkerProgram(project, second.url, DURAGRAPH_WORKER_TOKEN=WORKER_TOKEN)
-    gate.touch()
-    assert second.api.join(thread_id, run_id)["steps"] == ["first", "second", "third"]
-    assert project.journal.nodes(run_id).count("first") == 1
-    assert worker.process.poll() is None
-    if number == signal.SIGSTOP:
-        os.kill(first.pid, signal.SIGCONT)
-        assert first.wait() == FAILED and "may not serve any more" in first.output
-    play(second)
 
 
 class OwnCluster(Cluster):
