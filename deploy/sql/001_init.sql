@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS assistants (
   search jsonb NOT NULL,                       -- metadata
   version bigint NOT NULL,                     -- the one that is served
   newest_version bigint NOT NULL,
+  owner text COLLATE "C",                      -- the user whom it belongs to; NULL: nobody's, and for all
   created_at timestamptz NOT NULL,
   updated_at timestamptz NOT NULL
 );
@@ -51,12 +52,14 @@ CREATE TABLE IF NOT EXISTS threads (
   error text,                                  -- class and message of the newest run's error
   error_message text,
   temporary boolean NOT NULL DEFAULT false,    -- made by a run without a thread; not listed
+  owner text COLLATE "C",                      -- the user whom it belongs to; NULL: nobody's
   created_at timestamptz NOT NULL,
   updated_at timestamptz NOT NULL,
   state_updated_at timestamptz NOT NULL        -- when its newest root checkpoint was written
 ) WITH (fillfactor = 80);
 CREATE INDEX IF NOT EXISTS threads_search ON threads USING gin (search jsonb_path_ops) WITH (fastupdate = off);
 CREATE INDEX IF NOT EXISTS threads_updated ON threads (updated_at, id);
+CREATE INDEX IF NOT EXISTS threads_of_owner ON threads (owner, updated_at, id) WHERE owner IS NOT NULL;
 
 CREATE TABLE IF NOT EXISTS runs (
   id text COLLATE "C" PRIMARY KEY,
@@ -76,12 +79,14 @@ CREATE TABLE IF NOT EXISTS runs (
   error text,
   error_message text,
   resumed_by text COLLATE "C" NOT NULL,
+  owner text COLLATE "C",                      -- its thread's
   resumable boolean NOT NULL,                  -- kwargs.stream_resumable
   has_frames boolean NOT NULL DEFAULT false,
   created_at timestamptz NOT NULL,
   updated_at timestamptz NOT NULL
 ) WITH (fillfactor = 70);
 CREATE INDEX IF NOT EXISTS runs_of_thread ON runs (thread_id, id);
+CREATE INDEX IF NOT EXISTS runs_of_owner ON runs (owner, id) WHERE owner IS NOT NULL;
 CREATE INDEX IF NOT EXISTS runs_open ON runs (thread_id, id)
   WHERE status IN ('queued', 'in_progress', 'requires_action');
 CREATE INDEX IF NOT EXISTS runs_queued ON runs (graph_id, id) WHERE status = 'queued';
@@ -106,6 +111,20 @@ CREATE TABLE IF NOT EXISTS store_items (
   created_at timestamptz NOT NULL,
   updated_at timestamptz NOT NULL,
   PRIMARY KEY (project, namespace_key, key)
+);
+
+-- Keys for the API. A secret is kept as its SHA-256.
+CREATE TABLE IF NOT EXISTS api_keys (
+  id text COLLATE "C" PRIMARY KEY,
+  project text NOT NULL DEFAULT 'default',
+  secret_hash text NOT NULL,
+  user_id text COLLATE "C" NOT NULL,
+  role text NOT NULL,
+  name text NOT NULL,
+  created_at timestamptz NOT NULL,
+  expires_at timestamptz,                      -- NULL: never
+  last_used_at timestamptz,                    -- about when
+  revoked_at timestamptz
 );
 
 INSERT INTO schema_migrations (version, name) VALUES (1, '001_init.sql') ON CONFLICT DO NOTHING;

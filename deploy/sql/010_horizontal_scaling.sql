@@ -35,5 +35,11 @@ CREATE TABLE IF NOT EXISTS workers (
   beats bigint NOT NULL DEFAULT 0              -- grows with each of its heartbeats
 ) WITH (fillfactor = 50);
 
+-- What all instances must have alike, as a keyed fingerprint that does not give it away.
+CREATE TABLE IF NOT EXISTS shared_secrets (
+  name text COLLATE "C" PRIMARY KEY,           -- of the setting
+  fingerprint text NOT NULL
+);
+
 INSERT INTO schema_migrations (version, name) VALUES (10, '010_horizontal_scaling.sql') ON CONFLICT DO NOTHING;
 COMMIT;

@@ -17,6 +17,7 @@ struct Evolve {
   void operator()(const AssistantCreated& e) const {
     assistant.content = e.content;
     assistant.number = assistant.newest_number = 1;
+    assistant.owner = e.owner;
     assistant.created_at = at;
   }
   void operator()(const AssistantUpdated& e) const {
@@ -46,7 +47,10 @@ AssistantContent read_content(Fields& in) {
 struct Payload {
   Writer& out;
 
-  void operator()(const AssistantCreated& e) const { write_content(out, e.content); }
+  void operator()(const AssistantCreated& e) const {
+    write_content(out, e.content);
+    write_owner(out, e.owner);
+  }
   void operator()(const AssistantUpdated& e) const {
     write_content(out, e.content);
     out.key("number").integer(e.number);
@@ -82,7 +86,7 @@ std::string payload_of(const AssistantEvent& event) {
 namespace {
 
 std::optional<AssistantEvent> read_event(std::string_view type, Fields& in) {
-  if (type == "AssistantCreated") return AssistantCreated{read_content(in)};
+  if (type == "AssistantCreated") return AssistantCreated{read_content(in), in.optional_text("owner")};
   if (type == "AssistantUpdated") return AssistantUpdated{read_content(in), in.number("number")};
   if (type == "AssistantVersionChosen") return AssistantVersionChosen{read_content(in), in.number("number")};
   if (type == "AssistantDeleted") return AssistantDeleted{};

@@ -30,11 +30,13 @@ struct Assistant {
   std::int64_t newest_number = 0;  // the highest ever given
   WallTime created_at{};
   WallTime updated_at{};
-  std::int64_t version = 0;  // of the aggregate
+  std::int64_t version = 0;            // of the aggregate
+  std::optional<std::string> owner{};  // the user whom it belongs to; none: nobody's, and for all
 };
 
 struct AssistantCreated {
   AssistantContent content;
+  std::optional<std::string> owner{};
 };
 struct AssistantUpdated {
   AssistantContent content;  // the whole of the new version

@@ -12,8 +12,8 @@ auto fields_of(const AssistantContent& content) {
   return std::tuple(graph, name, description, config, context, metadata);
 }
 auto fields_of(const AssistantCreated& e) {
-  const auto& [content] = e;
-  return fields_of(content);
+  const auto& [content, owner] = e;
+  return std::tuple(fields_of(content), owner);
 }
 auto fields_of(const AssistantUpdated& e) {
   const auto& [content, number] = e;
@@ -47,6 +47,7 @@ AssistantContent content(std::string name) {
 
 TEST(AssistantCodec, EveryEventComesBack) {
   expect_round_trip("AssistantCreated", AssistantCreated{content("a")});
+  expect_round_trip("AssistantCreated", AssistantCreated{content("a"), "ann"});
   expect_round_trip("AssistantCreated", AssistantCreated{});
   expect_round_trip("AssistantUpdated", AssistantUpdated{content("b"), 2});
   expect_round_trip("AssistantVersionChosen", AssistantVersionChosen{content("a"), 1});

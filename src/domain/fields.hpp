@@ -1,4 +1,4 @@
-// Reading the payloads of events.
+// Reading and writing the payloads of events.
 #pragma once
 
 #include <optional>
@@ -55,6 +55,11 @@ class Fields {
   json::View in_;
   std::string wrong_;
 };
+
+// Writes the owner of what an event creates; nobody is not written.
+inline void write_owner(json::Writer& out, const std::optional<std::string>& owner) {
+  if (owner) out.key("owner").string(*owner);
+}
 
 // Reads one event by `read(type, fields)`, which gives nothing for a type that it does not know.
 // Errc::internal for such a type, and for a payload that this program did not write.

@@ -34,6 +34,7 @@ struct Evolve {
     run.request = e.request;
     run.metadata = e.metadata;
     run.not_before = e.not_before;
+    run.owner = e.owner;
     run.created_at = at;
     run.state = RunState::queued;
   }

@@ -79,8 +79,9 @@ struct Run {
   bool has_checkpoint =
       false;  // it saved one of its own, so a further attempt continues from the thread's head
   std::optional<RunError> error;
-  std::string resumed_by;    // the run that went on where this one had paused
-  std::int64_t version = 0;  // of the aggregate
+  std::string resumed_by;              // the run that went on where this one had paused
+  std::int64_t version = 0;            // of the aggregate
+  std::optional<std::string> owner{};  // its thread's
 };
 
 struct RunCreated {
@@ -90,6 +91,7 @@ struct RunCreated {
   RunRequest request;
   std::string metadata = "{}";
   WallTime not_before{};
+  std::optional<std::string> owner{};
 };
 struct RunStarted {
   std::string session_id;

@@ -26,6 +26,7 @@ struct Payload {
     out.key("thread_id").string(e.thread_id).key("assistant_id").string(e.assistant_id);
     out.key("graph_id").string(e.graph_id).key("request").raw(e.request.to_json());
     out.key("metadata").raw(e.metadata).key("not_before").integer(to_micros(e.not_before));
+    write_owner(out, e.owner);
   }
   void operator()(const RunStarted& e) const {
     out.key("session_id")
@@ -139,8 +140,9 @@ CancelAction read_action(Fields& in) {
 std::optional<RunEvent> read_event(std::string_view type, Fields& in) {
   // A braced initialiser reads its members from left to right.
   if (type == "RunCreated")
-    return RunCreated{in.text("thread_id"), in.text("assistant_id"), in.text("graph_id"),
-                      read_request(in),     in.object("metadata"),   in.time("not_before")};
+    return RunCreated{in.text("thread_id"),     in.text("assistant_id"), in.text("graph_id"),
+                      read_request(in),         in.object("metadata"),   in.time("not_before"),
+                      in.optional_text("owner")};
   if (type == "RunStarted")
     return RunStarted{in.text("session_id"), in.text("worker"), in.text("revision"), in.number("epoch"),
                       in.number("attempt")};

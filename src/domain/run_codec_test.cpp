@@ -22,8 +22,8 @@ void expect_round_trip(std::string_view type, const Event& event) {
 }
 
 TEST(RunCodec, EveryEventComesBack) {
-  expect_round_trip("RunCreated",
-                    RunCreated{"t", "a", "g", testing::full_request(), R"({"k":[1]})", from_micros(-5)});
+  expect_round_trip("RunCreated", RunCreated{"t", "a", "g", testing::full_request(), R"({"k":[1]})",
+                                             from_micros(-5), "ann"});
   expect_round_trip("RunCreated", RunCreated{});
   expect_round_trip("RunStarted", RunStarted{"s", "w", "rev", 3, 2});
   expect_round_trip("CheckpointSaved", CheckpointSaved{"c", "child:1|x", "rev"});

@@ -24,15 +24,15 @@ inline auto fields_of(const std::optional<RunError>& failure) {
 
 inline auto fields_of(const Run& run) {
   const auto& [id, thread, assistant, graph, state, request, metadata, created, updated, not_before, epoch,
-               attempt, session, revision, cancel, has_checkpoint, error, resumed_by, version] = run;
+               attempt, session, revision, cancel, has_checkpoint, error, resumed_by, version, owner] = run;
   return std::tuple(id, thread, assistant, graph, state, fields_of(request), metadata, created, updated,
                     not_before, epoch, attempt, session, revision, cancel, has_checkpoint, fields_of(error),
-                    resumed_by, version);
+                    resumed_by, version, owner);
 }
 
 inline auto fields_of(const RunCreated& e) {
-  const auto& [thread, assistant, graph, request, metadata, not_before] = e;
-  return std::tuple(thread, assistant, graph, fields_of(request), metadata, not_before);
+  const auto& [thread, assistant, graph, request, metadata, not_before, owner] = e;
+  return std::tuple(thread, assistant, graph, fields_of(request), metadata, not_before, owner);
 }
 inline auto fields_of(const RunStarted& e) {
   const auto& [session, worker, revision, epoch, attempt] = e;
@@ -101,7 +101,7 @@ inline Run folded(Run run, const std::vector<RunEvent>& events, WallTime at) {
 inline Run created_run(WallTime at = from_micros(1000)) {
   Run run;
   run.id = "r1";
-  return evolve(std::move(run), RunCreated{"t1", "a1", "g1", full_request(), R"({"k":1})", at}, at);
+  return evolve(std::move(run), RunCreated{"t1", "a1", "g1", full_request(), R"({"k":1})", at, "ann"}, at);
 }
 
 // A run whose owner has the epoch 1.

@@ -22,6 +22,7 @@ struct Evolve {
   void operator()(const ThreadCreated& e) const {
     thread.metadata = e.metadata;
     thread.temporary = e.temporary;
+    thread.owner = e.owner;
     thread.created_at = at;
   }
   void operator()(const ThreadPatched& e) const { merge(e.metadata); }
@@ -41,6 +42,7 @@ struct Evolve {
   void operator()(const ThreadCopied& e) const {
     thread.metadata = e.metadata;
     thread.config = e.config;
+    thread.owner = e.owner;
     thread.created_at = at;
   }
   void operator()(const ThreadDeleted&) const {}
@@ -57,6 +59,7 @@ struct Payload {
   void operator()(const ThreadCreated& e) const {
     out.key("metadata").raw(e.metadata);
     if (e.temporary) out.key("temporary").boolean(true);
+    write_owner(out, e.owner);
   }
   void operator()(const ThreadPatched& e) const { out.key("metadata").raw(e.metadata); }
   void operator()(const ThreadBound& e) const {
@@ -72,6 +75,7 @@ struct Payload {
   }
   void operator()(const ThreadCopied& e) const {
     out.key("source").string(e.source).key("metadata").raw(e.metadata).key("config").raw(e.config);
+    write_owner(out, e.owner);
   }
   void operator()(const ThreadDeleted&) const {}
 };
@@ -110,14 +114,16 @@ namespace {
 
 std::optional<ThreadEvent> read_event(std::string_view type, Fields& in) {
   // A braced initialiser reads its members from left to right.
-  if (type == "ThreadCreated") return ThreadCreated{in.object("metadata"), in.flag_if_there("temporary")};
+  if (type == "ThreadCreated")
+    return ThreadCreated{in.object("metadata"), in.flag_if_there("temporary"), in.optional_text("owner")};
   if (type == "ThreadPatched") return ThreadPatched{in.object("metadata")};
   if (type == "ThreadBound")
     return ThreadBound{in.text("graph_id"), in.text("assistant_id"), in.object("config")};
   if (type == "ThreadStateUpdated")
     return ThreadStateUpdated{in.text("checkpoint_id"), in.optional_text("ns").value_or("")};
   if (type == "ThreadCopied")
-    return ThreadCopied{in.text("source"), in.object("metadata"), in.object("config")};
+    return ThreadCopied{in.text("source"), in.object("metadata"), in.object("config"),
+                        in.optional_text("owner")};
   if (type == "ThreadDeleted") return ThreadDeleted{};
   return std::nullopt;
 }

@@ -22,12 +22,14 @@ struct Thread {
   WallTime created_at{};
   WallTime updated_at{};
   std::int64_t version = 0;
-  bool temporary = false;  // made by a run that had none, and deleted some time after it
+  bool temporary = false;              // made by a run that had none, and deleted some time after it
+  std::optional<std::string> owner{};  // the user whom it belongs to; none: nobody's
 };
 
 struct ThreadCreated {
   std::string metadata = "{}";
   bool temporary = false;
+  std::optional<std::string> owner{};
 };
 struct ThreadPatched {
   std::string metadata = "{}";  // merged member by member
@@ -47,6 +49,7 @@ struct ThreadCopied {
   std::string source;
   std::string metadata = "{}";
   std::string config = "{}";
+  std::optional<std::string> owner{};
 };
 struct ThreadDeleted {};
 

@@ -10,8 +10,8 @@ namespace dg::domain {
 namespace {
 
 auto fields_of(const ThreadCreated& e) {
-  const auto& [metadata, temporary] = e;
-  return std::tuple(metadata, temporary);
+  const auto& [metadata, temporary, owner] = e;
+  return std::tuple(metadata, temporary, owner);
 }
 auto fields_of(const ThreadPatched& e) {
   const auto& [metadata] = e;
@@ -26,8 +26,8 @@ auto fields_of(const ThreadStateUpdated& e) {
   return std::tuple(checkpoint, ns);
 }
 auto fields_of(const ThreadCopied& e) {
-  const auto& [source, metadata, config] = e;
-  return std::tuple(source, metadata, config);
+  const auto& [source, metadata, config, owner] = e;
+  return std::tuple(source, metadata, config, owner);
 }
 auto fields_of(const ThreadDeleted&) {
   return std::tuple();
@@ -48,14 +48,22 @@ Thread created() {
   return evolve(thread, ThreadCreated{R"({"a":1,"b":2})"}, from_micros(10));
 }
 
+TEST(ThreadEvolve, BelongsToWhomItWasMadeFor) {
+  EXPECT_EQ(evolve(Thread{}, ThreadCreated{"{}", false, "ann"}, {}).owner, "ann");
+  EXPECT_EQ(evolve(Thread{}, ThreadCopied{"t0", "{}", "{}", "bob"}, {}).owner, "bob");
+  EXPECT_EQ(evolve(Thread{}, ThreadCreated{}, {}).owner, std::nullopt);
+}
+
 TEST(ThreadCodec, EveryEventComesBack) {
   expect_round_trip("ThreadCreated", ThreadCreated{R"({"a":[1.10]})"});
   expect_round_trip("ThreadCreated", ThreadCreated{"{}", true});
+  expect_round_trip("ThreadCreated", ThreadCreated{"{}", false, "ann"});
   EXPECT_FALSE(thread_event_from("ThreadCreated", R"({"metadata":{},"temporary":1})"));
   expect_round_trip("ThreadPatched", ThreadPatched{R"({"a":null})"});
   expect_round_trip("ThreadBound", ThreadBound{"g", "a", R"({"tags":["x"]})"});
   expect_round_trip("ThreadStateUpdated", ThreadStateUpdated{"c1", "child:1"});
   expect_round_trip("ThreadCopied", ThreadCopied{"t0", R"({"k":"v"})", R"({"c":1})"});
+  expect_round_trip("ThreadCopied", ThreadCopied{"t0", "{}", "{}", "ann"});
   expect_round_trip("ThreadDeleted", ThreadDeleted{});
 }
 

@@ -55,6 +55,7 @@ domain::Assistant read_assistant_row(Row& row) {
   out.newest_number = row.integer();
   out.created_at = row.time();
   out.updated_at = row.time();
+  out.owner = row.optional_text();
   out.version = row.integer();
   return out;
 }
@@ -94,6 +95,7 @@ domain::Run read_run_row(Row& row, RequestFrom request_from) {
   auto message = row.optional_text();
   if (failure) run.error = domain::RunError{std::move(*failure), std::move(message).value_or("")};
   run.resumed_by = row.text();
+  run.owner = row.optional_text();
   run.version = row.integer();
   return run;
 }
@@ -157,6 +159,26 @@ GraphRow read_graph_row(Row& row) {
   graph.updated_at = row.time();
   graph.declared = row.flag();
   return graph;
+}
+
+// Times that are not set are read as the beginning of time.
+template <class Row>
+ApiKey read_api_key_row(Row& row) {
+  const auto optional_time = [&row]() -> std::optional<WallTime> {
+    const auto time = row.time();
+    return time == WallTime{} ? std::nullopt : std::optional(time);
+  };
+  ApiKey key;
+  key.id = row.text();
+  key.secret_hash = row.text();
+  key.user = row.text();
+  key.role = row.text();
+  key.name = row.text();
+  key.created_at = row.time();
+  key.expires_at = optional_time();
+  key.last_used_at = optional_time();
+  key.revoked_at = optional_time();
+  return key;
 }
 
 template <class Row>

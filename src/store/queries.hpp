@@ -28,6 +28,7 @@ struct AssistantFilter {
   std::string name{};           // case-insensitive part; empty: any
   std::string sort_by = "created_at";
   bool descending = true;
+  std::optional<std::string> owner{};  // only this user's and nobody's; none: all
 };
 
 struct ThreadFilter {
@@ -38,12 +39,14 @@ struct ThreadFilter {
   bool temporary = false;  // also temporary ones; those with a paused run are there in any case
   std::string sort_by = "updated_at";
   bool descending = true;
+  std::optional<std::string> owner{};  // only this user's; none: all
 };
 
 struct RunFilter {
   std::string thread_id{};                 // empty: any
   std::vector<domain::RunState> states{};  // empty: any
   std::vector<std::string> ids{};          // empty: any
+  std::optional<std::string> owner{};      // only this user's; none: all
 };
 
 // Runs that may be started.
@@ -139,6 +142,10 @@ class Queries {
   virtual Reply<std::vector<Lease>> leases() = 0;
   virtual Reply<std::optional<Lease>> lease(std::string owner) = 0;
   virtual Reply<std::vector<GraphRow>> graphs() = 0;
+
+  virtual Reply<std::optional<ApiKey>> api_key(std::string id) = 0;
+  // Oldest first, also those that are over.
+  virtual Reply<std::vector<ApiKey>> api_keys() = 0;
 
   // The schema's version, after a round trip through the database; fails soon where that does not answer.
   virtual Reply<std::int64_t> ping() = 0;

@@ -157,6 +157,19 @@ struct Session {
   bool instance_alive = false;  // as far as the database knows
 };
 
+// A key for the API: who shows its secret acts as its user, in its role.
+struct ApiKey {
+  std::string id;
+  std::string secret_hash;  // SHA-256, as hexadecimal digits
+  std::string user;
+  std::string role;
+  std::string name;  // for people
+  WallTime created_at{};
+  std::optional<WallTime> expires_at{};
+  std::optional<WallTime> last_used_at{};  // about when
+  std::optional<WallTime> revoked_at{};
+};
+
 // A graph that some worker registered or langgraph.json names.
 struct GraphRow {
   std::string graph_id;

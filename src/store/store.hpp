@@ -145,11 +145,24 @@ struct EraseSession {
 struct PutGraph {
   GraphRow graph;
 };
+// A new key. An id that is there already is left alone.
+struct AddApiKey {
+  ApiKey key;
+};
+// From the time of the commit on, or since it was revoked first.
+struct RevokeApiKey {
+  std::string id;
+};
+// It was used at the time of the commit.
+struct NoteApiKeyUse {
+  std::string id;
+};
 
 using Change = std::variant<PutAssistant, EraseAssistant, PutThread, EraseThread, PutRun, MarkRunCheckpoint,
                             EraseRun, PutLease, DropLease, PutCheckpoint, PutWrites, CopyCheckpoints,
                             EraseCheckpoints, EraseCheckpointsOfRun, AppendFrames, EraseFrames, PutItem,
-                            EraseItem, PutSession, DisconnectSession, EndSession, EraseSession, PutGraph>;
+                            EraseItem, PutSession, DisconnectSession, EndSession, EraseSession, PutGraph,
+                            AddApiKey, RevokeApiKey, NoteApiKeyUse>;
 
 struct Commit {
   std::vector<Condition> conditions{};

@@ -10,19 +10,19 @@ using Column = std::optional<std::string>;
 
 constexpr std::string_view id_key[] = {"id"};
 constexpr std::string_view version_key[] = {"assistant_id", "number"};
-constexpr std::string_view assistant_columns[] = {"project",       "graph_id",   "name",      "description",
-                                                  "config",        "context",    "metadata",  "number",
-                                                  "newest_number", "created_at", "updated_at"};
+constexpr std::string_view assistant_columns[] = {"project",       "graph_id",   "name",       "description",
+                                                  "config",        "context",    "metadata",   "number",
+                                                  "newest_number", "created_at", "updated_at", "owner"};
 constexpr std::string_view version_columns[] = {"graph_id", "name",     "description", "config",
                                                 "context",  "metadata", "created_at"};
 constexpr std::string_view thread_columns[] = {
-    "project",       "metadata",   "config",     "status",           "error",
-    "error_message", "created_at", "updated_at", "state_updated_at", "temporary"};
+    "project",    "metadata",   "config",           "status",    "error", "error_message",
+    "created_at", "updated_at", "state_updated_at", "temporary", "owner"};
 constexpr std::string_view run_columns[] = {
     "project",    "thread_id",  "assistant_id", "graph_id",       "state", "request",
     "metadata",   "created_at", "updated_at",   "not_before",     "epoch", "attempt",
     "session_id", "revision",   "cancel",       "has_checkpoint", "error", "error_message",
-    "resumed_by", "resumable",  "has_frames"};
+    "resumed_by", "owner",      "resumable",    "has_frames"};
 
 Column number(std::int64_t value) {
   return std::to_string(value);
@@ -64,7 +64,7 @@ ReadRow assistant_row(const domain::Assistant& a) {
   return {a.id,
           0,
           {project(), c.graph_id, c.name, c.description, c.config, c.context, c.metadata, number(a.number),
-           number(a.newest_number), time(a.created_at), time(a.updated_at)}};
+           number(a.newest_number), time(a.created_at), time(a.updated_at), a.owner}};
 }
 
 ReadRow assistant_version_row(const std::string& assistant_id, std::int64_t version,
@@ -80,7 +80,7 @@ ReadRow thread_row(const ThreadFacts& facts) {
           0,
           {project(), t.metadata, t.config, text(to_string(facts.status)), error_of(facts.error),
            message_of(facts.error), time(t.created_at), time(t.updated_at), time(facts.state_updated_at),
-           number(t.temporary)}};
+           number(t.temporary), t.owner}};
 }
 
 ReadRow run_row(const domain::Run& r, bool has_frames) {
@@ -105,6 +105,7 @@ ReadRow run_row(const domain::Run& r, bool has_frames) {
            error_of(r.error),
            message_of(r.error),
            r.resumed_by,
+           r.owner,
            number(r.request.stream_resumable),
            number(has_frames)}};
 }

@@ -1,6 +1,7 @@
 // The whole contract. Include it in one test file of an adapter.
 #pragma once
 
+#include "store/contract/access.hpp"
 #include "store/contract/checkpoints.hpp"
 #include "store/contract/events.hpp"
 #include "store/contract/finished.hpp"

@@ -78,6 +78,9 @@ class Batch {
   void apply(Context& context, const EndSession& change);
   void apply(Context& context, const EraseSession& change);
   void apply(Context& context, const PutGraph& change);
+  void apply(Context& context, const AddApiKey& change);
+  void apply(Context& context, const RevokeApiKey& change);
+  void apply(Context& context, const NoteApiKeyUse& change);
   void put_value(const CheckpointKey& key, const ChannelValue& value);
   void put_patch(const NewWrites& writes);
 

@@ -10,9 +10,10 @@ namespace dg::store::postgres {
 void Batch::apply(Context& context, const PutAssistant& change) {
   const auto& a = change.assistant;
   const auto known = writes_.assistants.find(a.id);
-  const auto created_at = known == writes_.assistants.end() ? a.created_at : known->second.created_at;
+  const auto first = known == writes_.assistants.end() ? a : known->second;
   auto& row = writes_.assistants[a.id] = a;
-  row.created_at = created_at;
+  row.created_at = first.created_at;
+  row.owner = first.owner;
   if (change.new_version)
     writes_.assistant_versions[{a.id, a.number}] = {a.id, a.number, a.content, a.updated_at};
   static_cast<void>(context);
@@ -24,6 +25,7 @@ void Batch::apply(Context& context, const PutThread& change) {
     const auto first = std::exchange(place->second, change.thread);
     place->second.created_at = first.created_at;
     place->second.temporary = first.temporary;
+    place->second.owner = first.owner;
     place->second.updated_at = std::max(first.updated_at, change.thread.updated_at);
   }
   context.refresh(change.thread.id);
@@ -34,6 +36,7 @@ void Batch::apply(Context& context, const PutRun& change) {
   if (!is_new) {
     const auto first = std::exchange(place->second, change.run);
     place->second.created_at = first.created_at;
+    place->second.owner = first.owner;
     place->second.has_checkpoint = first.has_checkpoint || change.run.has_checkpoint;
   }
   context.touch(change.run.thread_id);
@@ -211,6 +214,19 @@ void Batch::apply(Context&, const EraseSession& change) {
 
 void Batch::apply(Context&, const PutGraph& change) {
   writes_.graphs[change.graph.graph_id] = change.graph;
+}
+
+void Batch::apply(Context&, const AddApiKey& change) {
+  writes_.keys.added.try_emplace(change.key.id, change.key);
+}
+
+void Batch::apply(Context& context, const RevokeApiKey& change) {
+  writes_.keys.revoked.try_emplace(change.id, context.now);
+}
+
+void Batch::apply(Context& context, const NoteApiKeyUse& change) {
+  auto& at = writes_.keys.used[change.id];
+  at = std::max(at, context.now);
 }
 
 }  // namespace dg::store::postgres

@@ -6,6 +6,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
+#include "store/postgres/api_keys.hpp"
 #include "store/postgres/claims.hpp"
 #include "store/postgres/pool.hpp"
 #include "store/postgres/reads.hpp"
@@ -186,6 +187,12 @@ class PostgresStore final : public Store {
   }
   Reply<std::vector<GraphRow>> graphs() override {
     return ask([](Connection& db) { return read_graphs(db); });
+  }
+  Reply<std::optional<ApiKey>> api_key(std::string id) override {
+    return ask([id = std::move(id)](Connection& db) { return read_api_key(db, id); });
+  }
+  Reply<std::vector<ApiKey>> api_keys() override {
+    return ask([](Connection& db) { return read_api_keys(db); });
   }
   Reply<std::int64_t> ping() override {
     constexpr ReadLimits soon{.deadline = std::chrono::seconds(2), .attempts = 1};

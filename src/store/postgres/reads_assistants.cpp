@@ -11,16 +11,17 @@ namespace {
 constexpr std::string_view content_columns = "graph_id, name, description, config, context, metadata";
 // The aggregate's version is that of its newest event: facts may have been appended since the row was put.
 const std::string columns = fmt::format(
-    "id, {}, version, newest_version, created_at, updated_at, coalesce((SELECT s.version FROM event_streams "
-    "AS s "
+    "id, {}, version, newest_version, created_at, updated_at, owner, coalesce((SELECT s.version FROM "
+    "event_streams AS s "
     "WHERE s.aggregate_id = a.id AND s.aggregate_type = 'assistant'), 0)",
     content_columns);
 const std::string select_one = fmt::format("SELECT {} FROM assistants AS a WHERE id = $1", columns);
 // Letters are compared without case where they are ASCII.
 constexpr std::string_view matching =
     "FROM assistants AS a WHERE ($1 = '' OR graph_id = $1) "
-    "AND ($2 = '' OR strpos(lower(name), lower($2 COLLATE \"C\")) > 0)";
-constexpr std::string_view with_metadata = " AND search @> $3";
+    "AND ($2 = '' OR strpos(lower(name), lower($2 COLLATE \"C\")) > 0) "
+    "AND ($3::text IS NULL OR owner IS NULL OR owner = $3)";
+constexpr std::string_view with_metadata = " AND search @> $4";
 const std::string select_versions = fmt::format(
     "SELECT assistant_id, version, created_at, {} FROM assistant_versions WHERE assistant_id = $1 "
     "AND ($2 = 0 OR version = $2) ORDER BY version DESC",
@@ -48,9 +49,11 @@ Task<Outcome<Found<domain::Assistant>>> page_in_sql(Connection& db, AssistantFil
   const auto where = any ? std::string_view() : with_metadata;
   const Jsonb metadata{any ? "{}" : filter.metadata};
   Pipeline pipeline;
-  pipeline.add(fmt::format("SELECT count(*) {}{}", matching, where), filter.graph_id, filter.name, metadata);
-  pipeline.add(fmt::format("SELECT {} {}{}{} LIMIT $4 OFFSET $5", columns, matching, where, order_by(filter)),
-               filter.graph_id, filter.name, metadata, not_negative(page.limit), not_negative(page.offset));
+  pipeline.add(fmt::format("SELECT count(*) {}{}", matching, where), filter.graph_id, filter.name,
+               filter.owner, metadata);
+  pipeline.add(fmt::format("SELECT {} {}{}{} LIMIT $5 OFFSET $6", columns, matching, where, order_by(filter)),
+               filter.graph_id, filter.name, filter.owner, metadata, not_negative(page.limit),
+               not_negative(page.offset));
   Snapshot snapshot(db, Snapshot::Hold::for_rows);
   auto results = co_await snapshot.run(std::move(pipeline), Snapshot::Then::done);
   if (!results) co_return fail_with(std::move(results.error()));
@@ -64,7 +67,7 @@ Task<Outcome<Found<domain::Assistant>>> page_in_sql(Connection& db, AssistantFil
 Task<Outcome<Found<domain::Assistant>>> page_by_walk(Connection& db, AssistantFilter filter, Page page) {
   Snapshot snapshot(db);
   Walk walk(snapshot, "assistant_walk", fmt::format("SELECT {} {}{}", columns, matching, order_by(filter)),
-            Params(filter.graph_id, filter.name));
+            Params(filter.graph_id, filter.name, filter.owner));
   Found<domain::Assistant> found;
   for (bool more = true; more;) {
     auto rows = co_await walk.next();

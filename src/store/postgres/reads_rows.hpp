@@ -15,7 +15,7 @@ inline constexpr std::string_view run_columns =
     "r.id, r.thread_id, r.assistant_id, r.graph_id, r.status, r.kwargs, r.metadata, r.created_at, "
     "r.updated_at, "
     "r.not_before, r.lease_epoch, r.attempt, r.worker_id, r.revision, r.cancel, r.has_checkpoint, r.error, "
-    "r.error_message, r.resumed_by, r.version";
+    "r.error_message, r.resumed_by, r.owner, r.version";
 std::vector<domain::Run> read_run_rows(Rows& rows);
 
 // Of the table leases as l.

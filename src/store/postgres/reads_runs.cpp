@@ -54,13 +54,15 @@ constexpr std::string_view select_events =
     "UNION ALL SELECT event_id, aggregate_type, aggregate_id, event_version, event_type, payload, metadata, "
     "thread_id, seq, occurred_at FROM events WHERE aggregate_id = $1 ORDER BY type, version";
 
-// $1 the thread, $2 states, $3 ids, $4 and $5 the page
-std::string select_runs(bool of_thread, bool of_ids) {
+// $1 the thread, $2 states, $3 ids, $4 and $5 the page, $6 the owner
+std::string select_runs(const RunFilter& filter) {
   return fmt::format(
-      "SELECT {} FROM runs AS r WHERE (cardinality($2::text[]) = 0 OR r.status = ANY($2)){}{} ORDER BY r.id "
+      "SELECT {} FROM runs AS r WHERE (cardinality($2::text[]) = 0 OR r.status = ANY($2)){}{}{} ORDER BY "
+      "r.id "
       "DESC "
       "LIMIT $4 OFFSET $5",
-      run_columns, of_thread ? " AND r.thread_id = $1" : "", of_ids ? " AND r.id = ANY($3)" : "");
+      run_columns, filter.thread_id.empty() ? "" : " AND r.thread_id = $1",
+      filter.ids.empty() ? "" : " AND r.id = ANY($3)", filter.owner ? " AND r.owner = $6" : "");
 }
 
 Task<Outcome<std::vector<domain::Run>>> rows_of(Task<Outcome<Rows>> query) {
@@ -82,8 +84,8 @@ Task<Outcome<std::vector<domain::Run>>> read_runs(Connection& db, RunFilter filt
   std::vector<std::string> states;
   states.reserve(filter.states.size());
   for (const auto state : filter.states) states.emplace_back(to_string(state));
-  return rows_of(db.query(select_runs(!filter.thread_id.empty(), !filter.ids.empty()), filter.thread_id,
-                          states, filter.ids, not_negative(page.limit), not_negative(page.offset)));
+  return rows_of(db.query(select_runs(filter), filter.thread_id, states, filter.ids, not_negative(page.limit),
+                          not_negative(page.offset), filter.owner));
 }
 
 Task<Outcome<std::vector<domain::Run>>> read_open_runs(Connection& db, std::string thread_id) {

@@ -15,13 +15,13 @@ const std::string select_thread_head = fmt::format(
 // One statement sees one moment. There is a row even when there is nothing; it is repeated for each open run.
 const std::string select_now = fmt::format(
     "SELECT coalesce(s.turn, 0), {}, t.id, t.metadata, t.config, t.created_at, t.updated_at, t.temporary, "
-    "coalesce(s.version, 0), {} FROM (SELECT) AS one "
+    "t.owner, coalesce(s.version, 0), {} FROM (SELECT) AS one "
     "LEFT JOIN event_streams AS s ON s.aggregate_id = $1 AND s.aggregate_type = 'thread' "
     "LEFT JOIN leases AS l ON l.thread_id = $1 LEFT JOIN threads AS t ON t.id = $1 "
     "LEFT JOIN runs AS r ON r.thread_id = $1 AND r.status IN ('queued', 'in_progress', 'requires_action') "
     "ORDER BY r.id",
     lease_columns, run_columns);
-constexpr int thread_column_count = 7;  // of select_now
+constexpr int thread_column_count = 8;  // of select_now
 
 void read_head(Rows& row, ThreadHead& head) {
   head.turn = row.integer();
@@ -38,6 +38,7 @@ void read_thread_of(Rows& row, std::optional<domain::Thread>& out) {
   thread.created_at = row.time();
   thread.updated_at = row.time();
   thread.temporary = row.flag();
+  thread.owner = row.optional_text();
   thread.version = row.integer();
 }
 

@@ -19,15 +19,15 @@ constexpr std::string_view head =
 // The aggregate's version is that of its newest event: facts may have been appended since the row was put.
 constexpr std::string_view thread_columns =
     "t.id, t.metadata, t.config, t.status, t.error, t.error_message, t.created_at, t.updated_at, "
-    "t.state_updated_at, t.temporary, coalesce((SELECT s.version FROM event_streams AS s "
+    "t.state_updated_at, t.temporary, t.owner, coalesce((SELECT s.version FROM event_streams AS s "
     "WHERE s.aggregate_id = t.id AND s.aggregate_type = 'thread'), 0)";
 const std::string select_by_ids = fmt::format(
     "SELECT {}, {} FROM unnest($1::text[]) WITH ORDINALITY AS u(id, place) CROSS JOIN LATERAL "
     "(SELECT * FROM threads WHERE id = u.id OFFSET 0) AS t {} ORDER BY u.place",
     thread_columns, state_columns, head);
 
-// $1 the status, $2 whether temporary threads are asked for, $3 ids, $4 metadata. The states that are
-// repeated are those of an index.
+// $1 the status, $2 whether temporary threads are asked for, $3 ids, $4 metadata, $5 the owner. The states
+// that are repeated are those of an index.
 constexpr std::string_view matching =
     "FROM threads AS t WHERE ($1 = '' OR t.status = $1) AND ($2 OR NOT t.temporary OR EXISTS ("
     "SELECT 1 FROM runs AS o WHERE o.thread_id = t.id AND o.status IN ('queued', 'in_progress', "
@@ -38,11 +38,13 @@ constexpr std::string_view matching =
 struct Conditions {
   bool ids = false;
   bool metadata = false;
+  bool owner = false;
 };
 
 std::string where(Conditions conditions) {
-  return fmt::format("{}{}{}", matching, conditions.ids ? " AND t.id = ANY($3)" : "",
-                     conditions.metadata ? " AND t.search @> $4" : "");
+  return fmt::format("{}{}{}{}", matching, conditions.ids ? " AND t.id = ANY($3)" : "",
+                     conditions.metadata ? " AND t.search @> $4" : "",
+                     conditions.owner ? " AND t.owner = $5" : "");
 }
 
 // Ties are broken by id so that pages do not overlap.
@@ -56,7 +58,8 @@ std::string order_by(const ThreadFilter& filter) {
 
 Params params_of(const ThreadFilter& filter, Conditions conditions) {
   const std::string status(filter.status ? to_string(*filter.status) : std::string_view());
-  return Params(status, filter.temporary, filter.ids, Jsonb{conditions.metadata ? filter.metadata : "{}"});
+  return Params(status, filter.temporary, filter.ids, Jsonb{conditions.metadata ? filter.metadata : "{}"},
+                filter.owner);
 }
 
 // A row whose state lacks its large channels.
@@ -80,6 +83,7 @@ StoredThread read_row(Rows& rows, SeriesValues& wanted) {
   row.thread.updated_at = rows.time();
   row.state_updated_at = rows.time();
   row.thread.temporary = rows.flag();
+  row.thread.owner = rows.optional_text();
   row.thread.version = rows.integer();
   if (!rows.is_null()) out.head = read_state_row(rows, wanted);
   return out;
@@ -117,14 +121,14 @@ Task<Outcome<StoredPage>> read_by_ids(Snapshot& snapshot, SeriesValues& values,
 // Where the database alone can filter it also counts and pages.
 Task<Outcome<StoredPage>> page_in_sql(Snapshot& snapshot, SeriesValues& values, ThreadFilter filter,
                                       Page page) {
-  const Conditions conditions{!filter.ids.empty(), !asks_nothing(filter.metadata)};
+  const Conditions conditions{!filter.ids.empty(), !asks_nothing(filter.metadata), filter.owner.has_value()};
   const auto condition = where(conditions);
   const auto order = order_by(filter);
   auto params = params_of(filter, conditions);
   Pipeline pipeline;
   pipeline.add_prepared(fmt::format("SELECT count(*) {}", condition), params);
   params.add(not_negative(page.limit)).add(not_negative(page.offset));
-  pipeline.add_prepared(fmt::format("SELECT {}, {} FROM (SELECT t.* {} {} LIMIT $5 OFFSET $6) AS t {} {}",
+  pipeline.add_prepared(fmt::format("SELECT {}, {} FROM (SELECT t.* {} {} LIMIT $6 OFFSET $7) AS t {} {}",
                                     thread_columns, state_columns, condition, order, head, order),
                         std::move(params));
   auto results = co_await snapshot.run(std::move(pipeline), Snapshot::Then::done);
@@ -187,7 +191,8 @@ struct Matches {
 // Compares what the database could not, a bounded number of threads at a time.
 Task<Outcome<Matches>> match_by_walk(Snapshot& snapshot, ThreadFilter filter, Page page,
                                      bool metadata_in_sql) {
-  const Conditions conditions{!filter.ids.empty(), metadata_in_sql && !asks_nothing(filter.metadata)};
+  const Conditions conditions{!filter.ids.empty(), metadata_in_sql && !asks_nothing(filter.metadata),
+                              filter.owner.has_value()};
   Walk walk(snapshot, "thread_walk", candidates(conditions, filter), params_of(filter, conditions));
   Matches out;
   for (bool more = true; more;) {

@@ -34,7 +34,7 @@ const std::string upsert_runs = insert_rows(
     "runs",
     "id, thread_id, assistant_id, graph_id, status, kwargs, metadata, created_at, updated_at, not_before, "
     "lease_epoch, attempt, worker_id, revision, cancel, has_checkpoint, error, error_message, resumed_by, "
-    "resumable, has_frames, version",
+    "owner, resumable, has_frames, version",
     "ON CONFLICT (id) DO UPDATE SET thread_id = excluded.thread_id, assistant_id = excluded.assistant_id, "
     "graph_id = excluded.graph_id, status = excluded.status, "
     "kwargs = CASE WHEN runs.kwargs = excluded.kwargs THEN runs.kwargs ELSE excluded.kwargs END, "
@@ -59,7 +59,7 @@ const std::string upsert_assistants =
     insert_rows("assistants",
                 "id, graph_id, name, description, config, context, metadata, search, version, "
                 "newest_version, created_at, "
-                "updated_at",
+                "updated_at, owner",
                 "ON CONFLICT (id) DO UPDATE SET graph_id = excluded.graph_id, name = excluded.name, "
                 "description = excluded.description, config = excluded.config, context = excluded.context, "
                 "metadata = excluded.metadata, search = excluded.search, version = excluded.version, "
@@ -140,10 +140,10 @@ constexpr std::string_view join_last =
     "thread_id = w.id ORDER BY id DESC LIMIT 1) AS last ON true";
 const std::string upsert_threads = fmt::format(
     "INSERT INTO threads (id, metadata, search, config, created_at, updated_at, state_updated_at, temporary, "
-    "status, "
+    "owner, status, "
     "error, error_message) SELECT w.*, {}, CASE WHEN last.failed THEN last.error END, "
-    "CASE WHEN last.failed THEN last.error_message END FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) AS "
-    "w (id, metadata, search, config, created_at, updated_at, state_updated_at, temporary) {} "
+    "CASE WHEN last.failed THEN last.error_message END FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) AS "
+    "w (id, metadata, search, config, created_at, updated_at, state_updated_at, temporary, owner) {} "
     "ON CONFLICT (id) DO UPDATE SET metadata = excluded.metadata, search = excluded.search, "
     "config = excluded.config, updated_at = greatest(threads.updated_at, excluded.updated_at), "
     "state_updated_at = greatest(threads.state_updated_at, excluded.state_updated_at), status = "
@@ -211,6 +211,7 @@ Params params_of(const std::vector<domain::Run>& runs, const Facts& facts,
       .add_column(runs, failure(&domain::RunError::error))
       .add_column(runs, failure(&domain::RunError::message))
       .add_column(runs, &R::resumed_by)
+      .add_column(runs, &R::owner)
       .add_column(runs, [](const R& r) { return r.request.stream_resumable; })
       .add_column(runs, [&](const R& r) { return framed.contains(r.id); })
       .add_column(runs, version);
@@ -242,7 +243,8 @@ Params params_of(const std::vector<ThreadToPut>& rows) {
       .add_column(rows, column(&T::created_at))
       .add_column(rows, &ThreadToPut::updated_at)
       .add_column(rows, &ThreadToPut::state_updated_at)
-      .add_column(rows, column(&T::temporary));
+      .add_column(rows, column(&T::temporary))
+      .add_column(rows, column(&T::owner));
 }
 
 }  // namespace
@@ -257,6 +259,7 @@ void Writes::take_into(Pipeline& pipeline, Facts& facts) {
   take_series(pipeline);
   take_items(pipeline);
   take_workers(pipeline);
+  keys.take_into(pipeline);
   take_threads(pipeline);
 }
 
@@ -392,7 +395,8 @@ void Writes::take_assistants(Pipeline& pipeline) {
                               .add_column(rows, &A::number)
                               .add_column(rows, &A::newest_number)
                               .add_column(rows, &A::created_at)
-                              .add_column(rows, &A::updated_at));
+                              .add_column(rows, &A::updated_at)
+                              .add_column(rows, &A::owner));
   }
   if (assistant_versions.empty()) return;
   const auto rows = values_of(assistant_versions);

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "store/postgres/api_keys.hpp"
 #include "store/postgres/connection.hpp"
 #include "store/postgres/facts.hpp"
 #include "store/postgres/tables.hpp"
@@ -47,6 +48,7 @@ struct Writes {
   std::set<std::string> disconnected_sessions;        // as put by this transaction, or by one before it
   std::map<std::string, std::string> ended_sessions;  // likewise; why
   std::map<std::string, GraphRow> graphs;
+  ApiKeyWrites keys;
 
   // Adds the statements and forgets the rows. Threads' rows come last, since they follow from the others.
   void take_into(Pipeline& pipeline, Facts& facts);

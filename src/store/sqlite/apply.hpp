@@ -68,6 +68,9 @@ void apply(WriteContext& context, const DisconnectSession& change);
 void apply(WriteContext& context, const EndSession& change);
 void apply(WriteContext& context, const EraseSession& change);
 void apply(WriteContext& context, const PutGraph& change);
+void apply(WriteContext& context, const AddApiKey& change);
+void apply(WriteContext& context, const RevokeApiKey& change);
+void apply(WriteContext& context, const NoteApiKeyUse& change);
 
 // Rewrites all of the run's segments into as few as their size allows.
 void merge_segments(Database& db, std::string_view run_id);

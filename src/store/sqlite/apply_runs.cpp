@@ -9,8 +9,9 @@ namespace {
 constexpr std::string_view upsert_run =
     "INSERT INTO runs (id, thread_id, assistant_id, graph_id, state, metadata, created_at, updated_at, "
     "not_before, epoch, attempt, session_id, revision, cancel, has_checkpoint, error, error_message, "
-    "resumed_by, resumable, has_frames) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, "
-    "?15, ?16, ?17, ?18, ?19, EXISTS (SELECT 1 FROM segments WHERE run_id = ?1)) "
+    "resumed_by, resumable, owner, has_frames) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
+    "?13, ?14, "
+    "?15, ?16, ?17, ?18, ?19, ?20, EXISTS (SELECT 1 FROM segments WHERE run_id = ?1)) "
     "ON CONFLICT (id) DO UPDATE SET thread_id = excluded.thread_id, assistant_id = excluded.assistant_id, "
     "graph_id = excluded.graph_id, state = excluded.state, "
     "metadata = excluded.metadata, updated_at = excluded.updated_at, not_before = excluded.not_before, "
@@ -52,7 +53,8 @@ void apply(WriteContext& context, const PutRun& change) {
   }
   execute(context.db, upsert_run, r.id, r.thread_id, r.assistant_id, r.graph_id, to_string(r.state),
           r.metadata, r.created_at, r.updated_at, r.not_before, r.epoch, r.attempt, r.session_id, r.revision,
-          to_string(r.cancel), r.has_checkpoint, error, message, r.resumed_by, r.request.stream_resumable);
+          to_string(r.cancel), r.has_checkpoint, error, message, r.resumed_by, r.request.stream_resumable,
+          r.owner);
   execute(context.db, upsert_request, r.id, r.request.to_json());
   if (is_terminal(r.state)) merge_segments(context.db, r.id);
   context.touch(r.thread_id);

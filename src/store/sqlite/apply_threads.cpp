@@ -8,7 +8,7 @@ namespace {
 constexpr std::string_view upsert_assistant =
     "INSERT INTO assistants (id, graph_id, name, description, config, context, metadata, number, "
     "newest_number, "
-    "created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+    "created_at, updated_at, owner) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
     "ON CONFLICT DO UPDATE SET graph_id = excluded.graph_id, name = excluded.name, "
     "description = excluded.description, config = excluded.config, context = excluded.context, "
     "metadata = excluded.metadata, number = excluded.number, newest_number = excluded.newest_number, "
@@ -22,8 +22,8 @@ constexpr std::string_view delete_assistant_versions =
     "DELETE FROM assistant_versions WHERE assistant_id = ?";
 
 constexpr std::string_view upsert_thread =
-    "INSERT INTO threads (id, metadata, config, created_at, updated_at, state_updated_at, temporary) "
-    "VALUES (?1, ?2, ?3, ?4, ?5, ?4, ?6) "
+    "INSERT INTO threads (id, metadata, config, created_at, updated_at, state_updated_at, temporary, owner) "
+    "VALUES (?1, ?2, ?3, ?4, ?5, ?4, ?6, ?7) "
     "ON CONFLICT DO UPDATE SET metadata = excluded.metadata, config = excluded.config, "
     "updated_at = max(updated_at, excluded.updated_at)";
 // ?1 thread, ?2 now, ?3 whether it changed, ?4 whether a root checkpoint was written
@@ -64,7 +64,7 @@ void apply(WriteContext& context, const PutAssistant& change) {
   const auto& a = change.assistant;
   const auto& c = a.content;
   execute(context.db, upsert_assistant, a.id, c.graph_id, c.name, c.description, c.config, c.context,
-          c.metadata, a.number, a.newest_number, a.created_at, a.updated_at);
+          c.metadata, a.number, a.newest_number, a.created_at, a.updated_at, a.owner);
   if (!change.new_version) return;
   execute(context.db, upsert_assistant_version, a.id, a.number, c.graph_id, c.name, c.description, c.config,
           c.context, c.metadata, a.updated_at);
@@ -78,7 +78,8 @@ void apply(WriteContext& context, const EraseAssistant& change) {
 
 void apply(WriteContext& context, const PutThread& change) {
   const auto& t = change.thread;
-  execute(context.db, upsert_thread, t.id, t.metadata, t.config, t.created_at, t.updated_at, t.temporary);
+  execute(context.db, upsert_thread, t.id, t.metadata, t.config, t.created_at, t.updated_at, t.temporary,
+          t.owner);
   context.refresh(t.id);
 }
 

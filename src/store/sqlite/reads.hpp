@@ -60,4 +60,7 @@ std::vector<Lease> read_leases(Database& db);
 std::optional<Lease> read_lease_of(Database& db, const std::string& owner);
 std::vector<GraphRow> read_graphs(Database& db);
 
+std::optional<ApiKey> read_api_key(Database& db, const std::string& id);
+std::vector<ApiKey> read_api_keys(Database& db);
+
 }  // namespace dg::store::sqlite

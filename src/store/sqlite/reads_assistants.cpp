@@ -9,12 +9,13 @@ namespace {
 // The aggregate's version is that of its head: facts may have been appended since the row was put.
 constexpr std::string_view columns =
     "id, graph_id, name, description, config, context, metadata, number, newest_number, created_at, "
-    "updated_at, "
+    "updated_at, owner, "
     "coalesce((SELECT version FROM heads WHERE aggregate_id = assistants.id AND type = 'assistant'), 0)";
 const std::string select_one = fmt::format("SELECT {} FROM assistants WHERE id = ?", columns);
 const std::string select_matching = fmt::format(
     "SELECT {} FROM assistants WHERE (?1 = '' OR graph_id = ?1) "
-    "AND (?2 = '' OR instr(lower(name), lower(?2)) > 0) ORDER BY ",
+    "AND (?2 = '' OR instr(lower(name), lower(?2)) > 0) "
+    "AND (?3 IS NULL OR owner IS NULL OR owner = ?3) ORDER BY ",
     columns);
 const std::string select_versions = fmt::format(
     "SELECT assistant_id, number, created_at, {} FROM assistant_versions WHERE assistant_id = ?1 "
@@ -44,7 +45,7 @@ Found<domain::Assistant> read_assistants(Database& db, const AssistantFilter& fi
   const auto sql =
       fmt::format("{}{} {}, id {}", select_matching, sort_column(filter.sort_by), direction, direction);
   Found<domain::Assistant> found;
-  for (Query query(db, sql, filter.graph_id, filter.name); query.next();) {
+  for (Query query(db, sql, filter.graph_id, filter.name, filter.owner); query.next();) {
     auto row = read_assistant_row(query);
     if (!json::contains(json::View(row.content.metadata), json::View(filter.metadata))) continue;
     if (on_page(found.total++, page)) found.rows.push_back(std::move(row));

@@ -14,18 +14,19 @@ constexpr std::string_view columns =
     "id, thread_id, assistant_id, graph_id, state, "
     "(SELECT request FROM requests WHERE run_id = r.id), metadata, created_at, updated_at, not_before, "
     "epoch, "
-    "attempt, session_id, revision, cancel, has_checkpoint, error, error_message, resumed_by, "
+    "attempt, session_id, revision, cancel, has_checkpoint, error, error_message, resumed_by, owner, "
     "coalesce((SELECT version FROM heads WHERE aggregate_id = r.id AND type = 'run'), 0)";
 const std::string select_one = fmt::format("SELECT {} FROM runs AS r WHERE id = ?", columns);
-// ?1 states and ?2 ids as JSON lists, ?3 and ?4 the page, ?5 the thread
-constexpr std::string_view any_state_and_id =
+// ?1 states and ?2 ids as JSON lists, ?3 and ?4 the page, ?5 the thread, ?6 the owner
+constexpr std::string_view any_state_id_and_owner =
     "(?1 = '[]' OR state IN (SELECT value FROM json_each(?1))) AND "
-    "(?2 = '[]' OR id IN (SELECT value FROM json_each(?2)))";
+    "(?2 = '[]' OR id IN (SELECT value FROM json_each(?2))) AND "
+    "(?6 IS NULL OR owner = ?6)";
 const std::string select_all = fmt::format(
-    "SELECT {} FROM runs AS r WHERE {} ORDER BY id DESC LIMIT ?3 OFFSET ?4", columns, any_state_and_id);
+    "SELECT {} FROM runs AS r WHERE {} ORDER BY id DESC LIMIT ?3 OFFSET ?4", columns, any_state_id_and_owner);
 const std::string select_of_thread =
     fmt::format("SELECT {} FROM runs AS r WHERE thread_id = ?5 AND {} ORDER BY id DESC LIMIT ?3 OFFSET ?4",
-                columns, any_state_and_id);
+                columns, any_state_id_and_owner);
 const std::string select_open = fmt::format(
     "SELECT {} FROM runs AS r WHERE thread_id = ? AND "
     "state IN ('queued', 'in_progress', 'requires_action') ORDER BY id",
@@ -97,12 +98,8 @@ std::vector<domain::Run> read_runs(Database& db, const RunFilter& filter, Page p
   states.reserve(filter.states.size());
   for (const auto state : filter.states) states.emplace_back(to_string(state));
   const auto limit = std::max<std::int64_t>(page.limit, 0);
-  if (filter.thread_id.empty()) {
-    Query query(db, select_all, json_list(states), json_list(filter.ids), limit, page.offset);
-    return read_rows(db, query);
-  }
-  Query query(db, select_of_thread, json_list(states), json_list(filter.ids), limit, page.offset,
-              filter.thread_id);
+  Query query(db, filter.thread_id.empty() ? select_all : select_of_thread, json_list(states),
+              json_list(filter.ids), limit, page.offset, filter.thread_id, filter.owner);
   return read_rows(db, query);
 }
 

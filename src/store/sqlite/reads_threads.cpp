@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view select_one =
     "SELECT id, metadata, config, status, error, error_message, created_at, updated_at, state_updated_at, "
-    "temporary, "
+    "temporary, owner, "
     "coalesce((SELECT version FROM heads WHERE aggregate_id = threads.id AND type = 'thread'), 0) "
     "FROM threads WHERE id = ?";
 // The states in the EXISTS are those of an index.
@@ -20,7 +20,8 @@ constexpr std::string_view matching =
     "AND (?2 = '[]' OR id IN (SELECT value FROM json_each(?2))) "
     "AND (?3 OR temporary = 0 OR EXISTS (SELECT 1 FROM runs WHERE thread_id = threads.id AND state IN "
     "('queued', "
-    "'in_progress', 'requires_action') AND state = 'requires_action'))";
+    "'in_progress', 'requires_action') AND state = 'requires_action')) "
+    "AND (?4 IS NULL OR owner = ?4)";
 constexpr std::string_view select_turn = "SELECT turn FROM heads WHERE aggregate_id = ? AND type = 'thread'";
 const std::string select_lease = fmt::format("SELECT {} FROM leases WHERE thread_id = ?", lease_columns);
 
@@ -53,12 +54,13 @@ struct Matches {
 Matches page_in_sql(Database& db, const ThreadFilter& filter, const std::string& status,
                     const std::string& ids, Page page) {
   Matches out;
-  if (Query query(db, fmt::format("SELECT count(*) {}", matching), status, ids, filter.temporary);
+  if (Query query(db, fmt::format("SELECT count(*) {}", matching), status, ids, filter.temporary,
+                  filter.owner);
       query.next())
     out.total = query.integer();
-  const auto sql = fmt::format("SELECT id {} {} LIMIT ?4 OFFSET ?5", matching, order_by(filter));
-  for (Query query(db, sql, status, ids, filter.temporary, std::max<std::int64_t>(page.limit, 0),
-                   page.offset);
+  const auto sql = fmt::format("SELECT id {} {} LIMIT ?5 OFFSET ?6", matching, order_by(filter));
+  for (Query query(db, sql, status, ids, filter.temporary, filter.owner,
+                   std::max<std::int64_t>(page.limit, 0), page.offset);
        query.next();)
     out.ids.push_back(query.text());
   return out;
@@ -69,7 +71,7 @@ Matches page_by_scan(Database& db, const ThreadFilter& filter, const std::string
   Matches out;
   const bool any_values = is_empty(filter.values);
   const auto sql = fmt::format("SELECT id, metadata {} {}", matching, order_by(filter));
-  for (Query query(db, sql, status, ids, filter.temporary); query.next();) {
+  for (Query query(db, sql, status, ids, filter.temporary, filter.owner); query.next();) {
     auto id = query.text();
     if (!json::contains(json::View(query.view()), json::View(filter.metadata))) continue;
     if (!any_values && !values_match(db, id, filter.values)) continue;
@@ -100,6 +102,7 @@ std::optional<ThreadRow> read_row(Database& db, const std::string& id) {
   row.thread.updated_at = query.time();
   row.state_updated_at = query.time();
   row.thread.temporary = query.flag();
+  row.thread.owner = query.optional_text();
   row.thread.version = query.integer();
   return row;
 }

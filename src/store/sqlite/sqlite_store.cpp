@@ -264,6 +264,12 @@ class SqliteStore final : public Store {
   Reply<std::vector<GraphRow>> graphs() override {
     return read<std::vector<GraphRow>>([](Database& db) { return read_graphs(db); });
   }
+  Reply<std::optional<ApiKey>> api_key(std::string id) override {
+    return read<std::optional<ApiKey>>([id = std::move(id)](Database& db) { return read_api_key(db, id); });
+  }
+  Reply<std::vector<ApiKey>> api_keys() override {
+    return read<std::vector<ApiKey>>([](Database& db) { return read_api_keys(db); });
+  }
   Reply<std::int64_t> ping() override {
     return read<std::int64_t>([](Database& db) { return schema_version(db); });
   }

@@ -109,6 +109,7 @@ Found<ThreadRow> read_threads(const Tables& tables, const ThreadFilter& filter, 
     if (!filter.ids.empty() && std::ranges::find(filter.ids, id) == filter.ids.end()) continue;
     auto row = read_thread(tables, id);
     if (!row || (filter.status && row->status != *filter.status)) continue;
+    if (filter.owner && row->thread.owner != filter.owner) continue;
     if (row->thread.temporary && !filter.temporary && !has_paused_run(tables, id)) continue;
     if (!json_contains(row->thread.metadata, filter.metadata)) continue;
     if (filter.values != "{}" && (!row->head || !json::contains(json::View(row->head->projection)["values"],
@@ -153,6 +154,7 @@ std::vector<domain::Run> read_runs(const Tables& tables, const RunFilter& filter
     if (!filter.states.empty() && std::ranges::find(filter.states, run.state) == filter.states.end())
       continue;
     if (!filter.ids.empty() && std::ranges::find(filter.ids, run.id) == filter.ids.end()) continue;
+    if (filter.owner && run.owner != filter.owner) continue;
     if (on_page(place++, page)) out.push_back(*read_run(tables, run.id));
   }
   return out;
@@ -224,7 +226,8 @@ std::optional<domain::Assistant> read_assistant(const Tables& tables, const std:
 Found<domain::Assistant> read_assistants(const Tables& tables, const AssistantFilter& filter, Page page) {
   std::vector<domain::Assistant> rows;
   for (const auto& [id, a] : tables.assistants)
-    if ((filter.graph_id.empty() || a.content.graph_id == filter.graph_id) &&
+    if ((!filter.owner || !a.owner || a.owner == filter.owner) &&
+        (filter.graph_id.empty() || a.content.graph_id == filter.graph_id) &&
         has_text(a.content.name, filter.name) && json_contains(a.content.metadata, filter.metadata))
       rows.push_back(*read_assistant(tables, id));
   const auto key = [&](const domain::Assistant& a) {

@@ -1,5 +1,6 @@
 #include "simulation/store/store.hpp"
 
+#include <algorithm>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -254,6 +255,20 @@ Reply<std::vector<GraphRow>> SimulatedStore::graphs() {
     std::vector<GraphRow> out;
     out.reserve(t.graphs.size());
     for (const auto& [id, graph] : t.graphs) out.push_back(graph);
+    return out;
+  });
+}
+Reply<std::optional<ApiKey>> SimulatedStore::api_key(std::string id) {
+  return read<std::optional<ApiKey>>([id = std::move(id)](const Tables& t) {
+    const auto found = t.api_keys.find(id);
+    return found == t.api_keys.end() ? std::nullopt : std::optional(found->second);
+  });
+}
+Reply<std::vector<ApiKey>> SimulatedStore::api_keys() {
+  return read<std::vector<ApiKey>>([](const Tables& t) {
+    std::vector<ApiKey> out;
+    for (const auto& [id, key] : t.api_keys) out.push_back(key);
+    std::ranges::sort(out, {}, [](const ApiKey& key) { return std::pair(key.created_at, key.id); });
     return out;
   });
 }

@@ -80,6 +80,8 @@ class SimulatedStore : public Store {
   Reply<std::vector<Lease>> leases() override;
   Reply<std::optional<Lease>> lease(std::string owner) override;
   Reply<std::vector<GraphRow>> graphs() override;
+  Reply<std::optional<ApiKey>> api_key(std::string id) override;
+  Reply<std::vector<ApiKey>> api_keys() override;
   Reply<std::int64_t> ping() override;
 
  protected:

@@ -103,9 +103,10 @@ class Applying {
   void apply(const PutAssistant& change) {
     const auto& a = change.assistant;
     auto& row = t_.assistants[a.id];
-    const auto created = row.id.empty() ? a.created_at : row.created_at;
+    const auto first = row.id.empty() ? a : row;
     row = a;
-    row.created_at = created;
+    row.created_at = first.created_at;
+    row.owner = first.owner;
     if (change.new_version) t_.assistant_versions[a.id][a.number] = {a.id, a.number, a.content, a.updated_at};
   }
   void apply(const EraseAssistant& change) {
@@ -146,9 +147,10 @@ class Applying {
     auto& row = t_.runs_[run.id];
     const bool is_new = row.id.empty();
     const bool had_checkpoint = row.has_checkpoint;
-    const auto created = is_new ? run.created_at : row.created_at;
+    const auto first = is_new ? run : row;
     row = run;
-    row.created_at = created;
+    row.created_at = first.created_at;
+    row.owner = first.owner;
     row.has_checkpoint = row.has_checkpoint || had_checkpoint;
     auto& thread = t_.threads_[run.thread_id];
     thread.runs.insert(run.id);
@@ -363,6 +365,17 @@ class Applying {
   }
   void apply(const EraseSession& change) { t_.sessions.erase(change.id); }
   void apply(const PutGraph& change) { t_.graphs[change.graph.graph_id] = change.graph; }
+  void apply(const AddApiKey& change) { t_.api_keys.try_emplace(change.key.id, change.key); }
+  void apply(const RevokeApiKey& change) {
+    const auto found = t_.api_keys.find(change.id);
+    if (found != t_.api_keys.end() && !found->second.revoked_at) found->second.revoked_at = now_;
+  }
+  void apply(const NoteApiKeyUse& change) {
+    const auto found = t_.api_keys.find(change.id);
+    if (found == t_.api_keys.end()) return;
+    auto& at = found->second.last_used_at;
+    at = std::max(at.value_or(now_), now_);
+  }
 
   // Brings the thread's row up to date.
   void refresh(const std::string& id, const Touched& touched) {

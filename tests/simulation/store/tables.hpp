@@ -72,6 +72,7 @@ class Tables {
   std::map<std::pair<std::string, std::string>, Item> items;  // by namespace_key and key
   std::map<std::string, Session> sessions;
   std::map<std::string, GraphRow> graphs;
+  std::map<std::string, ApiKey> api_keys;
 
  private:
   friend class Applying;
