@@ -10,6 +10,7 @@
 #include "api/health.hpp"
 #include "api/input.hpp"
 #include "api/langgraph/routes.hpp"
+#include "api/permissions.hpp"
 #include "api/request_limit.hpp"
 #include "api/request_metrics.hpp"
 #include "base/log.hpp"
@@ -123,6 +124,7 @@ Task<net::Response> Api::Impl::answer(net::Request& request, const net::Router::
 Task<net::Response> Api::Impl::count_and_answer(net::Request& request, const net::Router::Match& match) {
   auto admitted = check_access(settings.access, request);
   const bool free = is_preflight(request) || is_probe(request.path) || is_probe(match.pattern);
+  if (!settings.authenticate) request.role = role_of_anybody;
   if (admitted && !free && settings.authenticate) admitted = co_await settings.authenticate(request);
   if (free || !limit)
     co_return admitted ? co_await answer(request, match) : error_response(request, admitted.error());

@@ -20,15 +20,16 @@ struct Access {
   std::vector<std::string> origins;  // allowed beside loopback ones and LangGraph Studio's; "*": all
 };
 
-// Finds out whom a request comes from and says so in Request::user. An error (unauthorized, forbidden) is the
-// answer. It is asked before the request is counted, and not for probes (is_probe) and preflights.
+// Finds out whom a request comes from and says so in Request::user and Request::role. An error (unauthorized,
+// unavailable) is the answer. It is asked before the request is counted, and not for probes (is_probe) and
+// preflights.
 using Authenticate = std::function<Task<Status>(net::Request&)>;
 
 struct ApiSettings {
   Access access;
   std::optional<RateLimits> rate_limit = {};  // nothing: requests are not counted
   net::Networks trusted_proxies = {};         // whose forwarded headers say who the client is, for the limit
-  Authenticate authenticate = {};             // empty: nobody is asked who they are
+  Authenticate authenticate = {};  // empty: nobody is asked who they are, and all may do everything
 };
 
 class RequestLimit;

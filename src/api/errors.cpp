@@ -84,6 +84,7 @@ std::string_view code_of(Errc code) {
 
 net::Response error_response(const net::Request& request, const Error& error) {
   auto response = response_of(request, error, 0);
+  if (response.status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer");
   if (response.status == 503) response.headers.emplace_back("Retry-After", "1");
   return response;
 }

@@ -64,9 +64,9 @@ Answer ready(app::App& app, net::Request&) {
 
 void add_health_routes(net::Router& router, app::App& app) {
   for (const std::string prefix : {"", "/api/v1"}) {
-    route(router, app, net::Method::get, prefix + "/health", health);
-    route(router, app, net::Method::get, prefix + "/livez", live);
-    route(router, app, net::Method::get, prefix + "/readyz", ready);
+    route(router, app, net::Method::get, prefix + "/health", Needs::nothing, health);
+    route(router, app, net::Method::get, prefix + "/livez", Needs::nothing, live);
+    route(router, app, net::Method::get, prefix + "/readyz", Needs::nothing, ready);
   }
 }
 

@@ -19,6 +19,7 @@ Task<Status> authenticate(net::Request& request) {
   const auto token = request.header("Authorization");
   if (!token || *token == "bad") co_return fail(Errc::unauthorized, "the token is missing or wrong");
   request.user = std::string(*token);
+  request.role = "editor";
   co_return Status{};
 }
 
@@ -49,7 +50,7 @@ class RequestLimitTest : public ApiTest {
     const auto match = api_.router().match(request);
     net::Response upgraded;
     upgraded.status = 101;
-    return (*match.ws_gate)(request).value_or(upgraded);
+    return server_.wait((*match.ws_gate)(request)).value_or(upgraded);
   }
   void exhaust() {
     while (get("/info").status != 429) {

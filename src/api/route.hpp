@@ -4,6 +4,7 @@
 #include <string>
 
 #include "api/errors.hpp"
+#include "api/permissions.hpp"
 #include "app/app.hpp"
 #include "net/router.hpp"
 
@@ -18,10 +19,18 @@ inline Task<net::Response> run_handler(RouteHandler handler, app::App& app, net:
   co_return error_response(request, response.error());
 }
 
+inline Task<net::Response> refuse_role(const net::Request& request, Error error) {
+  co_return error_response(request, error);
+}
+
+// A route, and what it needs of a request's role.
 inline void route(net::Router& router, app::App& app, net::Method method, const std::string& pattern,
-                  RouteHandler handler) {
-  router.add(method, pattern,
-             [handler, &app](net::Request& request) { return run_handler(handler, app, request); });
+                  Needs needs, RouteHandler handler) {
+  router.add(method, pattern, [handler, needs, &app](net::Request& request) -> Task<net::Response> {
+    if (const auto allowed = check_role(request, needs); !allowed)
+      return refuse_role(request, allowed.error());
+    return run_handler(handler, app, request);
+  });
 }
 
 }  // namespace dg::api

@@ -121,7 +121,9 @@ class TestServer {
   void settle() { world.timers.run_ready(); }
   void pass(Duration time) { world.timers.run_for(time); }
 
-  std::string make_thread() { return get(app().threads.create(std::nullopt, "{}", false)).thread.id; }
+  std::string make_thread() {
+    return get(app().threads.create(the_server, std::nullopt, "{}", false)).thread.id;
+  }
   // A run of "agent" as most tests want it; without a thread id, on a thread of its own.
   static RunOrder order(std::optional<std::string> thread_id = std::nullopt) {
     RunOrder out;
@@ -129,15 +131,15 @@ class TestServer {
     out.thread_id = std::move(thread_id);
     return out;
   }
-  domain::Run create(RunOrder order) { return get(app().runs.create(std::move(order))); }
+  domain::Run create(RunOrder order) { return get(app().runs.create(the_server, std::move(order))); }
   domain::Run create(std::optional<std::string> thread_id = std::nullopt) {
     return create(order(std::move(thread_id)));
   }
   // The run as it is now.
-  domain::Run now(const domain::Run& run) { return get(app().runs.get(run.id)); }
+  domain::Run now(const domain::Run& run) { return get(app().runs.get(the_server, run.id)); }
   bool exists(const domain::Run& run) { return get(store().run(run.id)).has_value(); }
   domain::ThreadStatus status(const std::string& thread_id) {
-    return get(app().threads.get(thread_id)).status;
+    return get(app().threads.get(the_server, thread_id)).status;
   }
   // The frames that are stored, as "event data".
   std::vector<std::string> frames(const domain::Run& run) {

@@ -42,6 +42,17 @@ AssistantDraft draft_of(std::string graph_id, std::string description, std::stri
   return draft;
 }
 
+bool is_visible(const Caller& caller, const domain::Assistant& assistant) {
+  return !assistant.owner || caller.may_see(assistant.owner);
+}
+
+Status check_changeable(const Caller& caller, const domain::Assistant& assistant) {
+  if (caller.may_see(assistant.owner)) return {};
+  return fail(Errc::forbidden,
+              "this assistant is for all users, and only the role admin changes it; create one of "
+              "your own for its graph");
+}
+
 // conflict where the id is that of an assistant which a graph has by itself.
 Status check_deletable(const Workers& workers, const std::string& id) {
   for (const auto& graph : workers.graphs())
@@ -71,7 +82,7 @@ Task<Status> Assistants::declare(std::string graph_id, std::string description, 
   const auto existing = co_await context_.store.assistant(id);
   if (!existing) co_return fail(existing.error());
   if (!*existing) {
-    const auto made = co_await create(draft_of(graph_id, description, config, context));
+    const auto made = co_await create(the_server, draft_of(graph_id, description, config, context));
     co_return made ? Status{} : fail(made.error());
   }
   const auto versions = co_await context_.store.assistant_versions(id, "{}", {versions_max, 0});
@@ -86,7 +97,7 @@ Task<Status> Assistants::declare(std::string graph_id, std::string description, 
   patch.config = std::move(config);
   patch.context = std::move(context);
   if (!description.empty()) patch.description = std::move(description);
-  const auto changed = co_await change(id, &patch, 0);
+  const auto changed = co_await change(the_server, id, &patch, 0);
   co_return changed ? Status{} : fail(changed.error());
 }
 
@@ -94,23 +105,24 @@ Task<Status> Assistants::ensure_default(std::string graph_id, std::string descri
   const auto existing = co_await context_.store.assistant(default_assistant_id(graph_id));
   if (!existing) co_return fail(existing.error());
   if (*existing) co_return Status{};
-  const auto made = co_await create(draft_of(std::move(graph_id), std::move(description), "{}", "{}"));
+  const auto made =
+      co_await create(the_server, draft_of(std::move(graph_id), std::move(description), "{}", "{}"));
   co_return made ? Status{} : fail(made.error());
 }
 
-Task<Result<domain::Assistant>> Assistants::create(AssistantDraft draft) {
+Task<Result<domain::Assistant>> Assistants::create(Caller caller, AssistantDraft draft) {
   if (!workers_.graph(draft.graph_id)) co_return fail(workers_.unknown_graph(draft.graph_id));
   domain::Assistant assistant;
   assistant.id = draft.id.value_or(make_uuid7(context_.env));
-  store::Commit commit{.at = context_.env.clock.now()};
+  auto commit = commit_for(caller, context_.env.clock.now());
   const domain::AssistantContent content{draft.graph_id, draft.name,    draft.description,
                                          draft.config,   draft.context, draft.metadata};
-  append_assistant(commit, assistant, domain::AssistantCreated{content});
+  append_assistant(commit, assistant, domain::AssistantCreated{content, caller.user});
   commit.changes.emplace_back(store::PutAssistant{assistant, true});
   const auto done = co_await context_.store.commit(std::move(commit));
   if (!done && done.error().code == Errc::conflict) {
-    auto existing = co_await get(assistant.id);
-    if (existing && draft.keep_existing) co_return existing;
+    auto existing = co_await get(the_server, assistant.id);
+    if (existing && draft.keep_existing && is_visible(caller, *existing)) co_return existing;
     co_return fail(Errc::conflict,
                    existing ? "Assistant already exists"
                             : "the assistant existed and was deleted; its id cannot be used again");
@@ -119,47 +131,51 @@ Task<Result<domain::Assistant>> Assistants::create(AssistantDraft draft) {
   co_return assistant;
 }
 
-Task<Result<domain::Assistant>> Assistants::get(std::string reference) {
+Task<Result<domain::Assistant>> Assistants::get(Caller caller, std::string reference) {
   auto assistant = co_await context_.store.assistant(assistant_id_of(reference));
   if (!assistant) co_return fail(assistant.error());
-  if (*assistant) co_return std::move(**assistant);
+  if (*assistant && is_visible(caller, **assistant)) co_return std::move(**assistant);
   // A graph has an assistant by itself, also where it was deleted while the graph was away.
   if (!is_uuid(reference) && workers_.graph(reference)) {
     if (auto made = co_await ensure_default(reference, ""); !made) co_return fail(made.error());
     assistant = co_await context_.store.assistant(assistant_id_of(reference));
-    if (assistant && *assistant) co_return std::move(**assistant);
+    if (assistant && *assistant && is_visible(caller, **assistant)) co_return std::move(**assistant);
   }
   co_return fail(Errc::not_found, "Assistant not found: No assistant found for \"" + reference +
                                       "\". Make sure the assistant ID is for a valid assistant or a valid " +
                                       "graph ID. Graphs here: " + workers_.graph_names() + ".");
 }
 
-Task<Result<store::Found<domain::Assistant>>> Assistants::search(store::AssistantFilter filter,
+Task<Result<store::Found<domain::Assistant>>> Assistants::search(Caller caller, store::AssistantFilter filter,
                                                                  store::Page page) {
+  filter.owner = caller.only_owner();
   co_return co_await context_.store.assistants(std::move(filter), page);
 }
 
-Task<Result<domain::Assistant>> Assistants::patch(std::string reference, AssistantPatch patch) {
+Task<Result<domain::Assistant>> Assistants::patch(Caller caller, std::string reference,
+                                                  AssistantPatch patch) {
   if (patch.graph_id && !workers_.graph(*patch.graph_id))
     co_return fail(workers_.unknown_graph(*patch.graph_id));
-  co_return co_await change(reference, &patch, 0);
+  co_return co_await change(caller, reference, &patch, 0);
 }
 
-Task<Result<domain::Assistant>> Assistants::choose_version(std::string reference, std::int64_t number) {
-  co_return co_await change(reference, nullptr, number);
+Task<Result<domain::Assistant>> Assistants::choose_version(Caller caller, std::string reference,
+                                                           std::int64_t number) {
+  co_return co_await change(caller, reference, nullptr, number);
 }
 
-Task<Result<domain::Assistant>> Assistants::change(std::string reference, const AssistantPatch* patch,
-                                                   std::int64_t number) {
+Task<Result<domain::Assistant>> Assistants::change(Caller caller, std::string reference,
+                                                   const AssistantPatch* patch, std::int64_t number) {
   const auto turn = co_await lines_.enter(assistant_id_of(reference));
-  co_return co_await until_decided([&] { return try_change(reference, patch, number); });
+  co_return co_await until_decided([&] { return try_change(caller, reference, patch, number); });
 }
 
-Task<Result<domain::Assistant>> Assistants::try_change(std::string reference, const AssistantPatch* patch,
-                                                       std::int64_t number) {
-  auto assistant = co_await get(reference);
+Task<Result<domain::Assistant>> Assistants::try_change(Caller caller, std::string reference,
+                                                       const AssistantPatch* patch, std::int64_t number) {
+  auto assistant = co_await get(caller, reference);
   if (!assistant) co_return assistant;
-  store::Commit commit{.at = context_.env.clock.now()};
+  if (auto may = check_changeable(caller, *assistant); !may) co_return fail(may.error());
+  auto commit = commit_for(caller, context_.env.clock.now());
   if (patch != nullptr) {
     append_assistant(
         commit, *assistant,
@@ -176,17 +192,19 @@ Task<Result<domain::Assistant>> Assistants::try_change(std::string reference, co
   co_return assistant;
 }
 
-Task<Status> Assistants::remove(std::string reference, bool delete_threads) {
-  auto assistant = co_await get(reference);
+Task<Status> Assistants::remove(Caller caller, std::string reference, bool delete_threads) {
+  auto assistant = co_await get(caller, reference);
   if (!assistant) co_return fail(assistant.error());
+  if (auto may = check_changeable(caller, *assistant); !may) co_return may;
   const std::string id = assistant->id;
   if (auto may = check_deletable(workers_, id); !may) co_return may;
-  store::Commit commit{.at = context_.env.clock.now()};
+  auto commit = commit_for(caller, context_.env.clock.now());
   append_assistant(commit, *assistant, domain::AssistantDeleted{});
   commit.changes.emplace_back(store::EraseAssistant{id});
   if (delete_threads) {
     store::ThreadFilter filter{.temporary = true};
     filter.metadata = json::Writer().begin_object().key("assistant_id").string(id).end_object().take();
+    filter.owner = caller.only_owner();
     auto threads = co_await context_.store.threads(std::move(filter), {100000, 0});
     if (!threads) co_return fail(threads.error());
     for (auto& row : threads->rows) {
@@ -199,16 +217,17 @@ Task<Status> Assistants::remove(std::string reference, bool delete_threads) {
   co_return Status{};
 }
 
-Task<Result<std::vector<store::AssistantVersion>>> Assistants::versions(std::string reference,
+Task<Result<std::vector<store::AssistantVersion>>> Assistants::versions(Caller caller, std::string reference,
                                                                         std::string metadata,
                                                                         store::Page page) {
-  const auto assistant = co_await get(reference);
+  const auto assistant = co_await get(caller, reference);
   if (!assistant) co_return fail(assistant.error());
   co_return co_await context_.store.assistant_versions(assistant->id, std::move(metadata), page);
 }
 
-Task<Result<std::string>> Assistants::describe(std::string reference, std::string method, std::string extra) {
-  const auto assistant = co_await get(reference);
+Task<Result<std::string>> Assistants::describe(Caller caller, std::string reference, std::string method,
+                                               std::string extra) {
+  const auto assistant = co_await get(caller, reference);
   if (!assistant) co_return fail(assistant.error());
   const auto params = json::Writer()
                           .begin_object()

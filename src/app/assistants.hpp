@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "app/caller.hpp"
 #include "app/context.hpp"
 #include "app/lines.hpp"
 #include "app/workers.hpp"
@@ -45,24 +46,27 @@ class Assistants {
   Task<Status> ensure_default(std::string graph_id, std::string description);
 
   // not_found: unknown graph, the message lists those that exist. conflict: the id exists.
-  Task<Result<domain::Assistant>> create(AssistantDraft draft);
-  // By id or by the name of a graph. not_found lists the graphs that exist.
-  Task<Result<domain::Assistant>> get(std::string reference);
-  Task<Result<store::Found<domain::Assistant>>> search(store::AssistantFilter filter, store::Page page);
-  Task<Result<domain::Assistant>> patch(std::string reference, AssistantPatch patch);
-  // `delete_threads`: also the threads whose metadata names it. conflict: a graph has it by itself.
-  Task<Status> remove(std::string reference, bool delete_threads);
-  Task<Result<std::vector<store::AssistantVersion>>> versions(std::string reference, std::string metadata,
-                                                              store::Page page);
-  Task<Result<domain::Assistant>> choose_version(std::string reference, std::int64_t number);
+  Task<Result<domain::Assistant>> create(Caller caller, AssistantDraft draft);
+  // By id or by the name of a graph. not_found lists the graphs that exist. What is nobody's is for all to
+  // see, and only those who see everything change it: forbidden for others.
+  Task<Result<domain::Assistant>> get(Caller caller, std::string reference);
+  Task<Result<store::Found<domain::Assistant>>> search(Caller caller, store::AssistantFilter filter,
+                                                       store::Page page);
+  Task<Result<domain::Assistant>> patch(Caller caller, std::string reference, AssistantPatch patch);
+  // `delete_threads`: also the caller's threads whose metadata names it. conflict: a graph has it by itself.
+  Task<Status> remove(Caller caller, std::string reference, bool delete_threads);
+  Task<Result<std::vector<store::AssistantVersion>>> versions(Caller caller, std::string reference,
+                                                              std::string metadata, store::Page page);
+  Task<Result<domain::Assistant>> choose_version(Caller caller, std::string reference, std::int64_t number);
 
   // Asks a worker: `method` is schemas, graph or subgraphs; `extra` is spliced into the params. JSON.
-  Task<Result<std::string>> describe(std::string reference, std::string method, std::string extra);
+  Task<Result<std::string>> describe(Caller caller, std::string reference, std::string method,
+                                     std::string extra);
 
  private:
-  Task<Result<domain::Assistant>> try_change(std::string reference, const AssistantPatch* patch,
-                                             std::int64_t number);
-  Task<Result<domain::Assistant>> change(std::string reference, const AssistantPatch* patch,
+  Task<Result<domain::Assistant>> try_change(Caller caller, std::string reference,
+                                             const AssistantPatch* patch, std::int64_t number);
+  Task<Result<domain::Assistant>> change(Caller caller, std::string reference, const AssistantPatch* patch,
                                          std::int64_t number);
   Context& context_;
   Workers& workers_;

@@ -12,7 +12,9 @@ using ::testing::HasSubstr;
 class AssistantsTest : public AppTest {
  protected:
   Assistants& assistants() { return server_.app().assistants; }
-  domain::Assistant find(const std::string& reference) { return server_.get(assistants().get(reference)); }
+  domain::Assistant find(const std::string& reference) {
+    return server_.get(assistants().get(the_server, reference));
+  }
   void declare(const std::string& config, const std::string& description = "") {
     EXPECT_TRUE(server_.wait(assistants().declare("agent", description, config, "{}")));
   }
@@ -33,7 +35,7 @@ TEST_F(AssistantsTest, WhatIsDeclaredAnewIsANewVersion) {
 TEST_F(AssistantsTest, WhatPeopleChangedSinceItWasDeclaredStays) {
   AssistantPatch patch;
   patch.config = R"({"tags":["mine"]})";
-  server_.get(assistants().patch("agent", patch));
+  server_.get(assistants().patch(the_server, "agent", patch));
   declare("{}");
   EXPECT_EQ(find("agent").content.config, *patch.config);
 }
@@ -42,7 +44,7 @@ TEST_F(AssistantsTest, AWorkersGraphHasOne) {
   TestWorker worker(server_,
                     {.graphs = {{"newcomer", "Comes later", "null"}, {"broken", "", R"({"error":"E"})"}}});
   EXPECT_EQ(find("newcomer").content.description, "Comes later");
-  const auto missing = server_.wait(assistants().get("nobody"));
+  const auto missing = server_.wait(assistants().get(the_server, "nobody"));
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().code, Errc::not_found);
   EXPECT_THAT(missing.error().message, HasSubstr("agent"));
@@ -51,15 +53,15 @@ TEST_F(AssistantsTest, AWorkersGraphHasOne) {
 TEST_F(AssistantsTest, TheOneThatAGraphHasByItselfIsNotDeleted) {
   AssistantPatch patch;
   patch.graph_id = "planner";
-  server_.get(assistants().patch("agent", patch));
-  const auto refused = server_.wait(assistants().remove("agent", true));
+  server_.get(assistants().patch(the_server, "agent", patch));
+  const auto refused = server_.wait(assistants().remove(the_server, "agent", true));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Errc::conflict);
   EXPECT_THAT(refused.error().message, HasSubstr("\"agent\""));
   AssistantDraft draft;
   draft.graph_id = "agent";
-  const auto other = server_.get(assistants().create(draft));
-  EXPECT_TRUE(server_.wait(assistants().remove(other.id, false)));
+  const auto other = server_.get(assistants().create(the_server, draft));
+  EXPECT_TRUE(server_.wait(assistants().remove(the_server, other.id, false)));
   EXPECT_EQ(find("agent").id, default_assistant_id("agent"));
 }
 

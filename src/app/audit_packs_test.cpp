@@ -24,7 +24,7 @@ class PackedAuditTest : public AuditTest {
       worker_.say(run_, 2, values("1"));
       worker_.complete(run_, 3);
     }
-    server_.get(server_.app().threads.copy(thread_));
+    server_.get(server_.app().threads.copy(the_server, thread_));
     pack_ = text("SELECT max(id) FROM packs WHERE thread_id = '" + thread_ + "'");
   }
 
@@ -42,7 +42,7 @@ TEST_F(PackedAuditTest, WhatIsPackedIsClean) {
   EXPECT_EQ(text("SELECT count(*) FROM events WHERE aggregate_id = '" + run_.id + "'"), "0");
   EXPECT_EQ(text("SELECT count(*) FROM checkpoints WHERE thread_id = '" + thread_ + "'"), "1");
   EXPECT_THAT(findings(), IsEmpty());
-  ASSERT_TRUE(server_.wait(server_.app().threads.remove(thread_)));
+  ASSERT_TRUE(server_.wait(server_.app().threads.remove(the_server, thread_)));
   EXPECT_THAT(findings(), IsEmpty());
   EXPECT_EQ(
       text("SELECT count(*) FROM packs WHERE thread_id = '" + thread_ + "' AND last_checkpoint_id <> ''"),

@@ -49,6 +49,8 @@ TEST_F(AuditTest, DamageOfReadTablesIsNamed) {
   expect_found("UPDATE threads SET status = 'idle', temporary = 0 WHERE id = '" + failed_.thread_id + "'",
                "row-differs thread=" + failed_.thread_id +
                    ": threads: status is idle, must be error; temporary is 0, must be 1");
+  for (const std::string table : {"threads", "runs", "assistants"})
+    expect_found("UPDATE " + table + " SET owner = 'bob' WHERE owner = 'ann'", "row-differs");
   expect_found("UPDATE assistants SET description = 'd' WHERE id = '" + assistant_ + "'",
                "row-differs assistant=" + assistant_ + ": assistants: description is d, must be nothing");
   expect_found("DELETE FROM assistant_versions WHERE assistant_id = '" + assistant_ + "' AND number = 2",

@@ -105,29 +105,29 @@ class AuditedLife : public ::testing::Test {
 
   void play_stops() {
     auto cancelled = server_.create(server_.make_thread());
-    server_.get(server_.app().runs.cancel(cancelled.id, domain::CancelAction::interrupt));
+    server_.get(server_.app().runs.cancel(the_server, cancelled.id, domain::CancelAction::interrupt));
     worker_.complete(cancelled, 1, Outcome::cancelled);
     auto rolled_back = server_.create(server_.make_thread());
     worker_.say(rolled_back, 1, saved("c1", "{}"));
-    server_.get(server_.app().runs.cancel(rolled_back.id, domain::CancelAction::rollback));
+    server_.get(server_.app().runs.cancel(the_server, rolled_back.id, domain::CancelAction::rollback));
     worker_.complete(rolled_back, 2, Outcome::cancelled);
     deleted_ = server_.create(server_.make_thread());
     worker_.complete(deleted_, 1);
-    ASSERT_TRUE(server_.wait(server_.app().runs.remove(deleted_.id)));
+    ASSERT_TRUE(server_.wait(server_.app().runs.remove(the_server, deleted_.id)));
   }
 
   void play_threads() {
-    server_.get(server_.app().threads.patch(done_.thread_id, R"({"note":"x"})"));
-    server_.get(server_.app().threads.copy(done_.thread_id));
-    server_.get(server_.app().threads.copy(large_.thread_id));
+    server_.get(server_.app().threads.patch(the_server, done_.thread_id, R"({"note":"x"})"));
+    server_.get(server_.app().threads.copy(the_server, done_.thread_id));
+    server_.get(server_.app().threads.copy(the_server, large_.thread_id));
     auto gone = server_.create(server_.make_thread());
     gone_ = gone.thread_id;
     worker_.say(gone, 1, saved("c1", "{}"));
-    ASSERT_TRUE(server_.wait(server_.app().threads.remove(gone_)));
+    ASSERT_TRUE(server_.wait(server_.app().threads.remove(the_server, gone_)));
     // A deleted thread's id may be used again.
-    server_.get(server_.app().threads.create(gone_, "{}", false));
+    server_.get(server_.app().threads.create(the_server, gone_, "{}", false));
     left_ = server_.make_thread();
-    ASSERT_TRUE(server_.wait(server_.app().threads.remove(left_)));
+    ASSERT_TRUE(server_.wait(server_.app().threads.remove(the_server, left_)));
     operate(failed_.thread_id);
     server_.get(server_.app().threads.begin(done_.thread_id, worker_.session()));
   }
@@ -146,13 +146,18 @@ class AuditedLife : public ::testing::Test {
   void play_assistants() {
     AssistantDraft draft;
     draft.graph_id = "agent";
-    assistant_ = server_.get(server_.app().assistants.create(draft)).id;
+    const Caller ann{"ann", "editor", false};
+    server_.get(server_.app().assistants.create(ann, draft));
+    const auto hers = server_.get(server_.app().threads.create(ann, std::nullopt, "{}", false)).thread.id;
+    server_.get(server_.app().runs.create(ann, TestServer::order(hers)));
+    server_.get(server_.app().threads.copy(ann, hers));
+    assistant_ = server_.get(server_.app().assistants.create(the_server, draft)).id;
     AssistantPatch patch;
     patch.name = "second";
-    server_.get(server_.app().assistants.patch(assistant_, patch));
-    server_.get(server_.app().assistants.choose_version(assistant_, 1));
-    const auto other = server_.get(server_.app().assistants.create(draft)).id;
-    ASSERT_TRUE(server_.wait(server_.app().assistants.remove(other, false)));
+    server_.get(server_.app().assistants.patch(the_server, assistant_, patch));
+    server_.get(server_.app().assistants.choose_version(the_server, assistant_, 1));
+    const auto other = server_.get(server_.app().assistants.create(the_server, draft)).id;
+    ASSERT_TRUE(server_.wait(server_.app().assistants.remove(the_server, other, false)));
   }
 
   // A checkpoint with a value of its own.

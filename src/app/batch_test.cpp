@@ -14,9 +14,9 @@ class BatchTest : public AppTest {
       order.assistant = std::move(assistant);
       orders.push_back(std::move(order));
     }
-    return server_.wait(server_.app().runs.create_all(std::move(orders)));
+    return server_.wait(server_.app().runs.create_all(the_server, std::move(orders)));
   }
-  std::size_t stored() { return server_.get(server_.app().runs.list({}, {100, 0})).size(); }
+  std::size_t stored() { return server_.get(server_.app().runs.list(the_server, {}, {100, 0})).size(); }
 };
 
 TEST_F(BatchTest, RunsTakeTheFreeSlotsAndTheRestWaits) {

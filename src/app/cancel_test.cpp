@@ -12,7 +12,7 @@ using ::testing::IsEmpty;
 class CancelTest : public AppTest {
  protected:
   domain::Run cancel(const domain::Run& run, CancelAction action = CancelAction::interrupt) {
-    auto answer = server_.get(server_.app().runs.cancel(run.id, action));
+    auto answer = server_.get(server_.app().runs.cancel(the_server, run.id, action));
     server_.settle();
     return answer;
   }
@@ -99,8 +99,8 @@ TEST_F(CancelTest, ARunThatIsOverIsLeftAlone) {
   worker.complete(run, 1);
   EXPECT_EQ(cancel(run, CancelAction::rollback).state, State::completed);
   EXPECT_TRUE(server_.exists(run));
-  const auto unknown =
-      server_.wait(server_.app().runs.cancel(make_uuid7(server_.world.env), CancelAction::interrupt));
+  const auto unknown = server_.wait(
+      server_.app().runs.cancel(the_server, make_uuid7(server_.world.env), CancelAction::interrupt));
   EXPECT_EQ(unknown.error().code, Errc::not_found);
 }
 
@@ -143,7 +143,7 @@ TEST_F(CancelTest, ManyAreFoundByThreadIdsOrStates) {
   const auto other = server_.create();
   const auto cancel_many = [this](CancelFilter filter) {
     const auto count =
-        server_.get(server_.app().runs.cancel_many(std::move(filter), CancelAction::interrupt));
+        server_.get(server_.app().runs.cancel_many(the_server, std::move(filter), CancelAction::interrupt));
     server_.settle();
     return count;
   };
@@ -159,10 +159,10 @@ TEST_F(CancelTest, ManyAreFoundByThreadIdsOrStates) {
 // More than one page, and every one of them stops matching once it is cancelled.
 TEST_F(CancelTest, ManyAreCancelledWhateverThePages) {
   for (int i = 0; i < 1100; ++i) server_.create();
-  const auto count = server_.get(
-      server_.app().runs.cancel_many({std::nullopt, {}, {State::queued}}, CancelAction::interrupt));
+  const auto count = server_.get(server_.app().runs.cancel_many(
+      the_server, {std::nullopt, {}, {State::queued}}, CancelAction::interrupt));
   EXPECT_EQ(count, 1100);
-  EXPECT_TRUE(server_.get(server_.app().runs.list({"", {State::queued}, {}}, {})).empty());
+  EXPECT_TRUE(server_.get(server_.app().runs.list(the_server, {"", {State::queued}, {}}, {})).empty());
 }
 
 }  // namespace

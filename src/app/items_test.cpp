@@ -25,17 +25,18 @@ using PutItem = AppTest;
 TEST_F(PutItem, WritesReplacesAndDeletes) {
   auto& context = server_.app().context;
   const auto item = [this] { return server_.get(server_.store().item({"users"}, "ann")); };
-  EXPECT_TRUE(server_.wait(put_item(context, {"users"}, "ann", R"({"a":1})")));
+  EXPECT_TRUE(server_.wait(put_item(context, the_server, {"users"}, "ann", R"({"a":1})")));
   const auto created = item()->created_at;
   server_.pass(std::chrono::seconds(1));
-  EXPECT_TRUE(server_.wait(put_item(context, {"users"}, "ann", R"({"a":2})")));
+  EXPECT_TRUE(server_.wait(put_item(context, the_server, {"users"}, "ann", R"({"a":2})")));
   EXPECT_EQ(item()->value, R"({"a":2})");
   EXPECT_EQ(item()->created_at, created);
   EXPECT_GT(item()->updated_at, created);
-  EXPECT_TRUE(server_.wait(put_item(context, {"users"}, "ann", "null")));
+  EXPECT_TRUE(server_.wait(put_item(context, the_server, {"users"}, "ann", "null")));
   EXPECT_FALSE(item());
-  EXPECT_TRUE(server_.wait(put_item(context, {"users"}, "ann", "null"))) << "deleting twice is no error";
-  EXPECT_FALSE(server_.wait(put_item(context, {"langgraph"}, "ann", "{}")));
+  EXPECT_TRUE(server_.wait(put_item(context, the_server, {"users"}, "ann", "null")))
+      << "deleting twice is no error";
+  EXPECT_FALSE(server_.wait(put_item(context, the_server, {"langgraph"}, "ann", "{}")));
 }
 
 }  // namespace

@@ -201,7 +201,7 @@ TEST_F(LeaseTest, NobodyOvertakesARunThatWaitsForItsNextAttempt) {
   ASSERT_GT(server_.now(run_).not_before, server_.world.clock.now());
   TestWorker third(server_);
   EXPECT_TRUE(third.idle());
-  EXPECT_EQ(server_.get(server_.app().runs.why(next.id)).code, "thread_busy");
+  EXPECT_EQ(server_.get(server_.app().runs.why(the_server, next.id)).code, "thread_busy");
   server_.pass(seconds(1));
   EXPECT_EQ(third.leased().id, run_.id);
   third.complete(third.leased(), 1);

@@ -14,7 +14,7 @@ class MultitaskTest : public AppTest {
   Result<domain::Run> create(MultitaskStrategy strategy) {
     auto order = TestServer::order(thread_);
     order.request.multitask = strategy;
-    return server_.wait(server_.app().runs.create(std::move(order)));
+    return server_.wait(server_.app().runs.create(the_server, std::move(order)));
   }
 
   TestWorker worker_{server_, {.slots = 3}};
@@ -27,7 +27,7 @@ TEST_F(MultitaskTest, RejectRefusesWhileOneIsActive) {
   const auto refused = create(MultitaskStrategy::reject);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Errc::busy);
-  EXPECT_EQ(server_.get(server_.app().runs.list({thread_, {}, {}}, {})).size(), 2u);
+  EXPECT_EQ(server_.get(server_.app().runs.list(the_server, {thread_, {}, {}}, {})).size(), 2u);
 
   worker_.complete(running_, 1);
   EXPECT_FALSE(create(MultitaskStrategy::reject)) << "the queued one has started";
@@ -40,7 +40,7 @@ TEST_F(MultitaskTest, RejectRefusesWhileAnOperationHoldsTheThread) {
   server_.get(server_.app().threads.begin(thread, worker_.session()));
   auto order = TestServer::order(thread);
   order.request.multitask = MultitaskStrategy::reject;
-  const auto refused = server_.wait(server_.app().runs.create(std::move(order)));
+  const auto refused = server_.wait(server_.app().runs.create(the_server, std::move(order)));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Errc::busy);
 }
@@ -105,7 +105,7 @@ TEST_F(MultitaskTest, TwoAtOnceAreDecidedOneAfterTheOther) {
   for (int i = 0; i < 2; ++i) {
     spawn(server_.world.timers.executor(), "create",
           [](TestServer& server, RunOrder wanted, std::vector<Result<domain::Run>>& out) -> Task<void> {
-            out.push_back(co_await server.app().runs.create(std::move(wanted)));
+            out.push_back(co_await server.app().runs.create(the_server, std::move(wanted)));
           }(server_, order, answers));
   }
   server_.settle();

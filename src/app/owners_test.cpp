@@ -148,7 +148,7 @@ TEST_F(OwnersTest, MuchBeforeTheEndIsCommittedFirst) {
 }
 
 TEST_F(OwnersTest, ARollbackLeavesTheItemsThatWereWritten) {
-  EXPECT_TRUE(server_.wait(server_.app().runs.cancel(run_.id, domain::CancelAction::rollback)));
+  EXPECT_TRUE(server_.wait(server_.app().runs.cancel(the_server, run_.id, domain::CancelAction::rollback)));
   worker_.post(run_, 1, ItemsSaid{{{{"users", "ann"}, "likes", "1"}}});
   worker_.post(run_, 2, checkpoint("1", "{}"));
   worker_.post(run_, 3, values("1"));

@@ -20,7 +20,7 @@ TEST_F(PostgresAuditTest, RebuildCorrectsWhatIsWrong) {
          "'; UPDATE runs SET status = 'in_progress' WHERE id = '" + queued_.id +
          "'; UPDATE runs SET version = 0 WHERE id = '" + done_.id +
          "'; UPDATE assistants SET search = '[]', version = 2 WHERE id = '" + assistant_ +
-         "'; UPDATE threads SET updated_at = 'epoch', status = 'idle', error = 'x'; "
+         "'; UPDATE threads SET updated_at = 'epoch', status = 'idle', error = 'x', owner = 'x'; "
          "INSERT INTO assistant_versions SELECT assistant_id, 77, graph_id, name, description, config, "
          "context, metadata, created_at FROM assistant_versions WHERE assistant_id = '" +
          assistant_ + "' AND version = 1");

@@ -14,7 +14,7 @@ TEST_F(AuditTest, RebuildCorrectsWhatIsWrong) {
   damage(
       "DELETE FROM runs WHERE id = '" + running_.id +
       "'; UPDATE runs SET state = 'in_progress' WHERE id = '" + queued_.id +
-      "'; UPDATE threads SET updated_at = 1, status = 'idle', error = 'x'; "
+      "'; UPDATE threads SET updated_at = 1, status = 'idle', error = 'x', owner = 'x'; "
       "INSERT INTO assistant_versions SELECT assistant_id, 77, graph_id, name, description, config, context, "
       "metadata, created_at FROM assistant_versions WHERE assistant_id = '" +
       assistant_ + "' AND number = 1");

@@ -12,20 +12,32 @@ bool client_may_set(const std::string& key) {
   return !key.starts_with("__pregel_") && !key.starts_with("langgraph_auth_");
 }
 
-std::string only_allowed(const std::string& configurable) {
-  json::Writer out;
-  out.begin_object();
-  for (const auto& member : json::View(configurable).members())
-    if (client_may_set(member.key)) out.key(member.key).raw(member.value.raw());
-  out.end_object();
-  return out.take();
-}
-
 void add_tags(json::Writer& out, json::View config) {
   for (const auto tag : config["tags"].elements()) out.raw(tag.raw());
 }
 
 }  // namespace
+
+std::string only_allowed(json::View configurable) {
+  json::Writer out;
+  out.begin_object();
+  for (const auto& member : configurable.members())
+    if (client_may_set(member.key)) out.key(member.key).raw(member.value.raw());
+  out.end_object();
+  return out.take();
+}
+
+std::string user_configurable(const Caller& caller) {
+  json::Writer out;
+  out.begin_object().key("user_id").string(caller.user.value_or(""));
+  if (!caller.user) return out.end_object().take();
+  const auto permissions = json::Writer().begin_array().string(caller.role).end_array().take();
+  out.key("langgraph_auth_user_id").string(*caller.user).key("langgraph_auth_user").begin_object();
+  out.key("identity").string(*caller.user).key("display_name").string(*caller.user);
+  out.key("is_authenticated").boolean(true).key("permissions").raw(permissions).end_object();
+  out.key("langgraph_auth_permissions").raw(permissions);
+  return out.end_object().take();
+}
 
 std::string merge_config(const domain::Assistant& assistant, const domain::Thread& thread,
                          const std::string& config, const std::string& run_metadata,
@@ -43,10 +55,12 @@ std::string merge_config(const domain::Assistant& assistant, const domain::Threa
       .string(identity.assistant_id)
       .end_object();
   const json::View ids_view(ids.text());
-  const auto asked = only_allowed(
-      json::merge({of_assistant["configurable"], of_thread["configurable"], of_request["configurable"]}));
+  const auto merged =
+      json::merge({of_assistant["configurable"], of_thread["configurable"], of_request["configurable"]});
+  const auto asked = only_allowed(json::View(merged));
+  const auto user = user_configurable(identity.caller);
   const auto configurable =
-      json::merge({json::View(asked), json::View(checkpoint), ids_view, json::View(R"({"user_id":""})")});
+      json::merge({json::View(asked), json::View(checkpoint), ids_view, json::View(user)});
   const auto metadata = json::merge({json::View(assistant.content.metadata), json::View(thread.metadata),
                                      json::View(run_metadata), of_request["metadata"], ids_view});
 

@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "app/caller.hpp"
+#include "base/json.hpp"
 #include "domain/assistant.hpp"
 #include "domain/run.hpp"
 #include "domain/thread.hpp"
@@ -15,11 +17,19 @@ struct RunIdentity {
   std::string thread_id;
   std::string assistant_id;
   std::string graph_id;
+  Caller caller{};  // for whom it runs
 };
+
+// What of a client's `configurable` graphs may see: nothing that the server or the libraries decide.
+std::string only_allowed(json::View configurable);
+
+// What a graph is told of the user in its `configurable`, as LangGraph's own server tells it: user_id, and
+// where there is a user also langgraph_auth_user, langgraph_auth_user_id and langgraph_auth_permissions.
+std::string user_configurable(const Caller& caller);
 
 // `config` is the client's; `checkpoint` ({checkpoint_id, checkpoint_ns, checkpoint_map} or null) says
 // where to fork. Later sources win: assistant, thread, request, identity. What clients may not set
-// (__pregel_*, langgraph_auth_*) is left out.
+// (__pregel_*, langgraph_auth_*) is left out, and the user is the identity's.
 std::string merge_config(const domain::Assistant& assistant, const domain::Thread& thread,
                          const std::string& config, const std::string& run_metadata,
                          const std::string& checkpoint, const RunIdentity& identity,

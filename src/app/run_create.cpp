@@ -27,22 +27,23 @@ void bind_thread(store::Commit& commit, domain::Thread& thread, const domain::As
 }
 
 // The fact that the order is accepted, with everything a worker needs to carry it out.
-domain::RunCreated created_event(RunOrder order, const domain::Assistant& assistant,
+domain::RunCreated created_event(const Caller& caller, RunOrder order, const domain::Assistant& assistant,
                                  const domain::Thread& thread, const std::string& run_id, WallTime now,
                                  std::int64_t recursion_limit) {
   const auto& graph_id = assistant.content.graph_id;
   auto metadata = json::merge(json::View(assistant.content.metadata), json::View(order.metadata));
   domain::RunRequest request = std::move(order.request);
   request.config = merge_config(assistant, thread, request.config, metadata, order.checkpoint,
-                                {run_id, thread.id, assistant.id, graph_id}, recursion_limit);
+                                {run_id, thread.id, assistant.id, graph_id, caller}, recursion_limit);
   request.context = merge_context(assistant, request.context);
-  return {thread.id, assistant.id, graph_id, std::move(request), std::move(metadata), now + order.after};
+  return {thread.id,           assistant.id,      graph_id,    std::move(request),
+          std::move(metadata), now + order.after, thread.owner};
 }
 
 }  // namespace
 
-Task<Result<domain::Assistant>> Runs::resolve(std::string reference) {
-  auto assistant = co_await assistants_.get(reference);
+Task<Result<domain::Assistant>> Runs::resolve(Caller caller, std::string reference) {
+  auto assistant = co_await assistants_.get(caller, reference);
   if (!assistant) co_return assistant;
   const auto graph = co_await workers_.look_up(assistant->content.graph_id);
   if (!graph)
@@ -63,19 +64,19 @@ struct Runs::Creation {
   std::vector<std::string> resumed;        // paused runs that it takes over from
 };
 
-Task<Result<domain::Run>> Runs::create(RunOrder order) {
-  auto assistant = co_await resolve(order.assistant);
+Task<Result<domain::Run>> Runs::create(Caller caller, RunOrder order) {
+  auto assistant = co_await resolve(caller, order.assistant);
   if (!assistant) co_return fail(assistant.error());
   if (!order.thread_id) {
     order.thread_id = make_uuid7(context_.env);
     order.create_thread = true;
-    co_return co_await until_decided([&] { return try_create(order, *assistant); });
+    co_return co_await until_decided([&] { return try_create(caller, order, *assistant); });
   }
   const auto turn = co_await lines_.enter(*order.thread_id);
-  co_return co_await until_decided([&] { return try_create(order, *assistant); });
+  co_return co_await until_decided([&] { return try_create(caller, order, *assistant); });
 }
 
-Task<Result<std::vector<domain::Run>>> Runs::create_all(std::vector<RunOrder> orders) {
+Task<Result<std::vector<domain::Run>>> Runs::create_all(Caller caller, std::vector<RunOrder> orders) {
   const auto now = context_.env.clock.now();  // a commit has one time
   std::vector<Creation> creations;
   const auto refused = [&](Error error) -> Task<Error> {
@@ -83,15 +84,15 @@ Task<Result<std::vector<domain::Run>>> Runs::create_all(std::vector<RunOrder> or
     co_return error;
   };
   for (auto& order : orders) {
-    auto assistant = co_await resolve(order.assistant);
+    auto assistant = co_await resolve(caller, order.assistant);
     if (!assistant) co_return fail(co_await refused(assistant.error()));
     order.thread_id = make_uuid7(context_.env);
     order.create_thread = true;
-    auto creation = co_await prepare(std::move(order), std::move(*assistant), now);
+    auto creation = co_await prepare(caller, std::move(order), std::move(*assistant), now);
     if (!creation) co_return fail(co_await refused(creation.error()));
     creations.push_back(std::move(*creation));
   }
-  store::Commit commit{.at = now};
+  auto commit = commit_for(caller, now);
   for (auto& creation : creations) {
     std::ranges::move(creation.commit.conditions, std::back_inserter(commit.conditions));
     std::ranges::move(creation.commit.appends, std::back_inserter(commit.appends));
@@ -158,8 +159,8 @@ void Runs::add_run(Creation& creation, domain::RunCreated created, bool may_star
       store::AppendFrames{run.id, run.thread_id, {metadata_frame(run.id, 1)}});
 }
 
-Task<Result<domain::Run>> Runs::try_create(RunOrder order, domain::Assistant assistant) {
-  auto creation = co_await prepare(std::move(order), std::move(assistant), context_.env.clock.now());
+Task<Result<domain::Run>> Runs::try_create(Caller caller, RunOrder order, domain::Assistant assistant) {
+  auto creation = co_await prepare(caller, std::move(order), std::move(assistant), context_.env.clock.now());
   if (!creation) co_return fail(creation.error());
   auto committed = co_await context_.store.commit(std::move(creation->commit));
   if (!committed) {
@@ -173,10 +174,13 @@ Task<Result<domain::Run>> Runs::try_create(RunOrder order, domain::Assistant ass
   co_return std::move(creation->run);
 }
 
-Task<Result<Runs::Creation>> Runs::prepare(RunOrder order, domain::Assistant assistant, WallTime now) {
+Task<Result<Runs::Creation>> Runs::prepare(Caller caller, RunOrder order, domain::Assistant assistant,
+                                           WallTime now) {
   auto found = co_await context_.store.thread_now(*order.thread_id);
   if (!found) co_return fail(found.error());
-  if (!found->thread && !order.create_thread) co_return unknown_thread(*order.thread_id);
+  // Another user's thread can be no run's, whether it is to be created or not.
+  const bool hidden = found->thread && !caller.may_see(found->thread->owner);
+  if (hidden || (!found->thread && !order.create_thread)) co_return unknown_thread(*order.thread_id);
   const bool operation = found->head.lease && found->head.lease->kind == store::LeaseKind::operation;
   const auto plan = domain::plan_multitask(order.request.multitask, found->open, operation);
   if (!plan) co_return fail(plan.error());
@@ -184,14 +188,15 @@ Task<Result<Runs::Creation>> Runs::prepare(RunOrder order, domain::Assistant ass
 
   Creation creation;
   creation.now = now;
-  creation.commit.at = now;
+  creation.commit = commit_for(caller, now);
   creation.run.id = make_uuid7(context_.env);
   creation.run.thread_id = *order.thread_id;
   creation.commit.conditions.emplace_back(store::ThreadUnchanged{*order.thread_id, found->head.turn});
   domain::Thread thread = found->thread.value_or(domain::Thread{});
   thread.id = *order.thread_id;
   if (!found->thread)
-    append_thread(creation.commit, thread, domain::ThreadCreated{.temporary = order.request.temporary});
+    append_thread(creation.commit, thread,
+                  domain::ThreadCreated{.temporary = order.request.temporary, .owner = caller.user});
   bind_thread(creation.commit, thread, assistant, !found->thread);
 
   const bool active =
@@ -201,7 +206,7 @@ Task<Result<Runs::Creation>> Runs::prepare(RunOrder order, domain::Assistant ass
   if (auto settled = settle_others(creation, std::move(found->open), *plan); !settled)
     co_return fail(settled.error());
   add_run(creation,
-          created_event(std::move(order), assistant, thread, creation.run.id, creation.now,
+          created_event(caller, std::move(order), assistant, thread, creation.run.id, creation.now,
                         context_.settings.recursion_limit),
           may_start);
   co_return creation;

@@ -29,13 +29,13 @@ domain::RunEvents decide_end(const domain::Run& run, std::int64_t epoch, const C
 }  // namespace
 
 Task<Status> Runs::end_with(domain::Run run, std::vector<domain::RunEvent> events,
-                            std::optional<store::Fence> fence, RunProgress progress) {
+                            std::optional<store::Fence> fence, RunProgress progress, Caller caller) {
   const std::string session = run.session_id;
   if (run.cancel == domain::CancelAction::rollback) events.emplace_back(domain::RunDeleted{"rolled back"});
   const bool erase = std::ranges::any_of(
       events, [](const auto& event) { return std::holds_alternative<domain::RunDeleted>(event); });
   std::ranges::move(events, std::back_inserter(progress.events));
-  store::Commit commit{.at = context_.env.clock.now()};
+  auto commit = commit_for(caller, context_.env.clock.now());
   commit.changes = std::move(progress.changes);
   if (fence) commit.conditions.emplace_back(*fence);
   append_run(commit, run, progress.events, erase);

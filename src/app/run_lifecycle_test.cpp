@@ -16,7 +16,7 @@ class RunLifecycle : public AppTest {
     return server_.get(server_.app().runs.join(run.id, server_.world.timers.now() + std::chrono::seconds(1)));
   }
   Errc refused(RunOrder order) {
-    const auto run = server_.wait(server_.app().runs.create(std::move(order)));
+    const auto run = server_.wait(server_.app().runs.create(the_server, std::move(order)));
     return run ? Errc::internal : run.error().code;
   }
 };
@@ -148,7 +148,7 @@ TEST_F(RunLifecycle, ADrainingWorkerTakesNothingNew) {
 TEST_F(RunLifecycle, WhatDoesNotExistIsNamed) {
   auto nobody = TestServer::order();
   nobody.assistant = "nobody";
-  const auto unknown = server_.wait(server_.app().runs.create(nobody));
+  const auto unknown = server_.wait(server_.app().runs.create(the_server, nobody));
   ASSERT_FALSE(unknown);
   EXPECT_EQ(unknown.error().code, Errc::not_found);
   EXPECT_THAT(unknown.error().message, HasSubstr("agent, planner"));
@@ -166,7 +166,7 @@ TEST_F(RunLifecycle, WhatDoesNotExistIsNamed) {
 TEST_F(RunLifecycle, AGraphThatCannotBeImportedIsUnavailable) {
   const std::string error = R"({"error":"ImportError","message":"no module"})";
   TestWorker broken(server_, {.graphs = {{"agent", "", error}}});
-  const auto run = server_.wait(server_.app().runs.create(TestServer::order()));
+  const auto run = server_.wait(server_.app().runs.create(the_server, TestServer::order()));
   ASSERT_FALSE(run);
   EXPECT_EQ(run.error().code, Errc::unavailable);
   EXPECT_THAT(run.error().message, HasSubstr("ImportError: no module"));
@@ -176,7 +176,7 @@ TEST_F(RunLifecycle, AGraphThatCannotBeImportedIsUnavailable) {
 
 TEST_F(RunLifecycle, TheThreadLearnsWhatRanOnIt) {
   const auto run = server_.create(server_.make_thread());
-  const auto row = server_.get(server_.app().threads.get(run.thread_id));
+  const auto row = server_.get(server_.app().threads.get(the_server, run.thread_id));
   const json::View metadata(row.thread.metadata);
   EXPECT_EQ(metadata["graph_id"].string(), "agent");
   EXPECT_EQ(metadata["assistant_id"].string(), default_assistant_id("agent"));
@@ -185,9 +185,9 @@ TEST_F(RunLifecycle, TheThreadLearnsWhatRanOnIt) {
 TEST_F(RunLifecycle, OnlyARunThatIsNotActiveCanBeDeleted) {
   TestWorker worker(server_);
   const auto run = server_.create();
-  EXPECT_EQ(server_.wait(server_.app().runs.remove(run.id)).error().code, Errc::busy);
+  EXPECT_EQ(server_.wait(server_.app().runs.remove(the_server, run.id)).error().code, Errc::busy);
   worker.complete(run, 1);
-  EXPECT_TRUE(server_.wait(server_.app().runs.remove(run.id)));
+  EXPECT_TRUE(server_.wait(server_.app().runs.remove(the_server, run.id)));
   EXPECT_FALSE(server_.exists(run));
   EXPECT_TRUE(server_.frames(run).empty());
   EXPECT_EQ(server_.events(run).back(), "RunDeleted") << "the tombstone stays";
@@ -200,18 +200,18 @@ TEST_F(RunLifecycle, ARunOfAThreadThatExecutesAnotherIsDeletedLater) {
   worker.say(first, 1, checkpoint("1", "{}"));
   worker.complete(first, 2);
   const auto second = server_.create(first.thread_id);
-  const auto refused = server_.wait(server_.app().runs.remove(first.id));
+  const auto refused = server_.wait(server_.app().runs.remove(the_server, first.id));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Errc::busy);
   EXPECT_THAT(refused.error().message, HasSubstr(second.id));
   worker.complete(second, 1);
-  EXPECT_TRUE(server_.wait(server_.app().runs.remove(first.id)));
+  EXPECT_TRUE(server_.wait(server_.app().runs.remove(the_server, first.id)));
   EXPECT_FALSE(server_.get(server_.store().state(first.thread_id, "", "1")));
 }
 
 TEST_F(RunLifecycle, ARunIsFoundOnItsOwnThreadOnly) {
   const auto run = server_.create();
-  const auto elsewhere = server_.wait(server_.app().runs.get(run.id, server_.make_thread()));
+  const auto elsewhere = server_.wait(server_.app().runs.get(the_server, run.id, server_.make_thread()));
   ASSERT_FALSE(elsewhere);
   EXPECT_EQ(elsewhere.error().code, Errc::not_found);
 }

@@ -71,7 +71,7 @@ TEST_F(RunTiming, ADelayThatPassedWhileTheServerWasDownIsOver) {
 TEST_F(RunTiming, ADelayedRunCanBeCancelled) {
   TestWorker worker(server_);
   const auto run = delayed(seconds(30));
-  server_.get(server_.app().runs.cancel(run.id, domain::CancelAction::interrupt));
+  server_.get(server_.app().runs.cancel(the_server, run.id, domain::CancelAction::interrupt));
   server_.pass(seconds(60));
   EXPECT_TRUE(worker.idle());
 }

@@ -86,8 +86,8 @@ Task<Result<Why>> Runs::waiting_for_person(domain::Run run) {
   co_return Why{std::move(run), "person", why_paused(left), out.take()};
 }
 
-Task<Result<Why>> Runs::why(std::string run_id) {
-  auto found = co_await get(run_id);
+Task<Result<Why>> Runs::why(Caller caller, std::string run_id) {
+  auto found = co_await get(caller, run_id);
   if (!found) co_return fail(found.error());
   const auto& run = *found;
   switch (run.state) {

@@ -12,7 +12,7 @@ using ::testing::Not;
 
 class WhyTest : public AppTest {
  protected:
-  Why why(const domain::Run& run) { return server_.get(server_.app().runs.why(run.id)); }
+  Why why(const domain::Run& run) { return server_.get(server_.app().runs.why(the_server, run.id)); }
   static std::string detail(const Why& why, std::string_view name) {
     return json::View(why.details)[name].string();
   }
@@ -107,7 +107,7 @@ TEST_F(WhyTest, ItRunsItAsksItIsOver) {
   worker.complete(second, 1);
   EXPECT_EQ(why(second).code, "finished");
   EXPECT_THAT(why(second).message, HasSubstr("completed"));
-  const auto unknown = server_.wait(server_.app().runs.why(make_uuid7(server_.world.env)));
+  const auto unknown = server_.wait(server_.app().runs.why(the_server, make_uuid7(server_.world.env)));
   EXPECT_EQ(unknown.error().code, Errc::not_found);
 }
 

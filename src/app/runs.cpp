@@ -55,24 +55,25 @@ void Runs::wake(const domain::Run& run) {
   context_.bus.publish(bus::Topic::queue, run.graph_id);
 }
 
-Task<Result<domain::Run>> Runs::get(std::string run_id, std::optional<std::string> thread_id) {
+Task<Result<domain::Run>> Runs::get(Caller caller, std::string run_id, std::optional<std::string> thread_id) {
   auto run = co_await context_.store.run(run_id);
   if (!run) co_return fail(run.error());
-  if (!*run || (thread_id && (*run)->thread_id != *thread_id))
+  if (!*run || (thread_id && (*run)->thread_id != *thread_id) || !caller.may_see((*run)->owner))
     co_return fail(Errc::not_found, "Run not found");
   co_return std::move(**run);
 }
 
-Task<Result<std::vector<domain::Run>>> Runs::list(store::RunFilter filter, store::Page page) {
+Task<Result<std::vector<domain::Run>>> Runs::list(Caller caller, store::RunFilter filter, store::Page page) {
+  filter.owner = caller.only_owner();
   co_return co_await context_.store.runs(std::move(filter), page);
 }
 
-Task<Result<domain::Run>> Runs::cancel(std::string run_id, domain::CancelAction action) {
-  co_return co_await until_decided([&] { return try_cancel(run_id, action); });
+Task<Result<domain::Run>> Runs::cancel(Caller caller, std::string run_id, domain::CancelAction action) {
+  co_return co_await until_decided([&] { return try_cancel(caller, run_id, action); });
 }
 
-Task<Result<domain::Run>> Runs::try_cancel(std::string run_id, domain::CancelAction action) {
-  auto found = co_await get(run_id);
+Task<Result<domain::Run>> Runs::try_cancel(Caller caller, std::string run_id, domain::CancelAction action) {
+  auto found = co_await get(caller, run_id);
   if (!found) co_return fail(found.error());
   auto run = std::move(*found);
   auto events = domain::decide_cancel(run, action);
@@ -81,12 +82,12 @@ Task<Result<domain::Run>> Runs::try_cancel(std::string run_id, domain::CancelAct
   const bool running = run.state == domain::RunState::in_progress;
   if (!running) {
     if (action == domain::CancelAction::rollback) events->emplace_back(domain::RunDeleted{"rolled back"});
-    const auto done = co_await end_with(run, *events);
+    const auto done = co_await end_with(run, *events, std::nullopt, {}, caller);
     if (!done) co_return fail(done.error());
     run.state = domain::RunState::cancelled;
     co_return run;
   }
-  store::Commit commit{.at = context_.env.clock.now()};
+  auto commit = commit_for(caller, context_.env.clock.now());
   append_run(commit, run, *events);
   const auto done = co_await context_.store.commit(std::move(commit));
   if (!done) co_return fail(done.error());
@@ -96,12 +97,14 @@ Task<Result<domain::Run>> Runs::try_cancel(std::string run_id, domain::CancelAct
   co_return run;
 }
 
-Task<Result<std::int64_t>> Runs::cancel_many(CancelFilter filter, domain::CancelAction action) {
+Task<Result<std::int64_t>> Runs::cancel_many(Caller caller, CancelFilter filter,
+                                             domain::CancelAction action) {
   // All are found before the first is cancelled: a cancelled run no longer matches, and would shift the
   // pages.
   std::vector<std::string> ids;
   for (store::Page page{1000, 0};; page.offset += page.limit) {
-    const auto runs = co_await list({filter.thread_id.value_or(""), filter.states, filter.run_ids}, page);
+    const auto runs =
+        co_await list(caller, {filter.thread_id.value_or(""), filter.states, filter.run_ids}, page);
     if (!runs) co_return fail(runs.error());
     for (const auto& run : *runs)
       if (domain::is_active(run.state)) ids.push_back(run.id);
@@ -109,19 +112,19 @@ Task<Result<std::int64_t>> Runs::cancel_many(CancelFilter filter, domain::Cancel
   }
   std::int64_t count = 0;
   for (const auto& id : ids) {
-    const auto done = co_await cancel(id, action);
+    const auto done = co_await cancel(caller, id, action);
     if (!done && done.error().code != Errc::not_found) co_return fail(done.error());
     ++count;
   }
   co_return count;
 }
 
-Task<Status> Runs::remove(std::string run_id) {
-  co_return co_await until_decided([&] { return try_remove(run_id); });
+Task<Status> Runs::remove(Caller caller, std::string run_id) {
+  co_return co_await until_decided([&] { return try_remove(caller, run_id); });
 }
 
-Task<Status> Runs::try_remove(std::string run_id) {
-  auto run = co_await get(run_id);
+Task<Status> Runs::try_remove(Caller caller, std::string run_id) {
+  auto run = co_await get(caller, run_id);
   if (!run) co_return fail(run.error());
   const auto events = domain::decide_delete(*run, "deleted by a client");
   if (!events) co_return fail(events.error());
@@ -133,7 +136,7 @@ Task<Status> Runs::try_remove(std::string run_id) {
       co_return fail(Errc::busy,
                      "the run " + other.id +
                          " may go on from this run's checkpoints; delete this one when that is over");
-  store::Commit commit{.at = context_.env.clock.now()};
+  auto commit = commit_for(caller, context_.env.clock.now());
   commit.conditions.emplace_back(store::ThreadUnchanged{run->thread_id, thread->head.turn});
   append_run(commit, *run, *events, true);
   const auto done = co_await context_.store.commit(std::move(commit));

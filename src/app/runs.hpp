@@ -57,22 +57,23 @@ class Runs {
 
   // Answers when the run is durable; it may be running already. Errors: not_found (assistant, graph,
   // thread), busy (multitask reject).
-  Task<Result<domain::Run>> create(RunOrder order);
+  Task<Result<domain::Run>> create(Caller caller, RunOrder order);
   // Creates several, each on a thread of its own, in one commit: all or none. Errors as for one.
-  Task<Result<std::vector<domain::Run>>> create_all(std::vector<RunOrder> orders);
+  Task<Result<std::vector<domain::Run>>> create_all(Caller caller, std::vector<RunOrder> orders);
   // The run; with a thread id only if it belongs to that thread.
-  Task<Result<domain::Run>> get(std::string run_id, std::optional<std::string> thread_id = std::nullopt);
-  Task<Result<std::vector<domain::Run>>> list(store::RunFilter filter, store::Page page);
+  Task<Result<domain::Run>> get(Caller caller, std::string run_id,
+                                std::optional<std::string> thread_id = std::nullopt);
+  Task<Result<std::vector<domain::Run>>> list(Caller caller, store::RunFilter filter, store::Page page);
   // Answers when the request is durable; the run may still be running. A run that is over is left alone.
-  Task<Result<domain::Run>> cancel(std::string run_id, domain::CancelAction action);
+  Task<Result<domain::Run>> cancel(Caller caller, std::string run_id, domain::CancelAction action);
   // Returns how many were cancelled.
-  Task<Result<std::int64_t>> cancel_many(CancelFilter filter, domain::CancelAction action);
+  Task<Result<std::int64_t>> cancel_many(Caller caller, CancelFilter filter, domain::CancelAction action);
   // Deletes the run with its checkpoints. busy while it, or another run of its thread, is executed.
-  Task<Status> remove(std::string run_id);
+  Task<Status> remove(Caller caller, std::string run_id);
   // Waits until the run is not active; gives its result as join and wait answer it: the last values
   // frame, with __interrupt__ when it paused, or {"__error__": …}.
   Task<Result<std::string>> join(std::string run_id, SteadyTime deadline);
-  Task<Result<Why>> why(std::string run_id);
+  Task<Result<Why>> why(Caller caller, std::string run_id);
 
   // --- by the worker protocol and the sweepers ---
   // Takes away everything that a session owned. On an error some of it may be left.
@@ -100,11 +101,12 @@ class Runs {
   };
 
   // A try_… is one attempt: conflict when somebody else changed the run or its thread first.
-  Task<Result<domain::Assistant>> resolve(std::string reference);
+  Task<Result<domain::Run>> get(std::string run_id) { return get(the_server, std::move(run_id)); }
+  Task<Result<domain::Assistant>> resolve(Caller caller, std::string reference);
   Task<Status> check_fork(const RunOrder& order);
-  Task<Result<domain::Run>> try_create(RunOrder order, domain::Assistant assistant);
+  Task<Result<domain::Run>> try_create(Caller caller, RunOrder order, domain::Assistant assistant);
   // Decides and gathers what is to be committed; a slot that it reserved is given back on failure.
-  Task<Result<Creation>> prepare(RunOrder order, domain::Assistant assistant, WallTime now);
+  Task<Result<Creation>> prepare(Caller caller, RunOrder order, domain::Assistant assistant, WallTime now);
   // Cancels the thread's other runs, or takes over from them, as planned.
   static Status settle_others(Creation& creation, std::vector<domain::Run> others,
                               const domain::MultitaskPlan& plan);
@@ -125,8 +127,8 @@ class Runs {
   Task<void> not_started(std::shared_ptr<WorkerSession> session, Error error);
   Task<Status> lose_owner(std::string run_id, std::string session_id, std::string reason);
   Task<Status> try_lose_owner(std::string run_id, std::string session_id, std::string reason);
-  Task<Result<domain::Run>> try_cancel(std::string run_id, domain::CancelAction action);
-  Task<Status> try_remove(std::string run_id);
+  Task<Result<domain::Run>> try_cancel(Caller caller, std::string run_id, domain::CancelAction action);
+  Task<Status> try_remove(Caller caller, std::string run_id);
   Task<Status> try_complete(std::string run_id, std::int64_t epoch, RunProgress progress, CompleteSaid said);
   // Fences the run off when its worker has not stopped it in time.
   Task<void> enforce_cancel(std::string run_id, std::int64_t epoch);
@@ -135,7 +137,8 @@ class Runs {
   // Commits the end of a run: what its owner said last, its events, its row or, after a rollback, its
   // deletion, its lease and its last frame.
   Task<Status> end_with(domain::Run run, std::vector<domain::RunEvent> events,
-                        std::optional<store::Fence> fence = std::nullopt, RunProgress progress = {});
+                        std::optional<store::Fence> fence = std::nullopt, RunProgress progress = {},
+                        Caller caller = the_server);
   Task<std::string> result_of(domain::Run run);
   // How many runs it started.
   Task<Result<int>> dispatch_once();

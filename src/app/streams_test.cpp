@@ -146,7 +146,7 @@ TEST_F(StreamsTest, AReaderOfADeletedRunIsToldSo) {
           out = page ? Errc::internal : page.error().code;
         }(server_.app(), run_.id, answer));
   server_.settle();
-  server_.get(server_.app().runs.cancel(run_.id, domain::CancelAction::rollback));
+  server_.get(server_.app().runs.cancel(the_server, run_.id, domain::CancelAction::rollback));
   worker_.complete(run_, 1, Outcome::cancelled);
   EXPECT_EQ(answer, Errc::not_found);
 }

@@ -1,5 +1,6 @@
 // The state of threads: read from stored projections; changed by a worker, under a lease.
 #include "app/changes.hpp"
+#include "app/run_config.hpp"
 #include "app/threads.hpp"
 #include "base/json.hpp"
 
@@ -7,14 +8,16 @@ namespace dg::app {
 namespace {
 
 // The configuration that addresses a checkpoint, as graph libraries read it.
-std::string address_config(const StateAddress& address, const std::string& checkpoint_map,
-                           const std::string& base) {
+std::string address_config(const Caller& caller, const StateAddress& address,
+                           const std::string& checkpoint_map, const std::string& base) {
   json::Writer place;
   place.begin_object().key("thread_id").string(address.thread_id).key("checkpoint_ns").string(address.ns);
   if (!address.checkpoint_id.empty()) place.key("checkpoint_id").string(address.checkpoint_id);
   if (json::View(checkpoint_map).is_object()) place.key("checkpoint_map").raw(checkpoint_map);
   place.end_object();
-  const auto configurable = json::merge(json::View(base)["configurable"], json::View(place.text()));
+  const auto asked = only_allowed(json::View(base)["configurable"]);
+  const auto user = user_configurable(caller);
+  const auto configurable = json::merge({json::View(asked), json::View(place.text()), json::View(user)});
   const auto patch = json::Writer().begin_object().key("configurable").raw(configurable).end_object().take();
   return json::merge(json::View(base), json::View(patch));
 }
@@ -29,17 +32,17 @@ Result<std::string> graph_of(const store::ThreadRow& row) {
 
 }  // namespace
 
-Task<Result<std::optional<store::CheckpointState>>> Threads::state(StateAddress address) {
-  if (auto row = co_await get(address.thread_id); !row) co_return fail(row.error());
+Task<Result<std::optional<store::CheckpointState>>> Threads::state(Caller caller, StateAddress address) {
+  if (auto row = co_await get(caller, address.thread_id); !row) co_return fail(row.error());
   auto state = co_await context_.store.state(address.thread_id, address.ns, address.checkpoint_id);
   if (state && !*state && !address.checkpoint_id.empty())
     co_return fail(Errc::not_found, "the thread has no checkpoint " + address.checkpoint_id);
   co_return state;
 }
 
-Task<Result<std::string>> Threads::worker_state(StateAddress address, std::string checkpoint_map,
-                                                bool subgraphs) {
-  const auto row = co_await get(address.thread_id);
+Task<Result<std::string>> Threads::worker_state(Caller caller, StateAddress address,
+                                                std::string checkpoint_map, bool subgraphs) {
+  const auto row = co_await get(caller, address.thread_id);
   if (!row) co_return fail(row.error());
   const auto graph = graph_of(*row);
   if (!graph) co_return fail(graph.error());
@@ -50,7 +53,7 @@ Task<Result<std::string>> Threads::worker_state(StateAddress address, std::strin
                           .key("graph_id")
                           .string(*graph)
                           .key("config")
-                          .raw(address_config(address, checkpoint_map, row->thread.config))
+                          .raw(address_config(caller, address, checkpoint_map, row->thread.config))
                           .key("subgraphs")
                           .boolean(subgraphs)
                           .end_object()
@@ -59,8 +62,8 @@ Task<Result<std::string>> Threads::worker_state(StateAddress address, std::strin
                                       context_.env.timers.now() + context_.settings.worker_wait);
 }
 
-Task<Result<std::vector<store::CheckpointState>>> Threads::history(HistoryQuery query) {
-  if (auto row = co_await get(query.thread_id); !row) co_return fail(row.error());
+Task<Result<std::vector<store::CheckpointState>>> Threads::history(Caller caller, HistoryQuery query) {
+  if (auto row = co_await get(caller, query.thread_id); !row) co_return fail(row.error());
   store::CheckpointFilter filter;
   filter.thread_id = query.thread_id;
   filter.ns = query.ns;
@@ -132,12 +135,12 @@ Task<Status> Threads::end(std::string operation) {
   co_return Status{};
 }
 
-Task<Result<std::string>> Threads::update_state(std::string thread_id, StateUpdate update) {
-  const auto row = co_await get(thread_id);
+Task<Result<std::string>> Threads::update_state(Caller caller, std::string thread_id, StateUpdate update) {
+  const auto row = co_await get(caller, thread_id);
   if (!row) co_return fail(row.error());
   const auto graph = graph_of(*row);
   if (!graph) co_return fail(graph.error());
-  const auto base = co_await state({thread_id, update.checkpoint_ns, update.checkpoint_id});
+  const auto base = co_await state(caller, {thread_id, update.checkpoint_ns, update.checkpoint_id});
   if (!base) co_return fail(base.error());
   auto taken = co_await until_decided([&] { return begin_on(*graph, thread_id); });
   if (!taken) co_return fail(taken.error());
@@ -147,7 +150,7 @@ Task<Result<std::string>> Threads::update_state(std::string thread_id, StateUpda
   json::Writer params;
   params.begin_object().key("operation").string(lease.owner).key("epoch").integer(lease.epoch);
   params.key("thread_id").string(thread_id).key("graph_id").string(*graph);
-  params.key("config").raw(address_config(address, update.checkpoint_map, row->thread.config));
+  params.key("config").raw(address_config(caller, address, update.checkpoint_map, row->thread.config));
   params.key("values").raw(update.values).key("as_node").optional_string(update.as_node).end_object();
   auto result = co_await workers_.request(*graph, "update_state", params.take(),
                                           context_.env.timers.now() + context_.settings.operation, session);

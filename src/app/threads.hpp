@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "app/caller.hpp"
 #include "app/context.hpp"
 #include "app/lines.hpp"
 #include "app/workers.hpp"
@@ -39,25 +40,27 @@ class Threads {
  public:
   Threads(Context& context, Workers& workers);
 
-  // conflict when it exists and `keep_existing` is false.
-  Task<Result<store::ThreadRow>> create(std::optional<std::string> id, std::string metadata,
+  // conflict when it exists and `keep_existing` is false, or when it is another user's.
+  Task<Result<store::ThreadRow>> create(Caller caller, std::optional<std::string> id, std::string metadata,
                                         bool keep_existing);
-  Task<Result<store::ThreadRow>> get(std::string id);
-  Task<Result<store::ThreadRow>> patch(std::string id, std::string metadata);
+  Task<Result<store::ThreadRow>> get(Caller caller, std::string id);
+  Task<Result<store::ThreadRow>> patch(Caller caller, std::string id, std::string metadata);
   // Cancels and deletes its runs too.
-  Task<Status> remove(std::string id);
-  Task<Result<store::ThreadRow>> copy(std::string id);
-  Task<Result<store::Found<store::ThreadRow>>> search(store::ThreadFilter filter, store::Page page);
+  Task<Status> remove(Caller caller, std::string id);
+  Task<Result<store::ThreadRow>> copy(Caller caller, std::string id);
+  Task<Result<store::Found<store::ThreadRow>>> search(Caller caller, store::ThreadFilter filter,
+                                                      store::Page page);
 
   // Nothing when the thread has no such checkpoint (a thread without any has none).
-  Task<Result<std::optional<store::CheckpointState>>> state(StateAddress address);
+  Task<Result<std::optional<store::CheckpointState>>> state(Caller caller, StateAddress address);
   // The state with those of its subgraphs where asked, as JSON made by a worker: its values are those of the
   // checkpoint with what finished tasks wrote since.
-  Task<Result<std::string>> worker_state(StateAddress address, std::string checkpoint_map, bool subgraphs);
-  Task<Result<std::vector<store::CheckpointState>>> history(HistoryQuery query);
+  Task<Result<std::string>> worker_state(Caller caller, StateAddress address, std::string checkpoint_map,
+                                         bool subgraphs);
+  Task<Result<std::vector<store::CheckpointState>>> history(Caller caller, HistoryQuery query);
   // A worker applies the update under a lease of the thread. Gives {"checkpoint": {…}}. Errors: busy,
   // invalid_argument (no graph has run on the thread), unavailable (no worker).
-  Task<Result<std::string>> update_state(std::string thread_id, StateUpdate update);
+  Task<Result<std::string>> update_state(Caller caller, std::string thread_id, StateUpdate update);
 
   // Takes the thread for an operation of a worker's own session. busy while it has another owner.
   Task<Result<store::Lease>> begin(std::string thread_id, std::string session_id);
@@ -67,8 +70,8 @@ class Threads {
 
  private:
   // A try_… is one attempt: conflict when somebody else changed the thread first.
-  Task<Result<store::ThreadRow>> try_patch(std::string id, std::string metadata);
-  Task<Status> try_remove(std::string id);
+  Task<Result<store::ThreadRow>> try_patch(Caller caller, std::string id, std::string metadata);
+  Task<Status> try_remove(Caller caller, std::string id);
   struct Operation {
     std::shared_ptr<WorkerSession> session;
     store::Lease lease;

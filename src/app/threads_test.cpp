@@ -19,7 +19,8 @@ class ThreadsTest : public AppTest {
   void update(std::string thread_id, StateUpdate update = {}) {
     spawn(server_.world.timers.executor(), "update",
           [](ThreadsTest& test, std::string id, StateUpdate wanted) -> Task<void> {
-            test.updated_ = co_await test.threads().update_state(std::move(id), std::move(wanted));
+            test.updated_ =
+                co_await test.threads().update_state(the_server, std::move(id), std::move(wanted));
           }(*this, std::move(thread_id), std::move(update)));
     server_.settle();
   }
@@ -29,13 +30,13 @@ class ThreadsTest : public AppTest {
 
 TEST_F(ThreadsTest, AnIdIsTakenUntilItsThreadIsDeleted) {
   const std::string id = make_uuid7(server_.world.env);
-  EXPECT_EQ(server_.get(threads().create(id, R"({"a":1})", false)).thread.metadata, R"({"a":1})");
-  EXPECT_EQ(server_.wait(threads().create(id, "{}", false)).error().code, Errc::conflict);
-  EXPECT_EQ(server_.get(threads().create(id, "{}", true)).thread.metadata, R"({"a":1})");
-  EXPECT_TRUE(server_.wait(threads().remove(id)));
-  EXPECT_EQ(server_.wait(threads().get(id)).error().code, Errc::not_found);
-  EXPECT_EQ(server_.wait(threads().remove(id)).error().code, Errc::not_found);
-  EXPECT_EQ(server_.get(threads().create(id, R"({"a":2})", false)).thread.metadata, R"({"a":2})");
+  EXPECT_EQ(server_.get(threads().create(the_server, id, R"({"a":1})", false)).thread.metadata, R"({"a":1})");
+  EXPECT_EQ(server_.wait(threads().create(the_server, id, "{}", false)).error().code, Errc::conflict);
+  EXPECT_EQ(server_.get(threads().create(the_server, id, "{}", true)).thread.metadata, R"({"a":1})");
+  EXPECT_TRUE(server_.wait(threads().remove(the_server, id)));
+  EXPECT_EQ(server_.wait(threads().get(the_server, id)).error().code, Errc::not_found);
+  EXPECT_EQ(server_.wait(threads().remove(the_server, id)).error().code, Errc::not_found);
+  EXPECT_EQ(server_.get(threads().create(the_server, id, R"({"a":2})", false)).thread.metadata, R"({"a":2})");
 }
 
 TEST_F(ThreadsTest, ADeletedIdMayBeARunsNewThread) {
@@ -47,13 +48,14 @@ TEST_F(ThreadsTest, ADeletedIdMayBeARunsNewThread) {
     const auto run = server_.create(std::move(order));
     worker.complete(run, 1);
     EXPECT_EQ(server_.now(run).state, domain::RunState::completed);
-    EXPECT_TRUE(server_.wait(threads().remove(id)));
+    EXPECT_TRUE(server_.wait(threads().remove(the_server, id)));
   }
 }
 
 TEST_F(ThreadsTest, APatchMergesMetadata) {
-  const auto id = server_.get(threads().create(std::nullopt, R"({"a":1,"b":1})", false)).thread.id;
-  const auto row = server_.get(threads().patch(id, R"({"b":2,"c":3})"));
+  const auto id =
+      server_.get(threads().create(the_server, std::nullopt, R"({"a":1,"b":1})", false)).thread.id;
+  const auto row = server_.get(threads().patch(the_server, id, R"({"b":2,"c":3})"));
   EXPECT_TRUE(json::equal(json::View(row.thread.metadata), json::View(R"({"a":1,"b":2,"c":3})")));
 }
 
@@ -63,7 +65,7 @@ TEST_F(ThreadsTest, DeletingTakesTheRunsAlong) {
   const auto running = server_.create(thread);
   const auto queued = server_.create(thread);
   const auto elsewhere = server_.create();
-  EXPECT_TRUE(server_.wait(threads().remove(thread)));
+  EXPECT_TRUE(server_.wait(threads().remove(the_server, thread)));
   server_.settle();
   EXPECT_FALSE(server_.exists(running));
   EXPECT_FALSE(server_.exists(queued));
@@ -76,19 +78,19 @@ TEST_F(ThreadsTest, ACopyHasTheStateAndItsOwnLife) {
   const auto run = server_.create(server_.make_thread());
   worker.say(run, 1, checkpoint("1", R"({"a":1})"));
   worker.complete(run, 2);
-  const auto copy = server_.get(threads().copy(run.thread_id)).thread.id;
+  const auto copy = server_.get(threads().copy(the_server, run.thread_id)).thread.id;
   EXPECT_NE(copy, run.thread_id);
-  EXPECT_TRUE(server_.wait(threads().remove(run.thread_id)));
-  const auto state = server_.get(threads().state({copy, "", ""}));
+  EXPECT_TRUE(server_.wait(threads().remove(the_server, run.thread_id)));
+  const auto state = server_.get(threads().state(the_server, {copy, "", ""}));
   ASSERT_TRUE(state);
   EXPECT_EQ(json::View(state->projection)["values"].raw(), R"({"a":1})");
 }
 
 TEST_F(ThreadsTest, AStateThatDoesNotExistIsNotFoundOrNone) {
   const auto thread = server_.make_thread();
-  EXPECT_FALSE(server_.get(threads().state({thread, "", ""})));
-  EXPECT_EQ(server_.wait(threads().state({thread, "", "c"})).error().code, Errc::not_found);
-  EXPECT_EQ(server_.wait(threads().state({make_uuid7(server_.world.env), "", ""})).error().code,
+  EXPECT_FALSE(server_.get(threads().state(the_server, {thread, "", ""})));
+  EXPECT_EQ(server_.wait(threads().state(the_server, {thread, "", "c"})).error().code, Errc::not_found);
+  EXPECT_EQ(server_.wait(threads().state(the_server, {make_uuid7(server_.world.env), "", ""})).error().code,
             Errc::not_found);
 }
 

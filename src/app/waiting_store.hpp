@@ -139,6 +139,10 @@ class WaitingStore final : public store::Store {
     co_return loop_.wait(inner_->lease(std::move(owner)));
   }
   store::Reply<std::vector<store::GraphRow>> graphs() override { co_return loop_.wait(inner_->graphs()); }
+  store::Reply<std::optional<store::ApiKey>> api_key(std::string id) override {
+    co_return loop_.wait(inner_->api_key(std::move(id)));
+  }
+  store::Reply<std::vector<store::ApiKey>> api_keys() override { co_return loop_.wait(inner_->api_keys()); }
   store::Reply<std::int64_t> ping() override { co_return loop_.wait(inner_->ping()); }
 
  private:

@@ -121,7 +121,7 @@ TEST_F(WorkersTest, AGraphThatCannotBeImportedSaysWhere) {
                                           R"({"error":"E","message":"m","file":"other.py",)"
                                           R"("line":7,"traceback":"File other.py, line 7"})"}}});
   ask("agent");
-  const auto run = server_.wait(server_.app().runs.create(TestServer::order()));
+  const auto run = server_.wait(server_.app().runs.create(the_server, TestServer::order()));
   for (const auto& error : {answer_->error(), run.error()}) {
     EXPECT_EQ(error.code, Errc::unavailable);
     EXPECT_THAT(error.message, HasSubstr("imported: other.py:7: E: m"));
@@ -159,7 +159,7 @@ TEST_F(WorkersTest, AGraphThatIsNamedNoMoreExistsAsLongAsAWorkerServesIt) {
   workers().set_slots(worker.session(), 4, true);
   EXPECT_EQ(workers().graph_names(), "agent, third") << "no new runs come to who drains";
   EXPECT_EQ(workers().graphs().size(), 2U);
-  const auto refused = server_.wait(server_.app().runs.create(order));
+  const auto refused = server_.wait(server_.app().runs.create(the_server, order));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, Errc::not_found);
   EXPECT_THAT(refused.error().message, HasSubstr("Graphs here: agent, third."));
@@ -171,7 +171,7 @@ TEST_F(WorkersTest, AGraphThatIsNamedNoMoreExistsAsLongAsAWorkerServesIt) {
   server_.start();
   workers().name_graphs({"agent"});
   EXPECT_EQ(workers().graph_names(), "agent, third");
-  EXPECT_TRUE(server_.wait(server_.app().assistants.remove("planner", false)));
+  EXPECT_TRUE(server_.wait(server_.app().assistants.remove(the_server, "planner", false)));
 }
 
 TEST_F(WorkersTest, WhoeverWaitsForAGraphIsToldThatItIsGone) {

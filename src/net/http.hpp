@@ -32,6 +32,7 @@ struct Request {
   std::string body;
   Address peer;                     // of the other end; 0.0.0.0 where it is not known
   std::optional<std::string> user;  // whom authentication found; nothing where nobody was asked who they are
+  std::string role;                 // what they may do, as authentication names it; empty: nothing
   std::string request_id;           // the client's X-Request-Id where it is sane, else a new one
   int refused_with = 0;  // the status that HTTP itself has for what is wrong with it; 0: nothing is
   std::map<std::string, std::string, std::less<>> params;  // what the route's {names} matched, decoded

@@ -17,7 +17,7 @@ using Handler = std::function<Task<Response>(Request&)>;
 using WsHandler = std::function<Task<void>(Request&, WebSocket&)>;
 // Decides whether a request may be upgraded, before anything else is looked at; a set Response
 // refuses it in plain HTTP.
-using WsGate = std::function<std::optional<Response>(const Request&)>;
+using WsGate = std::function<Task<std::optional<Response>>(const Request&)>;
 
 // A set of routes. Patterns are paths with {names}, each of which matches one segment that is not
 // empty. A literal segment wins over a {name} at the same place, unless only the latter leads to a

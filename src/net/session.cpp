@@ -213,7 +213,7 @@ Task<Session::Next> Session::refuse(Request& request, Error error, int status) {
 
 Task<Session::Next> Session::upgrade(Request& request, const Router::Match& match) {
   if (*match.ws_gate) {
-    if (auto refusal = (*match.ws_gate)(request)) co_return co_await respond(request, *refusal);
+    if (auto refusal = co_await (*match.ws_gate)(request)) co_return co_await respond(request, *refusal);
   }
   auto problem = upgrade_problem(request);
   if (connection_.input.size() > max_early_bytes) problem = "frames must wait for the answer to the upgrade";

@@ -23,13 +23,13 @@ Task<void> echo(Request&, WebSocket& socket) {
   }
 }
 
-std::optional<Response> gate(const Request& request) {
+Task<std::optional<Response>> gate(const Request& request) {
   const std::string_view given = request.header("authorization").value_or("");
-  if (given == "Bearer right") return std::nullopt;
+  if (given == "Bearer right") co_return std::nullopt;
   Response refusal;
   refusal.status = given == "Bearer known" ? 403 : 401;
   refusal.body = "no";
-  return refusal;
+  co_return refusal;
 }
 
 class WebSocketTest : public testing::Test {

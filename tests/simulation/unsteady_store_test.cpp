@@ -47,7 +47,7 @@ class UnsteadyStore : public testing::Test {
     app::RunOrder order;
     order.assistant = "agent";
     order.after = after;
-    return world_.wait(app_.runs.create(std::move(order))).value();
+    return world_.wait(app_.runs.create(the_server, std::move(order))).value();
   }
   domain::RunState state(const domain::Run& run) { return disk_.tables.run(run.id)->state; }
   // Time passes while the session lives.
@@ -129,7 +129,7 @@ TEST_F(UnsteadyStore, ASessionThatEndsWhileTheDatabaseFailsLosesItsRunsAfterward
 
 TEST_F(UnsteadyStore, ACancelIsEnforcedThoughTheDatabaseFailsMeanwhile) {
   const auto run = create();
-  ASSERT_TRUE(world_.wait(app_.runs.cancel(run.id, domain::CancelAction::interrupt)));
+  ASSERT_TRUE(world_.wait(app_.runs.cancel(the_server, run.id, domain::CancelAction::interrupt)));
   pass(seconds(4));
   broken_ = true;
   pass(seconds(3));
@@ -158,7 +158,7 @@ TEST_F(UnsteadyStore, AWorkerIsNotWelcomeWithoutItsLeases) {
 
 TEST_F(UnsteadyStore, AnOperationEndsThoughTheDatabaseFailsAtItsTime) {
   const auto run = create();
-  ASSERT_TRUE(world_.wait(app_.runs.cancel(run.id, domain::CancelAction::interrupt)));
+  ASSERT_TRUE(world_.wait(app_.runs.cancel(the_server, run.id, domain::CancelAction::interrupt)));
   pass(seconds(6));
   ASSERT_TRUE(world_.wait(app_.threads.begin(run.thread_id, "session")));
   pass(seconds(29));
@@ -175,13 +175,13 @@ class UnsteadyOperation : public UnsteadyStore {
  protected:
   UnsteadyOperation() {
     const auto run = create();
-    EXPECT_TRUE(world_.wait(app_.runs.cancel(run.id, domain::CancelAction::interrupt)));
+    EXPECT_TRUE(world_.wait(app_.runs.cancel(the_server, run.id, domain::CancelAction::interrupt)));
     pass(seconds(6));
     thread_ = run.thread_id;
   }
   void update() {
     spawn(world_.timers.executor(), "update", [](UnsteadyOperation& test) -> Task<void> {
-      test.updated_ = co_await test.app_.threads.update_state(test.thread_, {});
+      test.updated_ = co_await test.app_.threads.update_state(the_server, test.thread_, {});
     }(*this));
   }
 
@@ -234,7 +234,7 @@ TEST_F(UnsteadyStore, ASlotThatARefusedBatchGivesBackIsUsedAtOnce) {
   bad.assistant = "nobody";
   spawn(world_.timers.executor(), "batch",
         [](app::App& app, std::vector<app::RunOrder> orders) -> Task<void> {
-          EXPECT_FALSE(co_await app.runs.create_all(std::move(orders)));
+          EXPECT_FALSE(co_await app.runs.create_all(the_server, std::move(orders)));
         }(app_, {good, bad}));
   world_.timers.run_for(milliseconds(10));
   ASSERT_TRUE(held);

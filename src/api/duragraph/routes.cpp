@@ -44,7 +44,7 @@ void write_run(Writer& out, const domain::Run& run) {
 Answer get_run(app::App& app, net::Request& request) {
   auto id = path_uuid(request, "run_id");
   if (!id) co_return fail(id.error());
-  const auto run = co_await app.runs.get(std::move(*id));
+  const auto run = co_await app.runs.get(caller_of(request), std::move(*id));
   if (!run) co_return fail(run.error());
   co_return json_response(langgraph::to_text(*run, write_run));
 }
@@ -65,7 +65,7 @@ Answer list_runs(app::App& app, net::Request& request) {
   store::RunFilter filter;
   filter.states = read_states(query);
   if (auto status = query.status(); !status) co_return fail(status.error());
-  const auto runs = co_await app.runs.list(std::move(filter), page);
+  const auto runs = co_await app.runs.list(caller_of(request), std::move(filter), page);
   if (!runs) co_return fail(runs.error());
   co_return json_response(langgraph::list_text(*runs, write_run));
 }
@@ -73,7 +73,7 @@ Answer list_runs(app::App& app, net::Request& request) {
 Answer why(app::App& app, net::Request& request) {
   auto id = path_uuid(request, "run_id");
   if (!id) co_return fail(id.error());
-  const auto why = co_await app.runs.why(std::move(*id));
+  const auto why = co_await app.runs.why(caller_of(request), std::move(*id));
   if (!why) co_return fail(why.error());
   const auto reason = Writer()
                           .begin_object()
@@ -125,10 +125,10 @@ Answer list_workers(app::App& app, net::Request&) {
 }  // namespace
 
 void add_routes(net::Router& router, app::App& app) {
-  route(router, app, net::Method::get, "/api/v1/runs", list_runs);
-  route(router, app, net::Method::get, "/api/v1/runs/{run_id}", get_run);
-  route(router, app, net::Method::get, "/api/v1/runs/{run_id}/why", why);
-  route(router, app, net::Method::get, "/api/v1/workers", list_workers);
+  route(router, app, net::Method::get, "/api/v1/runs", Needs::read, list_runs);
+  route(router, app, net::Method::get, "/api/v1/runs/{run_id}", Needs::read, get_run);
+  route(router, app, net::Method::get, "/api/v1/runs/{run_id}/why", Needs::read, why);
+  route(router, app, net::Method::get, "/api/v1/workers", Needs::admin, list_workers);
 }
 
 }  // namespace dg::api::duragraph

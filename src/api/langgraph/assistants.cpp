@@ -31,7 +31,7 @@ Answer create(app::App& app, net::Request& request) {
   draft.metadata = body->object("metadata");
   draft.keep_existing = body->choice("if_exists", "raise", {"raise", "do_nothing"}) == "do_nothing";
   if (auto status = body->status(); !status) co_return fail(status.error());
-  const auto assistant = co_await app.assistants.create(std::move(draft));
+  const auto assistant = co_await app.assistants.create(caller_of(request), std::move(draft));
   if (!assistant) co_return fail(assistant.error());
   co_return json_response(to_text(*assistant, write_assistant));
 }
@@ -54,7 +54,7 @@ Answer search(app::App& app, net::Request& request) {
   const auto page = read_page(*body);
   const auto select = body->names("select", assistant_fields);
   if (auto status = body->status(); !status) co_return fail(status.error());
-  const auto found = co_await app.assistants.search(std::move(filter), page);
+  const auto found = co_await app.assistants.search(caller_of(request), std::move(filter), page);
   if (!found) co_return fail(found.error());
   auto response = json_response(list_text(found->rows, write_assistant, select));
   add_pagination(response, page, found->rows.size(), found->total);
@@ -66,13 +66,13 @@ Answer count(app::App& app, net::Request& request) {
   if (!body) co_return fail(body.error());
   auto filter = read_filter(*body);
   if (auto status = body->status(); !status) co_return fail(status.error());
-  const auto found = co_await app.assistants.search(std::move(filter), {1, 0});
+  const auto found = co_await app.assistants.search(caller_of(request), std::move(filter), {1, 0});
   if (!found) co_return fail(found.error());
   co_return json_response(std::to_string(found->total));
 }
 
 Answer get(app::App& app, net::Request& request) {
-  const auto assistant = co_await app.assistants.get(reference_of(request));
+  const auto assistant = co_await app.assistants.get(caller_of(request), reference_of(request));
   if (!assistant) co_return fail(assistant.error());
   co_return json_response(to_text(*assistant, write_assistant));
 }
@@ -92,7 +92,8 @@ Answer patch(app::App& app, net::Request& request) {
   patch.context = object("context");
   patch.metadata = object("metadata");
   if (auto status = body->status(); !status) co_return fail(status.error());
-  const auto assistant = co_await app.assistants.patch(reference_of(request), std::move(patch));
+  const auto assistant =
+      co_await app.assistants.patch(caller_of(request), reference_of(request), std::move(patch));
   if (!assistant) co_return fail(assistant.error());
   co_return json_response(to_text(*assistant, write_assistant));
 }
@@ -102,7 +103,7 @@ Answer remove(app::App& app, net::Request& request) {
   Query query(request);
   const bool threads = query.flag("delete_threads", false);
   if (auto status = query.status(); !status) co_return fail(status.error());
-  const auto done = co_await app.assistants.remove(id, threads);
+  const auto done = co_await app.assistants.remove(caller_of(request), id, threads);
   if (!done) co_return fail(done.error());
   co_return json_response(json::Writer().begin_array().string(id).end_array().take());
 }
@@ -113,7 +114,8 @@ Answer versions(app::App& app, net::Request& request) {
   auto metadata = body->object("metadata");
   const auto page = read_page(*body);
   if (auto status = body->status(); !status) co_return fail(status.error());
-  const auto found = co_await app.assistants.versions(reference_of(request), std::move(metadata), page);
+  const auto found =
+      co_await app.assistants.versions(caller_of(request), reference_of(request), std::move(metadata), page);
   if (!found) co_return fail(found.error());
   co_return json_response(list_text(*found, write_assistant_version));
 }
@@ -127,7 +129,8 @@ Answer latest(app::App& app, net::Request& request) {
   body->take_errors(query);
   if (number == 0 && !body->is_wrong("version")) body->wrong("version", "is required");
   if (auto status = body->status(); !status) co_return fail(status.error());
-  const auto assistant = co_await app.assistants.choose_version(reference_of(request), number);
+  const auto assistant =
+      co_await app.assistants.choose_version(caller_of(request), reference_of(request), number);
   if (!assistant) co_return fail(assistant.error());
   co_return json_response(to_text(*assistant, write_assistant));
 }
@@ -149,13 +152,15 @@ Answer graph(app::App& app, net::Request& request) {
   Query query(request);
   auto xray = read_xray(query);
   if (auto status = query.status(); !status) co_return fail(status.error());
-  auto drawn = co_await app.assistants.describe(reference_of(request), "graph", std::move(xray));
+  auto drawn =
+      co_await app.assistants.describe(caller_of(request), reference_of(request), "graph", std::move(xray));
   if (!drawn) co_return fail(drawn.error());
   co_return json_response(std::move(*drawn));
 }
 
 Answer schemas(app::App& app, net::Request& request) {
-  auto described = co_await app.assistants.describe(reference_of(request), "schemas", "{}");
+  auto described =
+      co_await app.assistants.describe(caller_of(request), reference_of(request), "schemas", "{}");
   if (!described) co_return fail(described.error());
   co_return json_response(std::move(*described));
 }
@@ -172,7 +177,8 @@ Answer subgraphs(app::App& app, net::Request& request) {
   Query query(request);
   extra.key("recurse").boolean(query.flag("recurse", false)).end_object();
   if (auto status = query.status(); !status) co_return fail(status.error());
-  auto described = co_await app.assistants.describe(reference_of(request), "subgraphs", extra.take());
+  auto described =
+      co_await app.assistants.describe(caller_of(request), reference_of(request), "subgraphs", extra.take());
   if (!described) co_return fail(described.error());
   co_return json_response(std::move(*described));
 }
@@ -181,18 +187,18 @@ Answer subgraphs(app::App& app, net::Request& request) {
 
 void add_assistant_routes(net::Router& router, app::App& app, const std::string& prefix) {
   const std::string one = prefix + "/assistants/{assistant_id}";
-  route(router, app, net::Method::post, prefix + "/assistants", create);
-  route(router, app, net::Method::post, prefix + "/assistants/search", search);
-  route(router, app, net::Method::post, prefix + "/assistants/count", count);
-  route(router, app, net::Method::get, one, get);
-  route(router, app, net::Method::patch, one, patch);
-  route(router, app, net::Method::del, one, remove);
-  route(router, app, net::Method::post, one + "/versions", versions);
-  route(router, app, net::Method::post, one + "/latest", latest);
-  route(router, app, net::Method::get, one + "/graph", graph);
-  route(router, app, net::Method::get, one + "/schemas", schemas);
-  route(router, app, net::Method::get, one + "/subgraphs", subgraphs);
-  route(router, app, net::Method::get, one + "/subgraphs/{namespace}", subgraphs);
+  route(router, app, net::Method::post, prefix + "/assistants", Needs::write, create);
+  route(router, app, net::Method::post, prefix + "/assistants/search", Needs::read, search);
+  route(router, app, net::Method::post, prefix + "/assistants/count", Needs::read, count);
+  route(router, app, net::Method::get, one, Needs::read, get);
+  route(router, app, net::Method::patch, one, Needs::write, patch);
+  route(router, app, net::Method::del, one, Needs::write, remove);
+  route(router, app, net::Method::post, one + "/versions", Needs::read, versions);
+  route(router, app, net::Method::post, one + "/latest", Needs::write, latest);
+  route(router, app, net::Method::get, one + "/graph", Needs::read, graph);
+  route(router, app, net::Method::get, one + "/schemas", Needs::read, schemas);
+  route(router, app, net::Method::get, one + "/subgraphs", Needs::read, subgraphs);
+  route(router, app, net::Method::get, one + "/subgraphs/{namespace}", Needs::read, subgraphs);
 }
 
 }  // namespace dg::api::langgraph

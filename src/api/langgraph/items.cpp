@@ -68,8 +68,8 @@ Answer put(app::App& app, net::Request& request) {
   body->unsupported("ttl", "; items are kept until they are deleted");
   check_namespace(*body, place.ns);
   if (auto status = body->status(); !status) co_return fail(status.error());
-  const auto done =
-      co_await app::put_item(app.context, std::move(place.ns), std::move(place.key), std::move(value));
+  const auto done = co_await app::put_item(app.context, caller_of(request), std::move(place.ns),
+                                           std::move(place.key), std::move(value));
   if (!done) co_return fail(done.error());
   co_return empty_response(204);
 }
@@ -79,6 +79,7 @@ Answer get(app::App& app, net::Request& request) {
   for (const auto& part : Query(request).list("namespace"))
     for (auto& label : split(part)) ns.push_back(std::move(label));
   if (auto valid = app::check_namespace(ns); !valid) co_return fail(valid.error());
+  if (auto reached = app::check_reach(caller_of(request), ns); !reached) co_return fail(reached.error());
   const auto key = request.query_value("key");
   if (!key) co_return fail(Error{Errc::invalid_argument, "key: is required", {{"key", "is required"}}});
   const auto item = co_await app.context.store.item(std::move(ns), std::string(*key));
@@ -92,7 +93,8 @@ Answer remove(app::App& app, net::Request& request) {
   auto place = read_place(*body);
   check_namespace(*body, place.ns);
   if (auto status = body->status(); !status) co_return fail(status.error());
-  const auto done = co_await app::put_item(app.context, std::move(place.ns), std::move(place.key), "null");
+  const auto done = co_await app::put_item(app.context, caller_of(request), std::move(place.ns),
+                                           std::move(place.key), "null");
   if (!done) co_return fail(done.error());
   co_return empty_response(204);
 }
@@ -124,7 +126,8 @@ Answer search(app::App& app, net::Request& request) {
   search.limit = body->integer("limit", 10, 1, 1000);
   search.offset = body->integer("offset", 0, 0, INT64_MAX);
   if (auto status = body->status(); !status) co_return fail(status.error());
-  const auto items = co_await app.context.store.items(std::move(search));
+  Result<std::vector<store::Item>> items;
+  if (app::confine(caller_of(request), search)) items = co_await app.context.store.items(std::move(search));
   if (!items) co_return fail(items.error());
   co_return json_response(json::Writer()
                               .begin_object()
@@ -144,7 +147,9 @@ Answer namespaces(app::App& app, net::Request& request) {
   search.limit = body->integer("limit", 100, 1, 1000);
   search.offset = body->integer("offset", 0, 0, INT64_MAX);
   if (auto status = body->status(); !status) co_return fail(status.error());
-  const auto found = co_await app.context.store.namespaces(std::move(search));
+  Result<std::vector<std::vector<std::string>>> found;
+  if (app::confine(caller_of(request), search))
+    found = co_await app.context.store.namespaces(std::move(search));
   if (!found) co_return fail(found.error());
   json::Writer out;
   out.begin_object().key("namespaces").begin_array();
@@ -160,11 +165,11 @@ Answer namespaces(app::App& app, net::Request& request) {
 }  // namespace
 
 void add_item_routes(net::Router& router, app::App& app, const std::string& prefix) {
-  route(router, app, net::Method::put, prefix + "/store/items", put);
-  route(router, app, net::Method::get, prefix + "/store/items", get);
-  route(router, app, net::Method::del, prefix + "/store/items", remove);
-  route(router, app, net::Method::post, prefix + "/store/items/search", search);
-  route(router, app, net::Method::post, prefix + "/store/namespaces", namespaces);
+  route(router, app, net::Method::put, prefix + "/store/items", Needs::write, put);
+  route(router, app, net::Method::get, prefix + "/store/items", Needs::read, get);
+  route(router, app, net::Method::del, prefix + "/store/items", Needs::write, remove);
+  route(router, app, net::Method::post, prefix + "/store/items/search", Needs::read, search);
+  route(router, app, net::Method::post, prefix + "/store/namespaces", Needs::read, namespaces);
 }
 
 }  // namespace dg::api::langgraph

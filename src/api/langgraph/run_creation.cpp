@@ -27,7 +27,7 @@ Task<Result<domain::Run>> create_run(app::App& app, net::Request& request) {
   auto order = thread_id ? read_run_order(*body, *thread_id) : read_stateless_order(*body);
   if (auto status = body->status(); !status) co_return fail(status.error());
   if (thread_id) order.thread_id = std::move(thread_id);
-  co_return co_await app.runs.create(std::move(order));
+  co_return co_await app.runs.create(caller_of(request), std::move(order));
 }
 
 // LangGraph's clients read the run's id from Content-Location, whose form tells the two kinds apart.
@@ -80,7 +80,7 @@ Answer batch(app::App& app, net::Request& request) {
     mistakes.take_errors(body);
   }
   if (auto status = mistakes.status(); !status) co_return fail(status.error());
-  const auto runs = co_await app.runs.create_all(std::move(orders));
+  const auto runs = co_await app.runs.create_all(caller_of(request), std::move(orders));
   if (!runs) co_return fail(runs.error());
   co_return json_response(list_text(*runs, write_run));
 }
@@ -89,11 +89,11 @@ Answer batch(app::App& app, net::Request& request) {
 
 void add_run_creation_routes(net::Router& router, app::App& app, const std::string& prefix) {
   for (const auto* const runs : {"/threads/{thread_id}/runs", "/runs"}) {
-    route(router, app, net::Method::post, prefix + runs, create);
-    route(router, app, net::Method::post, prefix + runs + "/stream", stream);
-    route(router, app, net::Method::post, prefix + runs + "/wait", wait);
+    route(router, app, net::Method::post, prefix + runs, Needs::write, create);
+    route(router, app, net::Method::post, prefix + runs + "/stream", Needs::write, stream);
+    route(router, app, net::Method::post, prefix + runs + "/wait", Needs::write, wait);
   }
-  route(router, app, net::Method::post, prefix + "/runs/batch", batch);
+  route(router, app, net::Method::post, prefix + "/runs/batch", Needs::write, batch);
 }
 
 }  // namespace dg::api::langgraph

@@ -27,7 +27,7 @@ std::shared_ptr<const bool> watch(app::App& app, const std::string& run_id, bool
 }
 
 Task<void> cancel_for_client(app::App& app, std::string run_id) {
-  const auto done = co_await app.runs.cancel(run_id, domain::CancelAction::interrupt);
+  const auto done = co_await app.runs.cancel(app::the_server, run_id, domain::CancelAction::interrupt);
   if (!done && done.error().code != Errc::not_found)
     log::warn("the run {} could not be cancelled for its client: {}", run_id, done.error().message);
 }
@@ -39,7 +39,7 @@ Task<std::string> epitaph(app::App& app, StreamOrder order) {
   if (order.from > 1) co_return "";
   const auto count = co_await app.context.store.frame_count(order.run_id);
   if (!count || *count > 0) co_return "";
-  const auto run = co_await app.runs.get(order.run_id);
+  const auto run = co_await app.runs.get(app::the_server, order.run_id);
   if (!run) co_return "";
   std::string text;
   if (order.from == 0) text += sse_text({order.from++, app::metadata_frame(run->id, run->attempt)});

@@ -26,7 +26,12 @@ Task<Result<domain::Run>> find_run(app::App& app, const net::Request& request) {
   if (!thread_id) co_return fail(thread_id.error());
   auto run_id = path_uuid(request, "run_id");
   if (!run_id) co_return fail(run_id.error());
-  co_return co_await app.runs.get(std::move(*run_id), std::move(*thread_id));
+  co_return co_await app.runs.get(caller_of(request), std::move(*run_id), std::move(*thread_id));
+}
+
+// A reader who cancels the run by leaving changes it.
+Status check_cancels(const net::Request& request, bool cancels) {
+  return cancels ? check_role(request, Needs::write) : Status{};
 }
 
 Answer get(app::App& app, net::Request& request) {
@@ -44,8 +49,8 @@ Answer list(app::App& app, net::Request& request) {
       query.choice("status", "", {"pending", "running", "success", "error", "interrupted", "timeout"});
   const auto select = query.names("select", run_fields);
   if (auto status = query.status(); !status) co_return fail(status.error());
-  if (const auto row = co_await app.threads.get(*id); !row) co_return fail(row.error());
-  const auto runs = co_await app.runs.list({std::move(*id), states_of(word), {}}, page);
+  if (const auto row = co_await app.threads.get(caller_of(request), *id); !row) co_return fail(row.error());
+  const auto runs = co_await app.runs.list(caller_of(request), {std::move(*id), states_of(word), {}}, page);
   if (!runs) co_return fail(runs.error());
   co_return json_response(list_text(*runs, write_run, select));
 }
@@ -56,7 +61,7 @@ Answer remove(app::App& app, net::Request& request) {
   if (domain::is_active(run->state))
     co_return fail(Errc::busy,
                    "the run is " + std::string(status_word(run->state)) + "; cancel it before deleting it");
-  const auto done = co_await app.runs.remove(run->id);
+  const auto done = co_await app.runs.remove(caller_of(request), run->id);
   if (!done) co_return fail(done.error());
   co_return empty_response(204);
 }
@@ -65,6 +70,7 @@ Answer join(app::App& app, net::Request& request) {
   Query query(request);
   const bool cancels = query.flag("cancel_on_disconnect", false);
   if (auto status = query.status(); !status) co_return fail(status.error());
+  if (auto may = check_cancels(request, cancels); !may) co_return fail(may.error());
   const auto run = co_await find_run(app, request);
   if (!run) co_return fail(run.error());
   auto response = join_response(app, run->id, cancels);
@@ -77,6 +83,7 @@ Answer attach(app::App& app, const net::Request& request, const domain::Run& run
   StreamOrder order{run.id, 0, query.names("stream_mode", stream_modes),
                     query.flag("cancel_on_disconnect", false)};
   if (auto status = query.status(); !status) co_return fail(status.error());
+  if (auto may = check_cancels(request, order.cancel_on_disconnect); !may) co_return fail(may.error());
   const auto from = frame_after(request.header("Last-Event-ID"));
   if (!from) co_return fail(from.error());
   order.from = *from;
@@ -95,7 +102,7 @@ Answer join_stream(app::App& app, net::Request& request) {
 Answer join_stream_by_id(app::App& app, net::Request& request) {
   auto run_id = path_uuid(request, "run_id");
   if (!run_id) co_return fail(run_id.error());
-  const auto run = co_await app.runs.get(std::move(*run_id));
+  const auto run = co_await app.runs.get(caller_of(request), std::move(*run_id));
   if (!run) co_return fail(run.error());
   co_return co_await attach(app, request, *run);
 }
@@ -112,7 +119,7 @@ Answer cancel(app::App& app, net::Request& request) {
   if (auto status = query.status(); !status) co_return fail(status.error());
   const auto run = co_await find_run(app, request);
   if (!run) co_return fail(run.error());
-  const auto asked = co_await app.runs.cancel(run->id, action);
+  const auto asked = co_await app.runs.cancel(caller_of(request), run->id, action);
   if (!asked) co_return fail(asked.error());
   while (wait) {
     const auto over = co_await app.streams.wait_inactive(run->id, app.context.env.timers.now() + wait_step);
@@ -146,12 +153,14 @@ app::CancelFilter read_cancelled(Body& body) {
 }
 
 // not_found where the thread or one of its runs does not exist.
-Task<Status> check_cancelled(app::App& app, const app::CancelFilter& filter) {
+Task<Status> check_cancelled(app::App& app, const net::Request& request, const app::CancelFilter& filter) {
   if (!filter.thread_id) co_return Status{};
-  if (const auto row = co_await app.threads.get(*filter.thread_id); !row) co_return fail(row.error());
+  if (const auto row = co_await app.threads.get(caller_of(request), *filter.thread_id); !row)
+    co_return fail(row.error());
   if (filter.run_ids.empty()) co_return Status{};
   const auto most = static_cast<std::int64_t>(filter.run_ids.size());
-  const auto runs = co_await app.runs.list({*filter.thread_id, {}, filter.run_ids}, {most, 0});
+  const auto runs =
+      co_await app.runs.list(caller_of(request), {*filter.thread_id, {}, filter.run_ids}, {most, 0});
   if (!runs) co_return fail(runs.error());
   for (const auto& id : filter.run_ids)
     if (std::ranges::find(*runs, id, &domain::Run::id) == runs->end())
@@ -167,10 +176,10 @@ Answer cancel_many(app::App& app, net::Request& request) {
   auto filter = read_cancelled(*body);
   body->take_errors(query);
   if (auto valid = body->status(); !valid) co_return fail(valid.error());
-  if (auto found = co_await check_cancelled(app, filter); !found) co_return fail(found.error());
+  if (auto found = co_await check_cancelled(app, request, filter); !found) co_return fail(found.error());
   const bool none = body->view()["run_ids"].is_array() && filter.run_ids.empty();
   if (!none) {
-    const auto done = co_await app.runs.cancel_many(std::move(filter), action);
+    const auto done = co_await app.runs.cancel_many(caller_of(request), std::move(filter), action);
     if (!done) co_return fail(done.error());
   }
   co_return empty_response(204);
@@ -181,14 +190,14 @@ Answer cancel_many(app::App& app, net::Request& request) {
 void add_run_routes(net::Router& router, app::App& app, const std::string& prefix) {
   const std::string runs = prefix + "/threads/{thread_id}/runs";
   const std::string one = runs + "/{run_id}";
-  route(router, app, net::Method::get, runs, list);
-  route(router, app, net::Method::get, one, get);
-  route(router, app, net::Method::del, one, remove);
-  route(router, app, net::Method::get, one + "/join", join);
-  route(router, app, net::Method::get, one + "/stream", join_stream);
-  route(router, app, net::Method::post, one + "/cancel", cancel);
-  route(router, app, net::Method::post, prefix + "/runs/cancel", cancel_many);
-  route(router, app, net::Method::get, prefix + "/runs/{run_id}/stream", join_stream_by_id);
+  route(router, app, net::Method::get, runs, Needs::read, list);
+  route(router, app, net::Method::get, one, Needs::read, get);
+  route(router, app, net::Method::del, one, Needs::write, remove);
+  route(router, app, net::Method::get, one + "/join", Needs::read, join);
+  route(router, app, net::Method::get, one + "/stream", Needs::read, join_stream);
+  route(router, app, net::Method::post, one + "/cancel", Needs::write, cancel);
+  route(router, app, net::Method::post, prefix + "/runs/cancel", Needs::write, cancel_many);
+  route(router, app, net::Method::get, prefix + "/runs/{run_id}/stream", Needs::read, join_stream_by_id);
 }
 
 }  // namespace dg::api::langgraph

@@ -76,9 +76,9 @@ Answer metrics(app::App& app, net::Request& request) {
 }  // namespace
 
 void add_system_routes(net::Router& router, app::App& app, const std::string& prefix) {
-  route(router, app, net::Method::get, prefix + "/ok", ok);
-  route(router, app, net::Method::get, prefix + "/info", info);
-  route(router, app, net::Method::get, prefix + "/metrics", metrics);
+  route(router, app, net::Method::get, prefix + "/ok", Needs::nothing, ok);
+  route(router, app, net::Method::get, prefix + "/info", Needs::read, info);
+  route(router, app, net::Method::get, prefix + "/metrics", Needs::nothing, metrics);
 }
 
 }  // namespace dg::api::langgraph

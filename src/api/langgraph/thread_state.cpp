@@ -14,14 +14,15 @@ namespace {
 using Answer = Task<Result<net::Response>>;
 
 struct StateQuestion {
+  app::Caller caller;
   app::StateAddress address;
   std::string checkpoint_map = "null";
   bool subgraphs = false;
 };
 
 // What a worker is asked of a thread needs a graph that exists.
-Task<Status> check_graph(app::App& app, std::string thread_id) {
-  const auto row = co_await app.threads.get(std::move(thread_id));
+Task<Status> check_graph(app::App& app, app::Caller caller, std::string thread_id) {
+  const auto row = co_await app.threads.get(std::move(caller), std::move(thread_id));
   if (!row) co_return fail(row.error());
   const auto graph = json::View(row->thread.metadata)["graph_id"].string();
   if (graph.empty() || co_await app.workers.look_up(graph)) co_return Status{};
@@ -32,20 +33,21 @@ Task<Status> check_graph(app::App& app, std::string thread_id) {
 // The newest state of a thread that stands still while some tasks of its step are done, as paused and failed
 // ones are. What those wrote is in no checkpoint, and only the graph knows what it makes of the values.
 // Nothing where there is no such task, or no worker that could be asked.
-Task<std::optional<std::string>> state_with_results(app::App& app, app::StateAddress address,
+Task<std::optional<std::string>> state_with_results(app::App& app, app::Caller caller,
+                                                    app::StateAddress address,
                                                     const store::CheckpointState& stored) {
   const auto tasks = json::View(stored.projection)["tasks"].elements();
   if (std::ranges::none_of(tasks, store::is_finished)) co_return std::nullopt;
-  const auto row = co_await app.threads.get(address.thread_id);
+  const auto row = co_await app.threads.get(caller, address.thread_id);
   if (!row || row->status == domain::ThreadStatus::busy) co_return std::nullopt;
   const auto graph = app.workers.graph(json::View(row->thread.metadata)["graph_id"].string());
   if (!graph || !graph->served) co_return std::nullopt;
-  auto now = co_await app.threads.worker_state(std::move(address), "null", false);
+  auto now = co_await app.threads.worker_state(caller, std::move(address), "null", false);
   co_return now ? std::optional(std::move(*now)) : std::nullopt;
 }
 
 Answer answer_state(app::App& app, StateQuestion question) {
-  const auto state = co_await app.threads.state(question.address);
+  const auto state = co_await app.threads.state(question.caller, question.address);
   if (!state) co_return fail(state.error());
   json::Writer out;
   if (!*state) {
@@ -53,14 +55,15 @@ Answer answer_state(app::App& app, StateQuestion question) {
     co_return json_response(out.take());
   }
   if (question.subgraphs) {
-    if (auto known = co_await check_graph(app, question.address.thread_id); !known)
+    if (auto known = co_await check_graph(app, question.caller, question.address.thread_id); !known)
       co_return fail(known.error());
-    auto nested = co_await app.threads.worker_state(question.address, question.checkpoint_map, true);
+    auto nested =
+        co_await app.threads.worker_state(question.caller, question.address, question.checkpoint_map, true);
     if (!nested) co_return fail(nested.error());
     co_return json_response(std::move(*nested));
   }
   if (question.address.checkpoint_id.empty()) {
-    if (auto now = co_await state_with_results(app, question.address, **state))
+    if (auto now = co_await state_with_results(app, question.caller, question.address, **state))
       co_return json_response(std::move(*now));
     write_newest_state(out, **state);
   } else {
@@ -77,7 +80,8 @@ Answer in_path(app::App& app, net::Request& request) {
   auto checkpoint = canonical_id(request.param("checkpoint_id"));  // empty: the newest
   if (!checkpoint.empty() && !is_uuid(checkpoint)) query.wrong("checkpoint_id", "must be a UUID");
   if (auto status = query.status(); !status) co_return fail(status.error());
-  co_return co_await answer_state(app, {{std::move(*id), "", std::move(checkpoint)}, "null", subgraphs});
+  co_return co_await answer_state(
+      app, {caller_of(request), {std::move(*id), "", std::move(checkpoint)}, "null", subgraphs});
 }
 
 Answer at_checkpoint(app::App& app, net::Request& request) {
@@ -89,7 +93,8 @@ Answer at_checkpoint(app::App& app, net::Request& request) {
   const bool subgraphs = body->boolean("subgraphs", false);
   if (auto status = body->status(); !status) co_return fail(status.error());
   app::StateAddress address{std::move(*id), place.ns.value_or(""), place.id.value_or("")};
-  co_return co_await answer_state(app, {std::move(address), std::move(place.map), subgraphs});
+  co_return co_await answer_state(app,
+                                  {caller_of(request), std::move(address), std::move(place.map), subgraphs});
 }
 
 Answer update(app::App& app, net::Request& request) {
@@ -108,8 +113,8 @@ Answer update(app::App& app, net::Request& request) {
   change.checkpoint_ns = place.ns.value_or("");
   change.checkpoint_map = std::move(place.map);
   if (auto status = body->status(); !status) co_return fail(status.error());
-  if (auto known = co_await check_graph(app, *id); !known) co_return fail(known.error());
-  auto result = co_await app.threads.update_state(std::move(*id), std::move(change));
+  if (auto known = co_await check_graph(app, caller_of(request), *id); !known) co_return fail(known.error());
+  auto result = co_await app.threads.update_state(caller_of(request), std::move(*id), std::move(change));
   if (!result) co_return fail(result.error());
   co_return json_response(std::move(*result));
 }
@@ -129,8 +134,8 @@ std::string read_before(Body& body) {
   return checked_before(body, inner["checkpoint_id"].string());
 }
 
-Answer give_history(app::App& app, app::HistoryQuery query) {
-  const auto states = co_await app.threads.history(std::move(query));
+Answer give_history(app::App& app, const net::Request& request, app::HistoryQuery query) {
+  const auto states = co_await app.threads.history(caller_of(request), std::move(query));
   if (!states) co_return fail(states.error());
   co_return json_response(list_text(*states, write_state));
 }
@@ -149,7 +154,7 @@ Answer post_history(app::App& app, net::Request& request) {
   query.checkpoint_id = place.id.value_or("");
   query.thread_id = std::move(*id);
   if (auto status = body->status(); !status) co_return fail(status.error());
-  co_return co_await give_history(app, std::move(query));
+  co_return co_await give_history(app, request, std::move(query));
 }
 
 Answer get_history(app::App& app, net::Request& request) {
@@ -162,19 +167,19 @@ Answer get_history(app::App& app, net::Request& request) {
   if (const auto before = query.text("before"); !before.empty())
     wanted.before = checked_before(query, before);
   if (auto status = query.status(); !status) co_return fail(status.error());
-  co_return co_await give_history(app, std::move(wanted));
+  co_return co_await give_history(app, request, std::move(wanted));
 }
 
 }  // namespace
 
 void add_state_routes(net::Router& router, app::App& app, const std::string& prefix) {
   const std::string thread = prefix + "/threads/{thread_id}";
-  route(router, app, net::Method::get, thread + "/state", in_path);
-  route(router, app, net::Method::post, thread + "/state", update);
-  route(router, app, net::Method::post, thread + "/state/checkpoint", at_checkpoint);
-  route(router, app, net::Method::get, thread + "/state/{checkpoint_id}", in_path);
-  route(router, app, net::Method::get, thread + "/history", get_history);
-  route(router, app, net::Method::post, thread + "/history", post_history);
+  route(router, app, net::Method::get, thread + "/state", Needs::read, in_path);
+  route(router, app, net::Method::post, thread + "/state", Needs::write, update);
+  route(router, app, net::Method::post, thread + "/state/checkpoint", Needs::read, at_checkpoint);
+  route(router, app, net::Method::get, thread + "/state/{checkpoint_id}", Needs::read, in_path);
+  route(router, app, net::Method::get, thread + "/history", Needs::read, get_history);
+  route(router, app, net::Method::post, thread + "/history", Needs::read, post_history);
 }
 
 }  // namespace dg::api::langgraph

@@ -22,7 +22,7 @@ Answer create(app::App& app, net::Request& request) {
   body->unsupported("ttl", "; threads are kept until they are deleted");
   body->unsupported("supersteps", "; update the thread's state instead");
   if (auto status = body->status(); !status) co_return fail(status.error());
-  const auto row = co_await app.threads.create(std::move(id), std::move(metadata), keep);
+  const auto row = co_await app.threads.create(caller_of(request), std::move(id), std::move(metadata), keep);
   if (!row) co_return fail(row.error());
   co_return thread_response(*row);
 }
@@ -42,10 +42,11 @@ store::ThreadFilter read_filter(Body& body) {
 }
 
 // An empty list of ids names no thread, where none at all allows any.
-Task<Result<store::Found<store::ThreadRow>>> find(app::App& app, const Body& body, store::ThreadFilter filter,
+Task<Result<store::Found<store::ThreadRow>>> find(app::App& app, const net::Request& request,
+                                                  const Body& body, store::ThreadFilter filter,
                                                   store::Page page) {
   if (body.view()["ids"].is_array() && filter.ids.empty()) co_return store::Found<store::ThreadRow>{};
-  co_return co_await app.threads.search(std::move(filter), page);
+  co_return co_await app.threads.search(caller_of(request), std::move(filter), page);
 }
 
 Answer search(app::App& app, net::Request& request) {
@@ -55,7 +56,7 @@ Answer search(app::App& app, net::Request& request) {
   const auto page = read_page(*body);
   body->unsupported("select", "; whole threads are given");
   if (auto status = body->status(); !status) co_return fail(status.error());
-  const auto found = co_await find(app, *body, std::move(filter), page);
+  const auto found = co_await find(app, request, *body, std::move(filter), page);
   if (!found) co_return fail(found.error());
   auto response = json_response(list_text(found->rows, write_thread));
   add_pagination(response, page, found->rows.size(), found->total);
@@ -67,7 +68,7 @@ Answer count(app::App& app, net::Request& request) {
   if (!body) co_return fail(body.error());
   auto filter = read_filter(*body);
   if (auto status = body->status(); !status) co_return fail(status.error());
-  const auto found = co_await find(app, *body, std::move(filter), {1, 0});
+  const auto found = co_await find(app, request, *body, std::move(filter), {1, 0});
   if (!found) co_return fail(found.error());
   co_return json_response(std::to_string(found->total));
 }
@@ -75,7 +76,7 @@ Answer count(app::App& app, net::Request& request) {
 Answer get(app::App& app, net::Request& request) {
   auto id = path_uuid(request, "thread_id");
   if (!id) co_return fail(id.error());
-  const auto row = co_await app.threads.get(std::move(*id));
+  const auto row = co_await app.threads.get(caller_of(request), std::move(*id));
   if (!row) co_return fail(row.error());
   co_return thread_response(*row);
 }
@@ -88,7 +89,7 @@ Answer patch(app::App& app, net::Request& request) {
   auto metadata = body->object("metadata");
   body->unsupported("ttl", "; threads are kept until they are deleted");
   if (auto status = body->status(); !status) co_return fail(status.error());
-  const auto row = co_await app.threads.patch(std::move(*id), std::move(metadata));
+  const auto row = co_await app.threads.patch(caller_of(request), std::move(*id), std::move(metadata));
   if (!row) co_return fail(row.error());
   if (request.header("Prefer").value_or("").find("return=minimal") != std::string_view::npos)
     co_return empty_response(204);
@@ -98,7 +99,7 @@ Answer patch(app::App& app, net::Request& request) {
 Answer remove(app::App& app, net::Request& request) {
   auto id = path_uuid(request, "thread_id");
   if (!id) co_return fail(id.error());
-  const auto done = co_await app.threads.remove(std::move(*id));
+  const auto done = co_await app.threads.remove(caller_of(request), std::move(*id));
   if (!done) co_return fail(done.error());
   co_return empty_response(204);
 }
@@ -106,7 +107,7 @@ Answer remove(app::App& app, net::Request& request) {
 Answer copy(app::App& app, net::Request& request) {
   auto id = path_uuid(request, "thread_id");
   if (!id) co_return fail(id.error());
-  const auto row = co_await app.threads.copy(std::move(*id));
+  const auto row = co_await app.threads.copy(caller_of(request), std::move(*id));
   if (!row) co_return fail(row.error());
   co_return thread_response(*row);
 }
@@ -115,14 +116,14 @@ Answer copy(app::App& app, net::Request& request) {
 
 void add_thread_routes(net::Router& router, app::App& app, const std::string& prefix) {
   const std::string one = prefix + "/threads/{thread_id}";
-  route(router, app, net::Method::post, prefix + "/threads", create);
-  route(router, app, net::Method::post, prefix + "/threads/search", search);
-  route(router, app, net::Method::post, prefix + "/threads/count", count);
-  route(router, app, net::Method::get, one, get);
-  route(router, app, net::Method::patch, one, patch);
-  route(router, app, net::Method::patch, one + "/state", patch);  // the older way
-  route(router, app, net::Method::del, one, remove);
-  route(router, app, net::Method::post, one + "/copy", copy);
+  route(router, app, net::Method::post, prefix + "/threads", Needs::write, create);
+  route(router, app, net::Method::post, prefix + "/threads/search", Needs::read, search);
+  route(router, app, net::Method::post, prefix + "/threads/count", Needs::read, count);
+  route(router, app, net::Method::get, one, Needs::read, get);
+  route(router, app, net::Method::patch, one, Needs::write, patch);
+  route(router, app, net::Method::patch, one + "/state", Needs::write, patch);  // the older way
+  route(router, app, net::Method::del, one, Needs::write, remove);
+  route(router, app, net::Method::post, one + "/copy", Needs::write, copy);
 }
 
 }  // namespace dg::api::langgraph

@@ -17,32 +17,51 @@ using json::Writer;
 constexpr std::int64_t protocol_version = 1;
 constexpr std::size_t shared_bytes_max = std::size_t{256} << 10;
 
-Status check_worker(const net::Request& request, const std::string& token) {
-  if (request.header("Origin"))
-    return fail(Errc::forbidden, "a worker is no web page: a request with an Origin is refused");
-  if (token.empty())
-    return fail(Errc::forbidden, "this server takes no workers; start it with DURAGRAPH_WORKER_TOKEN set");
+// What lets a worker in.
+struct Gate {
+  const std::string& token;
+  RequestLimit* limit;
+  Identify identify;
+};
+
+bool shows_token(const net::Request& request, const std::string& token) {
   const auto header = request.header("Authorization").value_or("");
   constexpr std::string_view scheme = "Bearer ";
-  if (!header.starts_with(scheme) || !equal_secrets(header.substr(scheme.size()), token))
-    return fail(Errc::unauthorized,
-                "the worker token is missing or wrong; `duragraph dev` leaves it in "
-                "DIR/.duragraph/worker-token, elsewhere set DURAGRAPH_WORKER_TOKEN");
-  return {};
+  return !token.empty() && header.starts_with(scheme) && equal_secrets(header.substr(scheme.size()), token);
 }
 
-std::optional<net::Response> gate(const net::Request& request, const app::App& app, const std::string& token,
-                                  RequestLimit* limit) {
-  auto allowed = check_worker(request, token);
+Task<Status> check_worker(const net::Request& request, const Gate& gate) {
+  if (request.header("Origin"))
+    co_return fail(Errc::forbidden, "a worker is no web page: a request with an Origin is refused");
+  if (shows_token(request, gate.token)) co_return Status{};
+  if (gate.token.empty() && !gate.identify)
+    co_return fail(Errc::forbidden, "this server takes no workers; start it with DURAGRAPH_WORKER_TOKEN set");
+  if (gate.identify) {
+    const auto who = co_await gate.identify(request);
+    if (!who && who.error().code != Errc::unauthorized) co_return fail(who.error());
+    if (who && (who->role == auth::Role::worker || who->role == auth::Role::admin)) co_return Status{};
+    if (who)
+      co_return fail(Errc::forbidden, "the role " + std::string(to_string(who->role)) +
+                                          " may not execute runs; a worker needs the role worker");
+  }
+  co_return fail(Errc::unauthorized,
+                 "the worker token is missing or wrong; `duragraph dev` leaves it in "
+                 "DIR/.duragraph/worker-token, elsewhere set DURAGRAPH_WORKER_TOKEN");
+}
+
+Task<std::optional<net::Response>> pass_gate(const net::Request& request, const app::App& app,
+                                             const Gate& gate) {
+  auto* const limit = gate.limit;
+  auto allowed = co_await check_worker(request, gate);
   if (const auto& reason = app.health.why_not_ready(); allowed && !reason.empty())
     allowed = fail(Errc::unavailable, reason);
   std::optional<net::Response> refused;
   if (!allowed) refused = error_response(request, allowed.error());
-  if (limit == nullptr) return refused;
+  if (limit == nullptr) co_return refused;
   const auto charge = allowed ? limit->charge_worker(request) : limit->charge(request);
-  if (charge.refused) return limit->refusal(request, charge);
+  if (charge.refused) co_return limit->refusal(request, charge);
   if (refused) describe(*refused, charge);
-  return refused;
+  co_return refused;
 }
 
 // A worker's connection. Others hold it as a WorkerLink for longer than the socket lives. What is sent
@@ -276,10 +295,13 @@ Task<void> serve(app::App& app, net::WebSocket& socket) {
 
 }  // namespace
 
-void add_worker_endpoint(net::Router& router, app::App& app, const std::string& token, RequestLimit* limit) {
+void add_worker_endpoint(net::Router& router, app::App& app, const std::string& token, RequestLimit* limit,
+                         Identify identify) {
   router.add_websocket(
       "/api/v1/workers/connect",
-      [&app, &token, limit](const net::Request& request) { return gate(request, app, token, limit); },
+      [&app, gate = Gate{token, limit, std::move(identify)}](const net::Request& request) {
+        return pass_gate(request, app, gate);
+      },
       [&app](net::Request&, net::WebSocket& socket) { return serve(app, socket); });
 }
 

@@ -35,7 +35,7 @@ class EndpointTest : public testing::ApiTest {
   int gate(net::Headers headers) {
     auto request = upgrade(std::move(headers));
     const auto match = api_.router().match(request);
-    const auto refused = (*match.ws_gate)(request);
+    const auto refused = server_.wait((*match.ws_gate)(request));
     return refused ? refused->status : 0;
   }
 

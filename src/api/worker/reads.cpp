@@ -34,7 +34,7 @@ Task<Status> check_owner(app::App& app, View in, std::string thread_id) {
 // The same for a run that it names.
 Task<Status> check_run(app::App& app, View in, std::string run_id) {
   if (in["owner"].string().empty()) co_return Status{};
-  const auto run = co_await app.runs.get(std::move(run_id));
+  const auto run = co_await app.runs.get(app::the_server, std::move(run_id));
   if (!run) co_return fail(run.error());
   co_return co_await check_owner(app, in, run->thread_id);
 }

@@ -44,6 +44,7 @@ struct Instance::Parts {
   std::unique_ptr<bus::Bus> bus;
   std::unique_ptr<store::Store> store;
   std::unique_ptr<app::App> app;
+  std::unique_ptr<api::Authenticator> authenticator;  // null: nobody is asked who they are
   std::unique_ptr<api::Api> api;
   std::unique_ptr<net::Server> server;
 };
@@ -70,10 +71,17 @@ Result<std::unique_ptr<Instance>> Instance::open(boost::asio::io_context& io, co
   settings.access.origins = chosen.origins;
   settings.rate_limit = chosen.rate_limit;
   settings.trusted_proxies = chosen.trusted_proxies;
-  settings.authenticate = chosen.authenticate;
+  api::worker::Identify identify;
+  if (const auto& asked = chosen.authentication) {
+    parts->authenticator = std::make_unique<api::Authenticator>(*parts->app, asked->tokens);
+    auto* const by = parts->authenticator.get();
+    identify = [by](const net::Request& request) { return by->identify(request); };
+    if (asked->ask_clients)
+      settings.authenticate = [by](net::Request& request) { return by->authenticate(request); };
+  }
   parts->api = std::make_unique<api::Api>(*parts->app, std::move(settings));
   api::worker::add_worker_endpoint(parts->api->router(), *parts->app, chosen.worker_token,
-                                   parts->api->limit());
+                                   parts->api->limit(), std::move(identify));
 
   auto* const api = parts->api.get();
   auto server = net::listen(

@@ -8,11 +8,18 @@
 #include <vector>
 
 #include "api/api.hpp"
+#include "api/authenticator.hpp"
 #include "app/app.hpp"
 #include "base/result.hpp"
 #include "net/server.hpp"
 
 namespace dg::cli {
+
+// JWTs and API keys: workers may show one in any case.
+struct Authentication {
+  api::TokenChecks tokens;
+  bool ask_clients = false;
+};
 
 struct InstanceOptions {
   std::function<Result<std::unique_ptr<store::Store>>(const Env&)> open_store;
@@ -24,7 +31,7 @@ struct InstanceOptions {
   std::optional<api::RateLimits> rate_limit = {};  // nothing: requests are not counted
   net::Networks trusted_proxies = {};     // whose forwarded headers say who the client is, for the limit
   std::optional<net::TlsFiles> tls = {};  // nothing: in the clear
-  api::Authenticate authenticate = {};    // empty: clients are not asked who they are
+  std::optional<Authentication> authentication = {};  // nothing: nobody is asked who they are
   std::function<std::unique_ptr<bus::Bus>(Metrics&)> open_bus = {};  // empty: inside this process
 };
 

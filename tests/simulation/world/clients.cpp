@@ -120,7 +120,7 @@ void Clients::create(Dice dice, std::string command, std::string checkpoint, std
   ask([this, order, tag, dice](app::App& app, std::shared_ptr<Wire> wire) -> Task<void> {
     return [](Clients& self, app::App& use, std::shared_ptr<Wire> back, app::RunOrder wanted,
               std::string name, Dice rest) -> Task<void> {
-      const auto run = co_await use.runs.create(std::move(wanted));
+      const auto run = co_await use.runs.create(the_server, std::move(wanted));
       if (run) back->to_peer([&self, id = run->id, name, rest] { self.created(id, name, rest); });
     }(*this, app, std::move(wire), order, tag, dice);
   });
@@ -144,7 +144,7 @@ void Clients::create_many(Dice dice) {
   ask([this, orders, tags](app::App& app, std::shared_ptr<Wire> wire) -> Task<void> {
     return [](Clients& self, app::App& use, std::shared_ptr<Wire> back, std::vector<app::RunOrder> wanted,
               std::vector<std::string> names) -> Task<void> {
-      const auto runs = co_await use.runs.create_all(std::move(wanted));
+      const auto runs = co_await use.runs.create_all(the_server, std::move(wanted));
       if (!runs) co_return;
       for (std::size_t i = 0; i < runs->size(); ++i)
         back->to_peer(
@@ -160,7 +160,7 @@ void Clients::fork(Dice dice) {
               Dice rest) -> Task<void> {
       app::HistoryQuery query;
       query.thread_id = where;
-      const auto states = co_await use.threads.history(std::move(query));
+      const auto states = co_await use.threads.history(the_server, std::move(query));
       if (!states || states->empty()) co_return;
       const auto& state = (*states)[rest.below(states->size())];
       const auto place = R"({"checkpoint_id":")" + state.key.checkpoint_id + R"(","checkpoint_ns":""})";
@@ -175,7 +175,7 @@ void Clients::cancel(Dice dice) {
   ask([this, run, action = cancel_action(dice)](app::App& app, std::shared_ptr<Wire> wire) -> Task<void> {
     return [](Clients& self, app::App& use, std::shared_ptr<Wire> back, std::string id,
               domain::CancelAction how) -> Task<void> {
-      const auto done = co_await use.runs.cancel(id, how);
+      const auto done = co_await use.runs.cancel(the_server, id, how);
       back->to_peer(
           [&self, id, ok = done.has_value(), missing = !done && done.error().code == Errc::not_found] {
             self.stage_.trace("the cancel of {} is answered: {}", id, ok);
@@ -191,17 +191,17 @@ void Clients::act_on_thread(Act act, Dice dice) {
   ask([act, thread, dice](app::App& app, std::shared_ptr<Wire>) -> Task<void> {
     return [](app::App& use, Act what, std::string id, Dice rest) -> Task<void> {
       if (what == Act::cancel_thread) {
-        co_await use.runs.cancel_many({id, {}, {}}, cancel_action(rest));
+        co_await use.runs.cancel_many(the_server, {id, {}, {}}, cancel_action(rest));
       } else if (what == Act::remove_thread) {
-        co_await use.threads.remove(id);
+        co_await use.threads.remove(the_server, id);
       } else if (what == Act::copy_thread) {
-        co_await use.threads.copy(id);
+        co_await use.threads.copy(the_server, id);
       } else if (what == Act::patch_thread) {
-        co_await use.threads.patch(id, R"({"patched":true})");
+        co_await use.threads.patch(the_server, id, R"({"patched":true})");
       } else {
         app::StateUpdate update;
         update.values = R"({"by":"a person"})";
-        co_await use.threads.update_state(id, std::move(update));
+        co_await use.threads.update_state(the_server, id, std::move(update));
       }
     }(app, act, thread, dice);
   });
@@ -214,13 +214,13 @@ void Clients::act_on_run(Act act, Dice dice) {
     return
         [](Clients& self, app::App& use, std::shared_ptr<Wire> back, Act what, std::string id) -> Task<void> {
           if (what == Act::remove_run) {
-            co_await use.runs.remove(id);
+            co_await use.runs.remove(the_server, id);
             co_return;
           }
-          const auto found = co_await use.runs.get(id);
+          const auto found = co_await use.runs.get(the_server, id);
           if (!found && found.error().code == Errc::not_found)
             back->to_peer([&self, id] { self.oracle_.told_missing(id); });
-          co_await use.runs.why(id);
+          co_await use.runs.why(the_server, id);
         }(*this, app, std::move(wire), act, run);
   });
 }
