@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 
+#include "cli/access/commands.hpp"
 #include "cli/bench/command.hpp"
 #include "cli/client/client.hpp"
 #include "cli/client/command_line.hpp"
@@ -19,6 +20,7 @@ int main(int argc, char** argv) {
   dg::cli::add_server_commands(app, exit_code);
   dg::cli::add_config_commands(app, exit_code);
   dg::cli::add_data_commands(app, exit_code);
+  dg::cli::add_access_commands(app, exit_code);
   dg::cli::add_bench_command(app, exit_code);
   try {
     app.parse(argc, argv);

@@ -93,7 +93,7 @@ def test_without_a_token_no_worker_is_taken(project: Project, migrated: Database
     }
     for token in ("guessed", WORKER_TOKEN):
         answer = server.api.http.get("/api/v1/workers/connect", headers=upgrade | {"Authorization": f"Bearer {token}"})
-        assert answer.status_code == 403 and "DURAGRAPH_WORKER_TOKEN" in answer.text, answer.text
+        assert answer.status_code == 401 and "DURAGRAPH_WORKER_TOKEN" in answer.text, answer.text
 
 
 def test_it_waits_for_a_database_that_comes_later(project: Project) -> None:

@@ -14,6 +14,9 @@ void add_setting_flags(CLI::App& command, SettingSources& sources);
 // The same for the settings that say where the database is, for commands that work on it alone.
 void add_database_flags(CLI::App& command, SettingSources& sources);
 
+// The same for those that say what JWTs are like.
+void add_token_flags(CLI::App& command, SettingSources& sources);
+
 void add_config_commands(CLI::App& app, int& exit_code);
 
 // What `config show` prints: aligned columns, or JSON.

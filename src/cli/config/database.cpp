@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cli/config/database_url.hpp"
+#include "cli/config/setting_rules.hpp"
 
 namespace dg::cli {
 namespace {
@@ -36,6 +39,12 @@ const std::string* said_by_url(const DatabaseKeywords& url, std::string_view key
   return keyword == "port" && has_host ? &port : nullptr;
 }
 
+// A path is the folder of a socket.
+bool is_another_machine(const std::string& host) {
+  return host != "localhost" && host != "::1" && !host.starts_with("127.") && !host.starts_with('/') &&
+         !host.starts_with('@');
+}
+
 }  // namespace
 
 Result<DatabaseConninfo> database_conninfo(const ServeSettings& settings) {
@@ -67,6 +76,19 @@ std::vector<std::string> database_disagreements(const ServeSettings& settings) {
                               to_string(settings.origin_of(url_name)), keyword));
   }
   return out;
+}
+
+bool uses_known_password(const ServeSettings& settings) {
+  const auto conninfo = database_conninfo(settings);
+  if (!conninfo) return false;
+  bool is_known = false;
+  bool is_elsewhere = false;
+  for (const auto& [keyword, value] : *conninfo) {
+    if (keyword == "password") is_known = value == "apppass";
+    if (keyword == "host" || keyword == "hostaddr")
+      is_elsewhere = is_elsewhere || std::ranges::any_of(split_list(value), is_another_machine);
+  }
+  return is_known && is_elsewhere;
 }
 
 }  // namespace dg::cli

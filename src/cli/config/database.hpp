@@ -20,4 +20,7 @@ Result<DatabaseConninfo> database_conninfo(const ServeSettings& settings);
 // A sentence for each DB_* that somebody set and DATABASE_URL says otherwise, without the values.
 std::vector<std::string> database_disagreements(const ServeSettings& settings);
 
+// Whether the default password is used with a database on another machine.
+bool uses_known_password(const ServeSettings& settings);
+
 }  // namespace dg::cli

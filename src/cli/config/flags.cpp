@@ -53,4 +53,8 @@ void add_database_flags(CLI::App& command, SettingSources& sources) {
   add_flags(command, sources, "PostgreSQL", says_where_database_is);
 }
 
+void add_token_flags(CLI::App& command, SettingSources& sources) {
+  add_flags(command, sources, "JWT", says_what_tokens_are);
+}
+
 }  // namespace dg::cli

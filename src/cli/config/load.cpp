@@ -199,13 +199,26 @@ std::optional<std::string> process_environment(const std::string& name) {
   return value == nullptr ? std::nullopt : std::optional<std::string>(value);
 }
 
-Result<ServeSettings> load_database_settings(const SettingSources& sources) {
+namespace {
+
+Result<ServeSettings> load_some(const SettingSources& sources, bool (*wanted)(const Setting& setting)) {
   SettingLoader loader(sources);
   for (const auto& setting : setting_table())
-    if (says_where_database_is(setting)) loader.load(setting);
+    if (wanted(setting)) loader.load(setting);
   if (!loader.problems().empty()) return fail(describe_wrong(std::move(loader.problems())));
-  loader.settings().warnings = database_disagreements(loader.settings());
   return std::move(loader.settings());
+}
+
+}  // namespace
+
+Result<ServeSettings> load_database_settings(const SettingSources& sources) {
+  auto settings = load_some(sources, says_where_database_is);
+  if (settings) settings->warnings = database_disagreements(*settings);
+  return settings;
+}
+
+Result<ServeSettings> load_token_settings(const SettingSources& sources) {
+  return load_some(sources, says_what_tokens_are);
 }
 
 Result<ServeSettings> load_settings(const SettingSources& sources) {
@@ -219,6 +232,10 @@ Result<ServeSettings> load_settings(const SettingSources& sources) {
   }
   if (!problems.empty()) return fail(describe_wrong(std::move(problems)));
   settings.warnings = database_disagreements(settings);
+  if (uses_known_password(settings))
+    settings.warnings.emplace_back(
+        "the database on another machine is used with the password that everybody knows, apppass: set "
+        "DB_PASSWORD");
   return std::move(settings);
 }
 

@@ -40,6 +40,19 @@ bool is_nats_server(const std::string& text) {
          url_part(url.get(), CURLUPART_FRAGMENT).empty();
 }
 
+bool is_web_url(const std::string& text) {
+  return text.starts_with("http://") || text.starts_with("https://");
+}
+
+// Credentials in it would be shown.
+std::optional<std::string> why_no_web_url(const std::string& text) {
+  const UrlPtr url(curl_url(), &curl_url_cleanup);
+  if (curl_url_set(url.get(), CURLUPART_URL, text.c_str(), 0) != CURLUE_OK) return "it is no URL";
+  if (!url_part(url.get(), CURLUPART_USER).empty() || !url_part(url.get(), CURLUPART_PASSWORD).empty())
+    return "it holds a user or a password";
+  return std::nullopt;
+}
+
 std::optional<std::string> why_unreadable(const std::string& path) {
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) return "it is a folder";
@@ -96,6 +109,12 @@ SettingRule one_of(std::span<const std::string_view> words) {
 
 SettingRule readable_file() {
   return {"the path of a file that can be read", why_unreadable};
+}
+
+SettingRule file_or_url() {
+  return {"the path of a file that can be read, or an http:// or https:// URL", [](const std::string& text) {
+            return is_web_url(text) ? why_no_web_url(text) : why_unreadable(text);
+          }};
 }
 
 SettingRule nats_server() {

@@ -29,6 +29,7 @@ SettingRule number_above(double limit);
 SettingRule fixed_port();
 SettingRule one_of(std::span<const std::string_view> words);
 SettingRule readable_file();
+SettingRule file_or_url();
 SettingRule nats_server();
 SettingRule network_text();
 SettingRule origin_text();

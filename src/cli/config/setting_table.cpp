@@ -18,6 +18,9 @@ constexpr std::string_view own_prefix = "DURAGRAPH_";
 constexpr std::array<std::string_view, 5> level_words{"debug", "info", "warn", "error",
                                                       "off"};  // in log's order
 
+// none: a JWT must have a role.
+constexpr std::array<std::string_view, 5> default_roles{"admin", "editor", "viewer", "worker", "none"};
+
 SettingRule database_uri() {
   return {"a URI such as postgresql://user:password@host:5432/name",
           [](const std::string& text) -> std::optional<std::string> {
@@ -73,6 +76,19 @@ std::vector<Setting> make_setting_table() {
        "How large the stream may be; then its oldest events go"},
       {"AUTH_ENABLED", "false", &S::auth_enabled, switch_word(), "Ask clients for a JWT or an API key"},
       {"JWT_SECRET", "", &S::jwt_secret, any_text(), "The secret that JWTs are signed with (HS256)", secret},
+      {"DURAGRAPH_JWT_PUBLIC_KEY", "", &S::jwt_public_key, readable_file(),
+       "The public key, in PEM, that JWTs are checked with (RS256, ES256, EdDSA)"},
+      {"DURAGRAPH_JWT_JWKS", "", &S::jwt_jwks, file_or_url(), "A file or a URL with such keys, as a JWKS"},
+      {"DURAGRAPH_JWT_ISSUER", "", &S::jwt_issuer, any_text(), "What JWTs must have as iss"},
+      {"DURAGRAPH_JWT_AUDIENCE", "", &S::jwt_audience, any_text(), "What JWTs may have as aud"},
+      {"DURAGRAPH_JWT_LEEWAY", "30", &S::jwt_leeway, rule_of(whole_number_in(0, 600)),
+       "Seconds by which the clocks of those who make JWTs may differ"},
+      {"DURAGRAPH_JWT_DEFAULT_ROLE", "editor", &S::jwt_default_role, one_of(default_roles),
+       "The role of JWTs that have none"},
+      {"DURAGRAPH_JWT_USER_CLAIM", "", &S::jwt_user_claim, any_text(),
+       "The claim that is the user, in place of user_id and sub"},
+      {"DURAGRAPH_JWT_ROLE_CLAIM", "", &S::jwt_role_claim, any_text(),
+       "The claim that is the role, in place of role and roles"},
       {"DURAGRAPH_WORKER_TOKEN", "", &S::worker_token, token_text(), "The token that workers show", secret},
       {"RATE_LIMIT_ENABLED", "false", &S::rate_limit_enabled, switch_word(),
        "Limit the rate of each client's requests"},
@@ -179,6 +195,10 @@ const std::vector<Setting>& setting_table() {
 bool says_where_database_is(const Setting& setting) {
   return setting.name == "DATABASE_URL" ||
          (setting.name.starts_with("DB_") && setting.name != "DB_POOL_SIZE");
+}
+
+bool says_what_tokens_are(const Setting& setting) {
+  return setting.name == "JWT_SECRET" || setting.name.starts_with("DURAGRAPH_JWT_");
 }
 
 std::string key_of(const Setting& setting) {

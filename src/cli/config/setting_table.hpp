@@ -38,6 +38,9 @@ const std::vector<Setting>& setting_table();
 // Whether it is one of those that database_conninfo() reads.
 bool says_where_database_is(const Setting& setting);
 
+// Whether it is one of those that token_rules() reads.
+bool says_what_tokens_are(const Setting& setting);
+
 // "db_host": the setting's key in a file.
 std::string key_of(const Setting& setting);
 // "--db-host"

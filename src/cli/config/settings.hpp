@@ -64,6 +64,14 @@ struct ServeSettings {
 
   bool auth_enabled = false;
   std::string jwt_secret;
+  std::string jwt_public_key;  // a file's path
+  std::string jwt_jwks;        // a file's path, or a URL
+  std::string jwt_issuer;
+  Texts jwt_audience;
+  int jwt_leeway = 0;  // in seconds
+  std::string jwt_default_role;
+  std::string jwt_user_claim;
+  std::string jwt_role_claim;
   std::string worker_token;
   bool rate_limit_enabled = false;
   double rate_limit_rps = 0;
@@ -98,5 +106,7 @@ struct SettingSources {
 Result<ServeSettings> load_settings(const SettingSources& sources);
 // Only those that say where the database is: what a command does not need may be wrong or missing.
 Result<ServeSettings> load_database_settings(const SettingSources& sources);
+// Only those that say what JWTs are like.
+Result<ServeSettings> load_token_settings(const SettingSources& sources);
 
 }  // namespace dg::cli

@@ -10,9 +10,11 @@
 #include "cli/client/client.hpp"
 #include "cli/client/exit_code.hpp"
 #include "cli/config/database.hpp"
+#include "cli/server/authentication.hpp"
 #include "cli/server/instance.hpp"
 #include "cli/server/nats.hpp"
 #include "cli/server/until_stopped.hpp"
+#include "store/postgres/agreement.hpp"
 #include "store/postgres/instance_locks.hpp"
 #include "store/postgres/partitions.hpp"
 #include "store/postgres/postgres_store.hpp"
@@ -21,6 +23,7 @@
 namespace dg::cli {
 namespace {
 
+using store::postgres::Agreement;
 using store::postgres::Connection;
 using store::postgres::ConnectOptions;
 using store::postgres::InstanceLocks;
@@ -37,6 +40,7 @@ struct Serve : SystemWorld {
   std::unique_ptr<Nats> nats;
   std::unique_ptr<Instance> instance;
   std::unique_ptr<InstanceLocks> locks;
+  std::unique_ptr<Agreement> agreement;  // on JWT_SECRET; null: there is none
   bool started = false;
   bool stopping = false;
 };
@@ -75,6 +79,26 @@ Task<void> await_database(Serve& serve) {
     if (!state.error().is_transient()) give_up(state.error().message);
     wait_for(serve, fmt::format("the database cannot be used yet: {}", state.error().message));
     co_await sleep_for(*serve.timers, look_again);
+  }
+}
+
+// A token that one instance lets through another one must let through, too.
+Task<void> await_agreement(Serve& serve) {
+  while (true) {
+    const auto answer = co_await serve.agreement->enter();
+    if (answer && *answer == Agreement::Answer::held) co_return;
+    if (answer && *answer == Agreement::Answer::differs)
+      give_up(
+          "JWT_SECRET is not that of the other instances on this database, which would refuse each other's "
+          "tokens. Give all the same one; to change it end all of them first");
+    co_await sleep_for(*serve.timers, look_again);
+  }
+}
+
+Task<void> keep_agreement(Serve& serve) {
+  while (true) {
+    co_await serve.agreement->keep();
+    co_await await_agreement(serve);
   }
 }
 
@@ -120,6 +144,10 @@ Task<void> keep_partitions(Serve& serve) {
 
 Task<void> begin(Serve& serve) {
   co_await await_database(serve);
+  if (serve.agreement) {
+    co_await await_agreement(serve);
+    spawn(serve.io.get_executor(), "agreement", keep_agreement(serve));
+  }
   co_await await_locks(serve);
   spawn(serve.io.get_executor(), "locks", keep_locks(serve));
   while (true) {
@@ -145,18 +173,13 @@ Task<void> stop(Serve& serve) {
   serve.locks->release();
 }
 
-// To pass this setting over would leave a server open that was meant to be closed.
-constexpr const char* no_authentication =
-    "AUTH_ENABLED: this release cannot ask clients who they are; put a proxy that does in front of the "
-    "server and leave "
-    "the setting out";
-
 void warn_about(const ServeSettings& settings) {
   for (const auto& warning : settings.warnings) log::warn("{}", warning);
-  if (settings.worker_token.empty()) log::warn("no worker is taken: DURAGRAPH_WORKER_TOKEN is not set");
-  if (settings.host != "localhost" && !settings.host.starts_with("127.") && settings.host != "::1")
-    log::warn("the API asks nobody who they are and listens on {}: whoever reaches it may use it",
-              settings.host);
+  for (const auto& warning : authentication_warnings(settings)) log::warn("{}", warning);
+  if (settings.worker_token.empty())
+    log::warn(
+        "DURAGRAPH_WORKER_TOKEN is not set: no worker is taken without a key or JWT of the role worker "
+        "(`duragraph key create --role worker`)");
 }
 
 InstanceOptions instance_options(const Serve& serve, const ServeSettings& settings) {
@@ -186,18 +209,23 @@ InstanceOptions instance_options(const Serve& serve, const ServeSettings& settin
 int run_serve(const SettingSources& sources) {
   const auto settings = load_settings(sources);
   if (!settings) return report(settings.error());
-  if (settings->auth_enabled) return report({Errc::invalid_argument, no_authentication, {}});
   log::set_level(settings->log_level);
   warn_about(*settings);
   auto conninfo = database_conninfo(*settings);
   if (!conninfo) return report(conninfo.error());
 
   Serve serve;
+  auto authentication = authentication_of(*settings, serve.io.get_executor());
+  if (!authentication) return report(authentication.error());
   serve.database.conninfo = std::move(*conninfo);
   auto nats = Nats::open(serve.env, *settings, serve.database);
   if (!nats) return report(nats.error());
   serve.nats = std::move(*nats);
-  auto instance = Instance::open(serve.io, serve.env, instance_options(serve, *settings));
+  if (const auto fingerprint = fingerprint_of_secret(*settings))
+    serve.agreement = std::make_unique<Agreement>(serve.env, serve.database, "JWT_SECRET", *fingerprint);
+  auto options = instance_options(serve, *settings);
+  options.authentication = std::move(*authentication);
+  auto instance = Instance::open(serve.io, serve.env, std::move(options));
   if (!instance) return report(instance.error());
   serve.instance = std::move(*instance);
   serve.locks =
