@@ -21,6 +21,7 @@ from .errors import RunDead
 from .frames import FrameWriter, library_modes
 from .loader import GraphEntry, Project
 from .output import finish_run, run_output
+from .user import with_user
 
 if TYPE_CHECKING:
     from .shapes import AnyGraph
@@ -138,6 +139,7 @@ def build_config(lease: Mapping[str, Any]) -> RunnableConfig:
     given: dict[str, Any] = dict(lease.get("config") or {})
     for key in ("configurable", "metadata"):
         given[key] = dict(given.get(key) or {})
+    with_user(given["configurable"])
     given["tags"] = list(given.get("tags") or [])
     if given.get("recursion_limit") is None:
         given.pop("recursion_limit", None)

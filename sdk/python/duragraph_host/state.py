@@ -14,6 +14,7 @@ from langgraph.types import Command
 from .binding import bind
 from .errors import HostError, RequestError, in_words
 from .shapes import config_to_checkpoint, snapshot_to_json
+from .user import with_user
 
 if TYPE_CHECKING:
     from .loader import GraphEntry, Project
@@ -81,7 +82,7 @@ def graph_entry(project: Project, params: Mapping[str, Any]) -> GraphEntry:
 
 def _thread_config(params: Mapping[str, Any]) -> RunnableConfig:
     given: dict[str, Any] = dict(params.get("config") or {})
-    configurable = dict(given.get("configurable") or {})
+    configurable = with_user(dict(given.get("configurable") or {}))
     configurable["thread_id"] = str(params["thread_id"])
     configurable["checkpoint_ns"] = configurable.get("checkpoint_ns") or ""
     for name in ("checkpoint_id", "checkpoint_map"):
