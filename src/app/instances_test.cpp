@@ -102,7 +102,7 @@ TEST_F(InstancesTest, ACancelReachesTheWorkerAtAnotherInstance) {
   TestWorker worker(a());
   const auto run = b().create();
   pass(milliseconds(1));
-  ASSERT_TRUE(b().wait(b().app().runs.cancel(run.id, domain::CancelAction::interrupt)));
+  ASSERT_TRUE(b().wait(b().app().runs.cancel(the_server, run.id, domain::CancelAction::interrupt)));
   pass(milliseconds(1));
   EXPECT_THAT(worker.got<CancelOrder>(), SizeIs(1));
   pass(seconds(6));
@@ -290,7 +290,7 @@ TEST_F(InstancesTest, WithoutTheBusEverythingGoesOnAtThePaceOfPolling) {
   second();
   ASSERT_TRUE(page);
   EXPECT_EQ(page->frames.at(0).frame.data, "1");
-  ASSERT_TRUE(b().wait(b().app().runs.cancel(run.id, domain::CancelAction::interrupt)));
+  ASSERT_TRUE(b().wait(b().app().runs.cancel(the_server, run.id, domain::CancelAction::interrupt)));
   second();
   EXPECT_THAT(worker.got<CancelOrder>(), SizeIs(::testing::Ge(1U)));
 }
@@ -301,7 +301,7 @@ TEST_F(InstancesTest, OfManyCreationsThatRejectOneIsAccepted) {
   const auto create = [&](TestServer& server) -> Task<void> {
     auto order = TestServer::order(thread);
     order.request.multitask = domain::MultitaskStrategy::reject;
-    const auto run = co_await server.app().runs.create(std::move(order));
+    const auto run = co_await server.app().runs.create(the_server, std::move(order));
     run ? ++accepted : ++refused;
   };
   for (int i = 0; i < 50; ++i) {

@@ -24,6 +24,17 @@ TEST(DatabaseConninfo, IsThatOfTheSettings) {
                            Pair("password", "p w'\\"), Pair("dbname", "appdb"), Pair("sslmode", "require")));
 }
 
+TEST(KnownPassword, IsForThisMachine) {
+  const auto warnings = [](Variables variables) { return settings_of(std::move(variables)).warnings.size(); };
+  EXPECT_EQ(warnings({}), 0U);
+  for (const auto* const here : {"127.0.0.1", "::1", "/run/postgresql", "@abstract"})
+    EXPECT_EQ(warnings({{"DB_HOST", here}}), 0U) << here;
+  EXPECT_EQ(warnings({{"DB_HOST", "db.example"}}), 1U);
+  EXPECT_EQ(warnings({{"DB_HOST", "db.example"}, {"DB_PASSWORD", "another"}}), 0U);
+  EXPECT_EQ(warnings({{"DATABASE_URL", "postgresql://me:apppass@localhost,db.example/db"}}), 1U);
+  EXPECT_EQ(warnings({{"DATABASE_URL", "postgresql://me:another@db.example/db"}}), 0U);
+}
+
 TEST(DatabaseConninfo, IsThatOfTheUrl) {
   EXPECT_THAT(
       conninfo_of({{"DATABASE_URL",

@@ -34,6 +34,11 @@ bool listens_on_loopback(const std::string& host) {
   return host == "localhost" || host.starts_with("127.") || host == "::1";
 }
 
+bool is_of_this_machine(std::string_view url) {
+  url.remove_prefix(url.find("://") + 3);
+  return url.starts_with("localhost") || url.starts_with("127.") || url.starts_with("[::1]");
+}
+
 }  // namespace
 
 auth::TokenRules token_rules(const ServeSettings& settings) {
@@ -79,6 +84,12 @@ std::vector<std::string> authentication_warnings(const ServeSettings& settings) 
   if (!settings.jwt_secret.empty() && settings.jwt_secret.size() < secret_bytes_min)
     out.push_back(fmt::format("JWT_SECRET has {} bytes, which can be guessed: take {} random ones or more",
                               settings.jwt_secret.size(), secret_bytes_min));
+  if (const auto& source = settings.jwt_jwks; source.starts_with("http://") && !is_of_this_machine(source))
+    out.push_back(
+        fmt::format("DURAGRAPH_JWT_JWKS: {} is fetched in the clear, and whoever can change it on its way "
+                    "lets in whom they like: "
+                    "take https://",
+                    source));
   if (!settings.auth_enabled && !listens_on_loopback(settings.host))
     out.push_back(
         fmt::format("the API asks nobody who they are and listens on {}: whoever reaches it may use it; "

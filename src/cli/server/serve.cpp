@@ -82,12 +82,14 @@ Task<void> await_database(Serve& serve) {
   }
 }
 
-// A token that one instance lets through another one must let through, too.
+// A token that one instance lets through another one must let through, too. One that has just ended, or was
+// cut off, lets go in seconds.
 Task<void> await_agreement(Serve& serve) {
-  while (true) {
+  constexpr int patience = 5;
+  for (int differing = 0;;) {
     const auto answer = co_await serve.agreement->enter();
     if (answer && *answer == Agreement::Answer::held) co_return;
-    if (answer && *answer == Agreement::Answer::differs)
+    if (answer && *answer == Agreement::Answer::differs && ++differing == patience)
       give_up(
           "JWT_SECRET is not that of the other instances on this database, which would refuse each other's "
           "tokens. Give all the same one; to change it end all of them first");
