@@ -89,6 +89,7 @@ Task<void> await_agreement(Serve& serve) {
   for (int differing = 0;;) {
     const auto answer = co_await serve.agreement->enter();
     if (answer && *answer == Agreement::Answer::held) co_return;
+    if (!answer && !answer.error().is_transient()) give_up(answer.error().message);
     if (answer && *answer == Agreement::Answer::differs && ++differing == patience)
       give_up(
           "JWT_SECRET is not that of the other instances on this database, which would refuse each other's "
