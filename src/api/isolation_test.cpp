@@ -246,8 +246,8 @@ TEST_F(IsolationTest, MemoryIsBelowTheUsersName) {
 TEST_F(IsolationTest, GraphsAreToldTheUser) {
   TestWorker worker(server_);
   server_.settle();
-  const View configurable(worker.leased().request.config);
-  const auto told = configurable["configurable"];
+  const auto leased = worker.leased();
+  const auto told = View(leased.request.config)["configurable"];
   EXPECT_EQ(told["user_id"].string(), "ann");
   EXPECT_EQ(told["langgraph_auth_user_id"].string(), "ann");
   EXPECT_EQ(told["langgraph_auth_user"]["identity"].string(), "ann");

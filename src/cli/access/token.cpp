@@ -16,7 +16,7 @@ namespace {
 
 struct TokenOptions {
   SettingSources sources;
-  Holder holder{.ttl = "1h"};
+  Holder holder{.user = "", .ttl = "1h"};
   bool json = false;
 };
 
