@@ -1,36 +1,6 @@
 #include "cli/access/holder.hpp"
 
-#include "cli/client/value_rules.hpp"
-
 namespace dg::cli {
-namespace {
-
-constexpr std::int64_t longest = std::int64_t{3653} * 86400;
-
-std::int64_t seconds_in(char unit) {
-  switch (unit) {
-    case 's':
-      return 1;
-    case 'm':
-      return 60;
-    case 'h':
-      return 3600;
-    case 'd':
-      return 86400;
-    default:
-      return 0;
-  }
-}
-
-}  // namespace
-
-std::optional<std::chrono::seconds> read_duration(std::string_view text) {
-  std::int64_t count = 0;
-  if (text.size() < 2 || !read_number(text.substr(0, text.size() - 1), count)) return std::nullopt;
-  const auto unit = seconds_in(text.back());
-  if (unit == 0 || count < 1 || count > longest / unit) return std::nullopt;
-  return std::chrono::seconds(count * unit);
-}
 
 auth::Identity Holder::identity() const {
   return {user, auth::role_from(role).value_or(auth::Role::viewer)};
@@ -49,7 +19,7 @@ void add_holder(CLI::App& command, Holder& holder, const std::string& ttl_help) 
   command.add_option("--ttl", holder.ttl, ttl_help)
       ->capture_default_str()
       ->check([](const std::string& text) {
-        return read_duration(text) ? "" : "must be like 90s, 30m, 12h or 7d, not \"" + text + "\"";
+        return read_duration(text) ? "" : "must be a time such as 90s, 15m, 36h or 7d, not \"" + text + "\"";
       });
 }
 

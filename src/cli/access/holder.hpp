@@ -5,14 +5,11 @@
 #include <chrono>
 #include <optional>
 #include <string>
-#include <string_view>
 
 #include "auth/identity.hpp"
+#include "cli/config/setting_rules.hpp"
 
 namespace dg::cli {
-
-// "90s", "30m", "12h" or "7d", up to ten years; nothing for any other text.
-std::optional<std::chrono::seconds> read_duration(std::string_view text);
 
 struct Holder {
   std::string user;
