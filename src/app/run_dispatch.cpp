@@ -172,7 +172,7 @@ Task<Status> Runs::retain_once() {
 
 // Erases what these runs need not keep any more; gives how many have to be looked at again.
 Task<Result<std::int64_t>> Runs::erase_frames(std::vector<std::string> ids) {
-  const auto runs = co_await list({.ids = ids}, {std::ssize(ids), 0});
+  const auto runs = co_await list(the_server, {.ids = ids}, {std::ssize(ids), 0});
   if (!runs) co_return fail(runs.error());
   std::int64_t left = 0;
   for (const auto& run : *runs) {
