@@ -29,7 +29,7 @@ TEST_P(EveryAuditTest, WhatAServerLeavesIsClean) {
 TEST_P(EveryAuditTest, CountsWhatWasChecked) {
   const auto audit = database_->open_audit();
   const auto checked = store::audit::verify(**audit, 10)->checked;
-  EXPECT_EQ(checked.leases, 3);
+  EXPECT_EQ(checked.leases, 4);
   EXPECT_GT(checked.events, 50);
   EXPECT_GT(checked.threads, 8);
   EXPECT_GT(checked.runs, 6);

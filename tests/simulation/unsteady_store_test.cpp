@@ -14,6 +14,8 @@
 namespace dg::simulation {
 namespace {
 
+using app::the_server;
+
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 

@@ -101,7 +101,7 @@ TEST(DatabaseDisagreements, KnowTheUsualPort) {
 TEST(DatabaseDisagreements, AreNoneWithDefaultsOrWithoutAUrl) {
   EXPECT_THAT(settings_of({{"DATABASE_URL", "postgres://me:first@db.example:1/mine"}}).warnings,
               ElementsAre());
-  EXPECT_THAT(settings_of({{"DB_HOST", "db.example"}}).warnings, ElementsAre());
+  EXPECT_THAT(settings_of({{"DB_HOST", "db.example"}, {"DB_PASSWORD", "mine"}}).warnings, ElementsAre());
 }
 
 TEST(DatabaseUrl, SaysWhyItCannotBeReadWithoutItsValues) {

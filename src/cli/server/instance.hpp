@@ -31,7 +31,7 @@ struct InstanceOptions {
   std::optional<api::RateLimits> rate_limit = {};  // nothing: requests are not counted
   net::Networks trusted_proxies = {};     // whose forwarded headers say who the client is, for the limit
   std::optional<net::TlsFiles> tls = {};  // nothing: in the clear
-  std::optional<Authentication> authentication = {};  // nothing: nobody is asked who they are
+  std::optional<Authentication> authentication = {};                 // nothing: nobody is asked who they are
   std::function<std::unique_ptr<bus::Bus>(Metrics&)> open_bus = {};  // empty: inside this process
 };
 

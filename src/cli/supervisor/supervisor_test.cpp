@@ -55,7 +55,8 @@ class SupervisorTest : public testing::Test {
  protected:
   SupervisorTest() {
     router_.add_websocket(
-        "/api/v1/workers/connect", [](const net::Request&) { return std::nullopt; },
+        "/api/v1/workers/connect",
+        [](const net::Request&) -> Task<std::optional<net::Response>> { co_return std::nullopt; },
         [this](net::Request& request, net::WebSocket& socket) { return listen_to(request, socket); });
   }
 

@@ -9,6 +9,8 @@
 namespace dg::simulation {
 namespace {
 
+using app::the_server;
+
 constexpr int looks_allowed = 4;
 
 GraphPlan make_plan(Dice& dice) {
