@@ -283,7 +283,7 @@ def test_instances_have_one_secret(project: Project, migrated: Database) -> None
     assert refused.wait() == FAILED and "JWT_SECRET" in refused.output, refused.output
     assert SECRET not in refused.output and other["JWT_SECRET"] not in refused.output
     same = ServeServer(project, migrated.url, worker=False, ready=False, AUTH_ENABLED="true", JWT_SECRET=SECRET)
-    until(lambda: "standing by" in same.output, lambda: same.output)
+    same.wait_ready("/readyz")
     for instance in (first, same):
         instance.signal(signal.SIGKILL)
         instance.process.wait()
