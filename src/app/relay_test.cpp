@@ -20,7 +20,8 @@ store::PublishedEvent event_of(std::int64_t version) {
                     .version = version,
                     .type = "E",
                     .payload = "{}",
-                    .metadata = "{}"}};
+                    .metadata = "{}",
+                    .thread_id = {}}};
 }
 
 class MemoryOutbox final : public store::Outbox {

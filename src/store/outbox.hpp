@@ -20,8 +20,8 @@ struct StreamState {
 };
 
 struct OutboxState {
-  std::string scope;   // names the database; made with it
-  StreamState stream;  // that is filled
+  std::string scope;     // names the database; made with it
+  StreamState stream{};  // that is filled
   bool refilling = false;
 };
 

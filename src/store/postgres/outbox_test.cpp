@@ -33,7 +33,7 @@ class OutboxTest : public ::testing::Test {
     return make_postgres_outbox(loop_.env, database_.options(), limits);
   }
   void append(domain::AggregateType type, const std::string& id, const Names& payloads) {
-    Append append{.aggregate = type, .id = id, .expected_version = {}};
+    Append append{.aggregate = type, .id = id, .expected_version = {}, .thread_id = {}, .events = {}};
     for (const auto& payload : payloads) append.events.push_back({"Something", payload});
     Commit commit;
     commit.appends.push_back(std::move(append));
@@ -101,6 +101,7 @@ TEST_F(OutboxTest, SaysThatThereAreEventsWhenTheyAreCommitted) {
   commit.appends.push_back({.aggregate = domain::AggregateType::thread,
                             .id = "t",
                             .expected_version = {},
+                            .thread_id = {},
                             .events = {{"E", "{}"}}});
   ASSERT_TRUE(loop_.wait(store->commit(std::move(commit))));
   EXPECT_EQ(told, 1);
@@ -127,6 +128,7 @@ TEST_F(OutboxTest, TwoRelaysSideBySideDoNotShareAnAggregate) {
         more.appends.push_back({.aggregate = domain::AggregateType::thread,
                                 .id = "t",
                                 .expected_version = {},
+                                .thread_id = {},
                                 .events = {{"E", "{}"}}});
         EXPECT_TRUE(co_await store_->commit(std::move(more)));
         const auto nothing = co_await other->relay(noting(by_other));
