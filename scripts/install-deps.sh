@@ -13,8 +13,8 @@ packages=(
   python3 python3-venv ca-certificates curl
   # the database of production, of which tests start servers of their own
   postgresql-15 postgresql-client-15
-  # the broker of production, likewise, and the balancers that instances are tested behind
-  nats-server nginx-light haproxy
+  # the broker of production, likewise, and the balancers and poolers that instances are tested behind
+  nats-server nginx-light haproxy pgbouncer
 )
 if [ "${1:-}" = --lint ]; then packages+=(clang-format-19 clang-tidy-19); fi
 
@@ -29,7 +29,7 @@ for package in "${packages[@]}"; do
 done
 if [ ${#missing[@]} = 0 ]; then exit 0; fi
 
-# Debian would make a database cluster, and keep its server, NATS and the balancers running, which nobody here
+# Debian would make a database cluster, and keep its server, NATS, balancers and pooler running, which nobody here
 # asked for.
 no_cluster=/etc/postgresql-common/createcluster.d/duragraph.conf
 masked=()
@@ -45,7 +45,7 @@ if [[ " ${missing[*]} " == *" postgresql-15 "* ]]; then
   as_root mkdir -p "$(dirname "$no_cluster")"
   echo "create_main_cluster = false" | as_root tee "$no_cluster" >/dev/null
 fi
-for service in nats-server nginx-light haproxy; do
+for service in nats-server nginx-light haproxy pgbouncer; do
   unit=${service%-light}.service
   if [[ " ${missing[*]} " == *" $service "* ]] && [ -d /run/systemd/system ]; then
     as_root systemctl --quiet mask "$unit" && masked+=("$unit")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import socket
 import ssl
 import subprocess
 import tempfile
@@ -15,7 +17,7 @@ import pytest
 
 from audit import assert_clean_postgres
 from postgres import Cluster, Database
-from processes import ROOT, WORKER_TOKEN, Api, Program, Project, ServeServer, WorkerProgram, until
+from processes import ROOT, WORKER_TOKEN, Api, Program, Project, ServeServer, WorkerProgram, free_port, until
 
 FAILED, USAGE = 1, 2
 
@@ -140,6 +142,52 @@ def test_runs_go_on_after_a_restart_of_the_database(project: Project, how: str) 
         until(lambda: "the database is back" in server.output, lambda: server.output)
         server.wait_ready("/readyz")
         play(server)
+
+
+class Pooler:
+    """PgBouncer in front of a database."""
+
+    def __init__(self, folder: Path, database: Database, mode: str) -> None:
+        self.port = free_port()
+        (folder / "users").write_text(f'"{database.name}" "{database.password}"\n')
+        (folder / "config").write_text(
+            f"[databases]\n{database.name} = host={database.host} port={database.port}\n"
+            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {self.port}\nunix_socket_dir =\n"
+            f"auth_type = plain\nauth_file = {folder / 'users'}\npool_mode = {mode}\nmax_client_conn = 100\n"
+        )
+        run_as = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if os.getuid() == 0 else []
+        folder.chmod(0o755)
+        program = shutil.which("pgbouncer") or "/usr/sbin/pgbouncer"
+        self.process = subprocess.Popen([*run_as, program, "-q", folder / "config"], cwd="/")
+        until(self._answers, "an answer of PgBouncer")
+
+    def _answers(self) -> bool:
+        assert self.process.poll() is None, "PgBouncer has ended"
+        with socket.socket() as tried:
+            return tried.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def __enter__(self) -> Pooler:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        self.process.wait()
+
+
+@pytest.mark.parametrize("mode", ["transaction", "session"])
+def test_a_pooler_that_shares_sessions_is_refused(project: Project, migrated: Database, mode: str) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="duragraph-pooler-"))
+    with Pooler(folder, migrated, mode) as pooler:
+        url = f"postgresql://{migrated.name}:{migrated.password}@127.0.0.1:{pooler.port}/{migrated.name}"
+        if mode == "transaction":
+            refused = serve(project, url)
+            assert refused.wait() == FAILED and "pooler" in refused.output and "DATABASE_URL" in refused.output
+        else:
+            server = ServeServer(project, url)
+            server.wait_workers()
+            play(server)
+            server.stop()
+    shutil.rmtree(folder)
 
 
 class OwnCluster(Cluster):

@@ -17,6 +17,7 @@
 #include "store/postgres/agreement.hpp"
 #include "store/postgres/instance_locks.hpp"
 #include "store/postgres/partitions.hpp"
+#include "store/postgres/pooler.hpp"
 #include "store/postgres/postgres_store.hpp"
 #include "store/postgres/schema_state.hpp"
 
@@ -33,6 +34,11 @@ using store::postgres::SchemaState;
 // How long open requests may go on after the signal to stop.
 constexpr Duration drain_time = std::chrono::seconds(10);
 constexpr Duration look_again = std::chrono::seconds(1);
+constexpr const char* behind_pooler =
+    "the database is reached through a pooler that gives a connection to somebody else after each "
+    "transaction, "
+    "which breaks the locks that instances hold: let DATABASE_URL (or DB_HOST and DB_PORT) name PostgreSQL "
+    "itself, or a pooler in session mode";
 
 // Everything that `serve` runs; it lives until the process ends.
 struct Serve : SystemWorld {
@@ -71,13 +77,21 @@ Task<Outcome<SchemaState>> look_at_database(Serve& serve) {
   co_return co_await store::postgres::schema_state(**connection);
 }
 
+// Nothing where it can be used; what waiting cannot mend ends the process.
+Task<std::optional<std::string>> why_not_usable(Serve& serve) {
+  const auto pooled = co_await store::postgres::is_behind_pooler(serve.env, serve.database);
+  if (pooled && *pooled) give_up(behind_pooler);
+  const auto state = co_await look_at_database(serve);
+  if (!state && !state.error().is_transient()) give_up(state.error().message);
+  if (!state) co_return state.error().message;
+  if (state->kind != SchemaState::Kind::current) give_up(state->message);
+  if (!pooled) co_return pooled.error().message;
+  co_return std::nullopt;
+}
+
 Task<void> await_database(Serve& serve) {
-  while (true) {
-    const auto state = co_await look_at_database(serve);
-    if (state && state->kind == SchemaState::Kind::current) co_return;
-    if (state) give_up(state->message);
-    if (!state.error().is_transient()) give_up(state.error().message);
-    wait_for(serve, fmt::format("the database cannot be used yet: {}", state.error().message));
+  while (const auto reason = co_await why_not_usable(serve)) {
+    wait_for(serve, fmt::format("the database cannot be used yet: {}", *reason));
     co_await sleep_for(*serve.timers, look_again);
   }
 }
