@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "base/json.hpp"
+
 namespace dg::log {
 namespace {
 
@@ -13,7 +15,11 @@ using testing::Not;
 
 class LogTest : public testing::Test {
  public:
-  ~LogTest() override { set_level(Level::info); }
+  ~LogTest() override {
+    set_instance("");
+    set_format(Format::text);
+    set_level(Level::info);
+  }
 
  protected:
   // What `fn` writes to standard error.
@@ -54,6 +60,42 @@ TEST_F(LogTest, OffWritesNothing) {
 
 TEST_F(LogTest, BracesOfUserTextAreText) {
   EXPECT_THAT(said_by([] { info("{}", R"({"a": "{}"})"); }), HasSubstr(R"({"a": "{}"})"));
+}
+
+TEST_F(LogTest, FieldsFollowTheText) {
+  const std::string nobody;
+  const auto text = said_by([&] { warn({{"run_id", "r-1"}, {"user", nobody}}, "it took {} s", 3); });
+  EXPECT_THAT(text, HasSubstr("it took 3 s run_id=r-1\n"));
+}
+
+TEST_F(LogTest, JsonIsAnObjectALine) {
+  set_format(Format::json);
+  set_instance("i-1");
+  const auto text = said_by([] { error({{"run_id", "r-1"}, {"user", ""}}, "it said \"{}\"", "no\nmore"); });
+  EXPECT_EQ(std::ranges::count(text, '\n'), 1);
+  const json::View line(text);
+  EXPECT_EQ(line["level"].string(), "error");
+  EXPECT_EQ(line["message"].string(), "it said \"no\nmore\"");
+  EXPECT_EQ(line["run_id"].string(), "r-1");
+  EXPECT_EQ(line["instance"].string(), "i-1");
+  EXPECT_FALSE(line.find("user"));
+  EXPECT_THAT(line["time"].string(), testing::MatchesRegex("....-..-..T..:..:..\\....Z"));
+}
+
+TEST_F(LogTest, JsonIsUtf8WhateverIsSaid) {
+  set_format(Format::json);
+  const auto text = said_by([] { info({{"run_id", "\xff"}}, "a \xc3\x28 b \xc3\xa4"); });
+  EXPECT_TRUE(json::validate(text.substr(0, text.size() - 1), json::client_rules)) << text;
+}
+
+TEST_F(LogTest, LinesAreCountedByLevel) {
+  const auto before = written(Level::warn);
+  said_by([] {
+    warn("one");
+    debug("not written");
+    warn("two");
+  });
+  EXPECT_EQ(written(Level::warn), before + 2);
 }
 
 TEST(LogDeathTest, AFatalEntryEndsTheProcess) {
