@@ -1,5 +1,5 @@
-// Trace context: what is read of a client's headers is written as the specification has it, and read again the
-// same. An input is a traceparent and, behind a line break, a tracestate.
+// Trace context: what is read of a client's headers is written as the specification has it, and read again
+// the same. An input is a traceparent and, behind a line break, a tracestate.
 #include "base/trace.hpp"
 
 #include "target.hpp"

@@ -13,6 +13,7 @@
 #include "api/permissions.hpp"
 #include "api/request_limit.hpp"
 #include "api/request_metrics.hpp"
+#include "api/request_trace.hpp"
 #include "base/log.hpp"
 
 namespace dg::api {
@@ -114,7 +115,8 @@ Task<net::Response> Api::Impl::answer(net::Request& request, const net::Router::
   try {
     co_return co_await (*match.handler)(request);
   } catch (const std::exception& bug) {
-    log::error("a bug in {} {}: {}", request.method_name(), match.pattern, bug.what());
+    log::error({{"request_id", request.request_id}}, "a bug in {} {}: {}", request.method_name(),
+               match.pattern, bug.what());
   }
   co_return error_response(request, {Errc::internal, "the server made a mistake; its log says more", {}});
 }
@@ -137,6 +139,8 @@ Task<net::Response> Api::Impl::count_and_answer(net::Request& request, const net
 
 Task<net::Response> Api::Impl::handle(net::Request& request, const net::Router::Match& match) {
   const auto began = app.context.env.timers.now();
+  const RequestMetrics::Flight flight(metrics);
+  RequestTrace trace(app.context, request);
   const auto origin = allowed_origin(settings.access, request);
   net::Response response;
   if (origin && is_preflight(request) && check_access(settings.access, request)) {
@@ -145,7 +149,10 @@ Task<net::Response> Api::Impl::handle(net::Request& request, const net::Router::
     response = co_await count_and_answer(request, match);
     if (origin) add_cors(response, *origin);
   }
-  metrics.count(match.pattern, request.method, response.status, app.context.env.timers.now() - began);
+  const auto took = app.context.env.timers.now() - began;
+  metrics.count(match.pattern, request.method, response.status, took);
+  log_answer(request, match.pattern, response.status, took);
+  trace.answered(request, match.pattern, response);
   co_return response;
 }
 
@@ -164,6 +171,7 @@ net::Middleware Api::middleware() {
 
 net::Response Api::refusal(const net::Request& request, const Error& error) const {
   auto response = error_response(request, error);
+  impl_->metrics.count_refusal(request.method, request.refused_with);
   if (const auto origin = allowed_origin(impl_->settings.access, request)) add_cors(response, *origin);
   // Without a target nothing was asked yet: a connection too many, or no HTTP. The path may not be read yet.
   const auto path = std::string_view(request.target).substr(0, request.target.find('?'));

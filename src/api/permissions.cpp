@@ -44,7 +44,7 @@ Status check_role(const net::Request& request, Needs needs) {
 }
 
 app::Caller caller_of(const net::Request& request) {
-  return {request.user, request.role, auth::role_from(request.role) == Role::admin};
+  return {request.user, request.role, auth::role_from(request.role) == Role::admin, request.request_id};
 }
 
 }  // namespace dg::api

@@ -1,5 +1,8 @@
 #include "app/app.hpp"
 
+#include <map>
+#include <string>
+
 #include "base/log.hpp"
 
 namespace dg::app {
@@ -26,11 +29,19 @@ void show_loads(App& app) {
   };
   total("duragraph_store_commits_total", "Commits written or refused", &StoreLoad::commits);
   total("duragraph_store_transactions_total", "Transactions they were written in", &StoreLoad::batches);
+  store("duragraph_database_connections", "Open connections for reads", &StoreLoad::connections);
+  store("duragraph_database_connections_in_use", "Those that read", &StoreLoad::connections_in_use);
+  store("duragraph_database_connections_max", "More are not opened", &StoreLoad::max_connections);
+  total("duragraph_database_connections_opened_total", "Connections for reads that were opened",
+        &StoreLoad::connections_opened);
+  total("duragraph_database_connections_lost_total", "Connections for reads that broke",
+        &StoreLoad::connections_lost);
 
   gauge("duragraph_leader", "1 where this instance does what one of all does at a time", {},
         [](App& a) { return a.leadership.leads() ? 1 : 0; });
   gauge("duragraph_workers", "Worker sessions that are connected to this instance", {},
         [](App& a) { return a.workers.connected(); });
+  gauge("duragraph_slots", "Slots of connected workers", {}, [](App& a) { return a.workers.slots(); });
   gauge("duragraph_slots_free", "Free slots of connected workers", {},
         [](App& a) { return a.workers.free_slots(); });
   gauge("duragraph_worker_requests", "Questions to workers that wait for an answer", {},
@@ -39,6 +50,41 @@ void show_loads(App& app) {
         [](App& a) { return a.streams.live_runs(); });
   gauge("duragraph_run_waiters", "Clients that stream or wait for a run", {},
         [](App& a) { return a.streams.waiting(); });
+  app.metrics.counter_callback("duragraph_stream_frames_total", "Stream frames that became durable", {},
+                               [&app] { return static_cast<double>(app.streams.frames()); });
+}
+
+// Why a commit was not written, in few words.
+std::string reason_of(Errc code) {
+  switch (code) {
+    case Errc::conflict:
+      return "conflict";
+    case Errc::superseded:
+      return "superseded";
+    case Errc::busy:
+      return "busy";
+    case Errc::unavailable:
+      return "unavailable";
+    default:
+      return "failed";
+  }
+}
+
+// Times commits. What is refused is not what the database takes for writing, and is only counted.
+void watch_commits(App& app) {
+  auto& seconds = app.metrics.histogram(
+      "duragraph_store_commit_seconds", "From a commit's queueing until it was durable", {},
+      {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30});
+  std::map<std::string, Counter*> failures;
+  for (const auto code : {Errc::conflict, Errc::superseded, Errc::busy, Errc::unavailable, Errc::internal})
+    failures[reason_of(code)] =
+        &app.metrics.counter("duragraph_store_commit_failures_total",
+                             "Commits that were not written, by reason", {{"reason", reason_of(code)}});
+  app.context.store.watch_commits(
+      app.context.env.timers, [&seconds, failures](Duration took, const Result<store::Committed>& answer) {
+        if (answer) return seconds.observe(std::chrono::duration<double>(took).count());
+        failures.at(reason_of(answer.error().code))->add();
+      });
 }
 
 }  // namespace
@@ -56,6 +102,11 @@ App::App(Context made_context, Metrics& made_metrics)
       threads(context, workers) {
   workers.on_graphs([this](std::vector<RegisteredGraph> graphs) { return greet(std::move(graphs)); });
   show_loads(*this);
+  watch_commits(*this);
+}
+
+App::~App() {
+  context.store.watch_commits(context.env.timers, {});
 }
 
 Task<void> App::greet(std::vector<RegisteredGraph> graphs) {

@@ -16,6 +16,7 @@ namespace dg::app {
 
 struct App {
   App(Context made_context, Metrics& made_metrics);
+  ~App();
   // Reads what survived a restart and starts the loops that run for ever.
   Task<Status> start();
   // Gives the graphs that a worker brings the assistants that they lack.

@@ -54,6 +54,17 @@ inline OpenStore on_sqlite(store::SqliteOptions database) {
 
 using OpenBus = std::function<std::unique_ptr<bus::Bus>()>;
 
+// Keeps the spans of sampled traces.
+class RecordingTracer final : public Tracer {
+ public:
+  bool samples(const std::optional<TraceContext>& parent, const TraceId&) const override {
+    return !parent || parent->sampled;
+  }
+  void record(Span span) override { spans.push_back(std::move(span)); }
+
+  std::vector<Span> spans;
+};
+
 // A server that knows the graphs "agent" and "planner".
 class TestServer {
  public:
@@ -86,6 +97,7 @@ class TestServer {
 
   App& app() { return *app_; }
   store::Store& store() { return *store_; }
+  Metrics& metrics() { return *metrics_; }
 
   // What a process leaves behind that dies: the store.
   void kill() {
@@ -103,7 +115,8 @@ class TestServer {
   void start() {
     bus_ = open_bus_();
     metrics_ = std::make_unique<Metrics>();
-    app_ = std::make_unique<App>(Context{world.env, *store_, *bus_, settings_, id_, "test"}, *metrics_);
+    app_ =
+        std::make_unique<App>(Context{world.env, *store_, *bus_, settings_, id_, "test", &tracer}, *metrics_);
     must(wait(app_->start()));
   }
 
@@ -159,6 +172,7 @@ class TestServer {
 
  public:
   VirtualWorld& world;
+  RecordingTracer tracer;
   bool lose_wakeups = false;
 
  private:

@@ -6,9 +6,12 @@ namespace dg::app {
 
 store::Commit commit_for(const Caller& caller, WallTime at) {
   store::Commit commit{.at = at};
-  if (caller.user)
-    commit.event_metadata =
-        json::Writer().begin_object().key("actor").string(*caller.user).end_object().take();
+  if (!caller.user && caller.request_id.empty()) return commit;
+  json::Writer metadata;
+  metadata.begin_object();
+  if (caller.user) metadata.key("actor").string(*caller.user);
+  if (!caller.request_id.empty()) metadata.key("request_id").string(caller.request_id);
+  commit.event_metadata = metadata.end_object().take();
   return commit;
 }
 

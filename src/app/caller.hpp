@@ -15,6 +15,7 @@ struct Caller {
   std::optional<std::string> user{};  // whose is what it makes; none: nobody's
   std::string role{};                 // as authentication names it, for graphs to read
   bool sees_all = true;
+  std::string request_id{};  // of the request that asks; empty: none
 
   bool may_see(const std::optional<std::string>& owner) const { return sees_all || (user && owner == user); }
   // For the filters of searches.

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/env.hpp"
+#include "base/trace.hpp"
 #include "bus/bus.hpp"
 #include "store/store.hpp"
 
@@ -31,8 +32,9 @@ struct Context {
   store::Store& store;
   bus::Bus& bus;
   Settings settings;
-  std::string instance;  // this process's id
-  std::string version;   // of the program
+  std::string instance;      // this process's id
+  std::string version;       // of the program
+  Tracer* tracer = nullptr;  // null: no spans are recorded
 };
 
 }  // namespace dg::app

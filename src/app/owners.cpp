@@ -119,7 +119,8 @@ void Owners::say_why(const Key& key, Inbox& inbox, const Error& error) {
     inbox.link->close(1001, "some of this was applied meanwhile");
   } else {
     // The database failed. The worker keeps what was not acknowledged and sends it again.
-    log::error("messages of {} could not be applied: {}", key.first, error.message);
+    log::error({{"run_id", inbox.is_run ? key.first : ""}}, "messages of {} could not be applied: {}",
+               key.first, error.message);
     inbox.link->close(1001, "the database is failing");
   }
 }

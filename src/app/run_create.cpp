@@ -6,8 +6,10 @@
 #include "app/assistants.hpp"
 #include "app/changes.hpp"
 #include "app/run_config.hpp"
+#include "app/run_trace.hpp"
 #include "app/runs.hpp"
 #include "base/json.hpp"
+#include "base/log.hpp"
 #include "domain/multitask.hpp"
 
 namespace dg::app {
@@ -62,6 +64,7 @@ struct Runs::Creation {
   std::shared_ptr<WorkerSession> session;  // whose slot it takes at once; null: it waits
   std::vector<domain::Run> stopped;        // runs of the thread that it cancels
   std::vector<std::string> resumed;        // paused runs that it takes over from
+  std::string request_id;
 };
 
 Task<Result<domain::Run>> Runs::create(Caller caller, RunOrder order) {
@@ -189,6 +192,7 @@ Task<Result<Runs::Creation>> Runs::prepare(Caller caller, RunOrder order, domain
   Creation creation;
   creation.now = now;
   creation.commit = commit_for(caller, now);
+  creation.request_id = caller.request_id;
   creation.run.id = make_uuid7(context_.env);
   creation.run.thread_id = *order.thread_id;
   creation.commit.conditions.emplace_back(store::ThreadUnchanged{*order.thread_id, found->head.turn});
@@ -220,9 +224,15 @@ Task<void> Runs::give_back(const Creation& creation, Error error) {
 }
 
 void Runs::created(const Creation& creation, bool has_checkpoints) {
-  counts_.created.add();
+  meters_.created();
+  const auto& run = creation.run;
+  log::debug({{"run_id", run.id},
+              {"thread_id", run.thread_id},
+              {"request_id", creation.request_id},
+              {"trace_id", trace_id_of(run)}},
+             "accepted a run of {}", run.graph_id);
   if (const auto& session = creation.session) {
-    counts_.started.add();
+    meters_.started(creation.now, creation.now);
     workers_.own(session, creation.run);
     workers_.send(session->id, LeaseOffer{creation.run, has_checkpoints});
   }
@@ -232,7 +242,10 @@ void Runs::created(const Creation& creation, bool has_checkpoints) {
     workers_.send(other.session_id, CancelOrder{other.id, other.epoch, other.cancel});
     spawn(context_.env.timers.executor(), "enforce_cancel", enforce_cancel(other.id, other.epoch));
   }
-  for (const auto& id : creation.resumed) context_.bus.publish(bus::Topic::run, id);
+  for (const auto& id : creation.resumed) {
+    meters_.ended(domain::RunState::completed);
+    context_.bus.publish(bus::Topic::run, id);
+  }
   wake(creation.run);
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "app/changes.hpp"
+#include "app/run_trace.hpp"
 #include "app/runs.hpp"
 #include "base/json.hpp"
 #include "base/log.hpp"
@@ -33,7 +34,7 @@ Task<void> Runs::dispatch() {
     const auto looked_at = context_.env.clock.now();
     const auto started = co_await dispatch_once();
     if (!started) log::error("queued runs could not be given out: {}", started.error().message);
-    if (swept && started) counts_.net_caught.add(*started);
+    if (swept && started) meters_.caught(*started);
     swept = false;
     if (queue_changes_ != seen) continue;
     // A run that becomes due wakes nobody, so the wait ends when the next one does: at once for one that
@@ -101,6 +102,7 @@ Task<Status> Runs::start(domain::Run run, std::shared_ptr<WorkerSession> session
     workers_.release(session);
     co_return fail(events.error());
   }
+  const auto due = std::max(run.updated_at, run.not_before);
   store::Commit commit{.at = now};
   commit.conditions.emplace_back(store::SessionAt{session->id, session->connection});
   append_run(commit, run, *events);
@@ -118,7 +120,9 @@ Task<Status> Runs::start(domain::Run run, std::shared_ptr<WorkerSession> session
     co_await not_started(session, done.error());
     co_return fail(done.error());
   }
-  counts_.started.add();
+  meters_.started(due, now);
+  log::debug({{"run_id", run.id}, {"thread_id", run.thread_id}, {"trace_id", trace_id_of(run)}},
+             "attempt {} begins on {}", run.attempt, session->name);
   if (!frames.empty()) streams_.publish(run.id, done->first_frames.front(), frames);
   workers_.own(session, run);
   workers_.send(session->id, LeaseOffer{run, done->has_checkpoints.front()});
@@ -147,8 +151,13 @@ Task<Status> Runs::recover() {
 Task<void> Runs::retain(Leadership& leadership) {
   while (true) {
     co_await leadership.wait_until_leading();
-    if (const auto done = co_await retain_once(); !done)
+    const auto done = co_await retain_once();
+    if (done) {
+      meters_.swept(context_.env.clock.now());
+    } else {
+      meters_.sweep_failed();
       log::error("old frames could not be deleted: {}", done.error().message);
+    }
     co_await sleep_for(context_.env.timers,
                        std::min<Duration>(context_.settings.frames_kept, std::chrono::seconds(10)));
   }

@@ -3,6 +3,7 @@
 #include <iterator>
 
 #include "app/changes.hpp"
+#include "app/run_trace.hpp"
 #include "app/runs.hpp"
 #include "base/log.hpp"
 
@@ -26,11 +27,35 @@ domain::RunEvents decide_end(const domain::Run& run, std::int64_t epoch, const C
   return domain::decide_cancelled(run);
 }
 
+// The class of a failure only: its message is the user's, and may hold anything.
+void log_end(const domain::Run& run) {
+  const log::Fields about{{"run_id", run.id}, {"thread_id", run.thread_id}, {"trace_id", trace_id_of(run)}};
+  if (run.state == domain::RunState::queued) return;  // it lost its worker, which is told with the reason
+  if (run.error)
+    log::info(about, "a run of {} ended: {}, {}", run.graph_id, to_string(run.state), run.error->error);
+  else
+    log::debug(about, "a run of {} ended: {}", run.graph_id, to_string(run.state));
+}
+
 }  // namespace
+
+// A cancel moves the time from which an attempt is counted, so the log of the run is asked for it.
+Task<void> Runs::record_attempt(RunMeters::Attempt attempt, const domain::Run& run) {
+  auto span = span_of_attempt(attempt, run);
+  if (!span) co_return;
+  if (attempt.cancelled) {
+    const auto events = co_await context_.store.events(run.id);
+    if (!events) co_return;
+    for (const auto& event : *events)
+      if (event.type == "RunStarted") span->began = event.at;
+  }
+  context_.tracer->record(std::move(*span));
+}
 
 Task<Status> Runs::end_with(domain::Run run, std::vector<domain::RunEvent> events,
                             std::optional<store::Fence> fence, RunProgress progress, Caller caller) {
   const std::string session = run.session_id;
+  const auto attempt = RunMeters::attempt_of(run);
   if (run.cancel == domain::CancelAction::rollback) events.emplace_back(domain::RunDeleted{"rolled back"});
   const bool erase = std::ranges::any_of(
       events, [](const auto& event) { return std::holds_alternative<domain::RunDeleted>(event); });
@@ -50,6 +75,9 @@ Task<Status> Runs::end_with(domain::Run run, std::vector<domain::RunEvent> event
   if (!done) co_return fail(done.error());
   if (!frames.empty()) streams_.publish(run.id, done->first_frames.front(), frames);
   workers_.disown(session, run.id);
+  meters_.left(attempt, run);
+  log_end(run);
+  if (context_.tracer != nullptr) co_await record_attempt(attempt, run);
   wake(run);
   co_return Status{};
 }
@@ -84,7 +112,8 @@ Task<void> Runs::enforce_cancel(std::string run_id, std::int64_t epoch) {
     if (stopped.error().code == Errc::timeout) {
       const auto done = co_await fence_off(run_id, epoch);
       if (done || done.error().code == Errc::not_found) break;
-      log::error("the run {} could not be fenced off after a cancel: {}", run_id, done.error().message);
+      log::error({{"run_id", run_id}}, "a run could not be fenced off after a cancel: {}",
+                 done.error().message);
     }
     co_await sleep_for(timers, retry_pause);
   }
@@ -119,7 +148,10 @@ Task<Status> Runs::try_lose_owner(std::string run_id, std::string session_id, st
   auto events = domain::decide_lose_owner(*run, reason, context_.env.clock.now());
   if (!events) co_return fail(events.error());
   const auto done = co_await end_with(*run, std::move(*events));
-  if (done) counts_.lost.add();
+  if (!done) co_return done;
+  meters_.lost();
+  log::warn({{"run_id", run->id}, {"thread_id", run->thread_id}, {"trace_id", trace_id_of(*run)}},
+            "attempt {} of a run of {} lost its worker: {}", run->attempt, run->graph_id, reason);
   co_return done;
 }
 

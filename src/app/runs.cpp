@@ -17,29 +17,12 @@ std::string with_interrupts(std::string values, const std::string& interrupts) {
 
 }  // namespace
 
-Runs::Counts::Counts(Metrics& registry)
-    : created(registry.counter("duragraph_runs_created_total", "Runs accepted")),
-      started(
-          registry.counter("duragraph_runs_started_total", "Leases given to workers, one for each attempt")),
-      lost(registry.counter("duragraph_leases_lost_total", "Leases taken from workers that were gone")),
-      net_caught(registry.counter("duragraph_safety_net_total",
-                                  "Sweeps that found work nobody had been woken for; each is a bug",
-                                  {{"net", "dispatch"}})),
-      metrics(registry) {}
-
-void Runs::Counts::ended(domain::RunState state) {
-  metrics
-      .counter("duragraph_runs_ended_total", "Runs that ended, by state",
-               {{"state", std::string(to_string(state))}})
-      .add();
-}
-
 Runs::Runs(Context& context, Workers& workers, Assistants& assistants, Streams& streams, Metrics& metrics)
     : context_(context),
       workers_(workers),
       assistants_(assistants),
       streams_(streams),
-      counts_(metrics),
+      meters_(metrics),
       lines_(context.env.timers),
       queue_(context.env.timers) {
   queue_wakes_ =
@@ -50,7 +33,7 @@ Runs::Runs(Context& context, Workers& workers, Assistants& assistants, Streams& 
 }
 
 void Runs::wake(const domain::Run& run) {
-  if (domain::is_terminal(run.state)) counts_.ended(run.state);
+  if (domain::is_terminal(run.state)) meters_.ended(run);
   context_.bus.publish(bus::Topic::run, run.id);
   context_.bus.publish(bus::Topic::queue, run.graph_id);
 }

@@ -8,6 +8,7 @@
 #include "app/assistants.hpp"
 #include "app/context.hpp"
 #include "app/lines.hpp"
+#include "app/run_meters.hpp"
 #include "app/streams.hpp"
 #include "app/workers.hpp"
 #include "base/metrics.hpp"
@@ -90,15 +91,6 @@ class Runs {
 
  private:
   struct Creation;
-  struct Counts {
-    explicit Counts(Metrics& registry);
-    void ended(domain::RunState state);
-    Counter& created;
-    Counter& started;
-    Counter& lost;
-    Counter& net_caught;
-    Metrics& metrics;
-  };
 
   // A try_… is one attempt: conflict when somebody else changed the run or its thread first.
   Task<Result<domain::Run>> get(std::string run_id) { return get(the_server, std::move(run_id)); }
@@ -139,6 +131,8 @@ class Runs {
   Task<Status> end_with(domain::Run run, std::vector<domain::RunEvent> events,
                         std::optional<store::Fence> fence = std::nullopt, RunProgress progress = {},
                         Caller caller = the_server);
+  // Gives the tracer the span of an attempt that `run`, which outlives this, has come out of.
+  Task<void> record_attempt(RunMeters::Attempt attempt, const domain::Run& run);
   Task<std::string> result_of(domain::Run run);
   // How many runs it started.
   Task<Result<int>> dispatch_once();
@@ -151,7 +145,7 @@ class Runs {
   Workers& workers_;
   Assistants& assistants_;
   Streams& streams_;
-  Counts counts_;
+  RunMeters meters_;
   std::set<std::string, std::less<>> stopping_;  // runs whose cancel is enforced by this instance
   Lines lines_;                                  // of threads on which runs are created
   Signal queue_;                                 // something may be claimable

@@ -114,6 +114,7 @@ void Streams::nudge(const std::string& run_id) {
 
 void Streams::publish(const std::string& run_id, std::int64_t first,
                       const std::vector<store::Frame>& frames) {
+  frames_ += frames.size();
   const auto found = table_->live.find(run_id);
   if (found != table_->live.end()) found->second->publish(first, frames);
   if (context_.bus.reaches_others()) context_.bus.send(bus::Topic::run, run_id, encode_frames(first, frames));

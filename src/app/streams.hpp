@@ -46,6 +46,8 @@ class Streams {
   // Runs that somebody reads or waits for, and how many do.
   std::size_t live_runs() const { return table_->live.size(); }
   std::size_t waiting() const { return table_->waiting; }
+  // Frames that became durable, read by somebody or not.
+  std::uint64_t frames() const { return frames_; }
 
  private:
   struct Live {
@@ -93,6 +95,7 @@ class Streams {
 
   Context& context_;
   std::shared_ptr<Table> table_ = std::make_shared<Table>();
+  std::uint64_t frames_ = 0;
 };
 
 // Follows one run. As long as it keeps up it is given frames from memory, and the store is asked when it

@@ -23,7 +23,7 @@ class WaitingStore final : public store::Store {
   WaitingStore(const WaitingStore&) = delete;
   WaitingStore& operator=(const WaitingStore&) = delete;
 
-  Task<Result<store::Committed>> commit(store::Commit commit) override {
+  Task<Result<store::Committed>> do_commit(store::Commit commit) override {
     co_return loop_.wait(inner_->commit(std::move(commit)));
   }
   store::StoreLoad load() const override { return inner_->load(); }

@@ -48,6 +48,9 @@ struct RunRequest {
   bool stream_resumable = false;
   bool cancel_on_disconnect = false;
   bool temporary = false;  // its thread is deleted when it is over
+  // The trace that its attempts continue, as W3C's headers have it; empty: none.
+  std::string traceparent{};
+  std::string tracestate{};
   MultitaskStrategy multitask = MultitaskStrategy::enqueue;
   Durability durability = Durability::async;
 

@@ -85,12 +85,10 @@ std::string RunRequest::to_json() const {
   out.end_array().key("stream_subgraphs").boolean(stream_subgraphs);
   out.key("stream_resumable").boolean(stream_resumable);
   out.key("cancel_on_disconnect").boolean(cancel_on_disconnect).key("temporary").boolean(temporary);
-  out.key("multitask")
-      .string(to_string(multitask))
-      .key("durability")
-      .string(to_string(durability))
-      .end_object();
-  return out.take();
+  out.key("multitask").string(to_string(multitask)).key("durability").string(to_string(durability));
+  if (!traceparent.empty()) out.key("traceparent").string(traceparent);
+  if (!tracestate.empty()) out.key("tracestate").string(tracestate);
+  return out.end_object().take();
 }
 
 RunRequest RunRequest::from_json(std::string_view text) {
@@ -108,6 +106,8 @@ RunRequest RunRequest::from_json(std::string_view text) {
   out.stream_resumable = in["stream_resumable"].boolean().value_or(false);
   out.cancel_on_disconnect = in["cancel_on_disconnect"].boolean().value_or(false);
   out.temporary = in["temporary"].boolean().value_or(false);
+  out.traceparent = in["traceparent"].string();
+  out.tracestate = in["tracestate"].string();
   out.multitask = multitask_from(in["multitask"].string()).value_or(MultitaskStrategy::enqueue);
   out.durability = durability_from(in["durability"].string()).value_or(Durability::async);
   return out;

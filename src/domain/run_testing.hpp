@@ -11,9 +11,9 @@ namespace dg::domain::testing {
 
 inline auto fields_of(const RunRequest& request) {
   const auto& [input, command, config, context, before, after, modes, subgraphs, resumable, disconnect,
-               temporary, multitask, durability] = request;
+               temporary, traceparent, tracestate, multitask, durability] = request;
   return std::tuple(input, command, config, context, before, after, modes, subgraphs, resumable, disconnect,
-                    temporary, multitask, durability);
+                    temporary, traceparent, tracestate, multitask, durability);
 }
 
 inline auto fields_of(const std::optional<RunError>& failure) {
@@ -87,6 +87,8 @@ inline RunRequest full_request() {
   request.stream_resumable = true;
   request.cancel_on_disconnect = true;
   request.temporary = true;
+  request.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  request.tracestate = "vendor=abc";
   request.multitask = MultitaskStrategy::rollback;
   request.durability = Durability::exit;
   return request;

@@ -13,6 +13,7 @@
 
 #include "base/async.hpp"
 #include "base/result.hpp"
+#include "base/trace.hpp"
 #include "net/networks.hpp"
 
 namespace dg::net {
@@ -34,6 +35,7 @@ struct Request {
   std::optional<std::string> user;  // whom authentication found; nothing where nobody was asked who they are
   std::string role;                 // what they may do, as authentication names it; empty: nothing
   std::string request_id;           // the client's X-Request-Id where it is sane, else a new one
+  std::optional<TraceContext> trace;  // what it belongs to: the client's, or this server's span in it
   int refused_with = 0;  // the status that HTTP itself has for what is wrong with it; 0: nothing is
   std::map<std::string, std::string, std::less<>> params;  // what the route's {names} matched, decoded
 

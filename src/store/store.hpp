@@ -2,6 +2,7 @@
 // them at once or not at all; adapters gather the commits that wait and write them together.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <variant>
@@ -188,7 +189,13 @@ struct StoreLoad {
   std::size_t queued_reads = 0, max_queued_reads = 0;
   std::uint64_t commits = 0;  // answered, refused ones among them
   std::uint64_t batches = 0;  // transactions they were written in
+  // Connections to a database server for reads; none of a store that has none.
+  std::size_t connections = 0, connections_in_use = 0, max_connections = 0;
+  std::uint64_t connections_opened = 0, connections_lost = 0;  // since the store was opened
 };
+
+// Told of each commit that was answered: how long that took, queueing included, and the answer.
+using CommitWatch = std::function<void(Duration, const Result<Committed>&)>;
 
 // One store serves one event loop; answers arrive on it. Every call ends within its adapter's
 // deadline. Errors of reads: internal (the database failed). "Nothing there" is an empty optional.
@@ -201,7 +208,9 @@ class Store : public Queries {
   // failed or timed out; else interrupted while the newest root checkpoint has unvisited nodes;
   // else idle. Events of the thread's log, runs and checkpoints that are put move its updated_at; a
   // root checkpoint moves its state_updated_at.
-  virtual Task<Result<Committed>> commit(Commit commit) = 0;
+  Task<Result<Committed>> commit(Commit commit);
+  // From now on `watch`, empty for nobody, is told of commits. Timers outlive the store.
+  void watch_commits(const Timers& timers, CommitWatch watch);
   // Counts a heartbeat of each of these sessions, for other instances to see. One that is lost with the
   // database is heard again.
   virtual Task<Status> beat(std::vector<std::string> sessions) = 0;
@@ -209,6 +218,15 @@ class Store : public Queries {
   // Writes what is queued and lets go of the database, in the shape it is to rest in. Blocks; what waits for
   // an answer gets none, and no call may follow.
   virtual void close() = 0;
+
+ protected:
+  virtual Task<Result<Committed>> do_commit(Commit commit) = 0;
+
+ private:
+  Task<Result<Committed>> watched(Commit commit);
+
+  const Timers* timers_ = nullptr;
+  CommitWatch watch_;
 };
 
 }  // namespace dg::store

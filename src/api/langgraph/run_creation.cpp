@@ -15,6 +15,12 @@ bool names_thread(const net::Request& request) {
   return request.params.contains("thread_id");
 }
 
+void add_trace(app::RunOrder& order, const net::Request& request) {
+  if (!request.trace) return;
+  order.request.traceparent = to_traceparent(*request.trace);
+  order.request.tracestate = request.trace->state;
+}
+
 Task<Result<domain::Run>> create_run(app::App& app, net::Request& request) {
   std::optional<std::string> thread_id;
   if (names_thread(request)) {
@@ -27,6 +33,7 @@ Task<Result<domain::Run>> create_run(app::App& app, net::Request& request) {
   auto order = thread_id ? read_run_order(*body, *thread_id) : read_stateless_order(*body);
   if (auto status = body->status(); !status) co_return fail(status.error());
   if (thread_id) order.thread_id = std::move(thread_id);
+  add_trace(order, request);
   co_return co_await app.runs.create(caller_of(request), std::move(order));
 }
 
@@ -77,6 +84,7 @@ Answer batch(app::App& app, net::Request& request) {
     }
     Body body(elements[i], place);
     orders.push_back(read_stateless_order(body));
+    add_trace(orders.back(), request);
     mistakes.take_errors(body);
   }
   if (auto status = mistakes.status(); !status) co_return fail(status.error());

@@ -29,7 +29,7 @@ std::shared_ptr<const bool> watch(app::App& app, const std::string& run_id, bool
 Task<void> cancel_for_client(app::App& app, std::string run_id) {
   const auto done = co_await app.runs.cancel(app::the_server, run_id, domain::CancelAction::interrupt);
   if (!done && done.error().code != Errc::not_found)
-    log::warn("the run {} could not be cancelled for its client: {}", run_id, done.error().message);
+    log::warn({{"run_id", run_id}}, "a run could not be cancelled for its client: {}", done.error().message);
 }
 
 // What is left to tell of a run that is over and whose frames are deleted: which it was, and how it failed,

@@ -1,4 +1,5 @@
 #include <chrono>
+#include <limits>
 
 #include "api/input.hpp"
 #include "api/langgraph/routes.hpp"
@@ -46,6 +47,26 @@ std::string metrics_json(const app::App& app, const store::ActiveRuns& runs) {
   return out.take();
 }
 
+// Gauges of what is asked for anew with each look. What nobody can say now is no number.
+void show_state(app::App& app, const app::DatabaseHealth& database, const Result<store::ActiveRuns>& runs) {
+  constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
+  const auto show = [&app](const char* name, const char* help, double value, const Labels& labels = {}) {
+    app.metrics.gauge(name, help, labels).set(value);
+  };
+  const auto show_runs = [&](const char* state, std::int64_t store::ActiveRuns::* count) {
+    show("duragraph_runs", "Runs that wait or run", runs ? static_cast<double>((*runs).*count) : unknown,
+         {{"state", state}});
+  };
+  show_runs("queued", &store::ActiveRuns::queued);
+  show_runs("in_progress", &store::ActiveRuns::in_progress);
+  const bool up = database.error.empty();
+  show("duragraph_database_up", "Whether the database answers", up ? 1 : 0);
+  show("duragraph_database_ping_seconds", "How long its last answer took",
+       up ? std::chrono::duration<double>(database.latency).count() : unknown);
+  show("duragraph_ready", "Whether this instance serves requests",
+       app.health.why_not_ready().empty() ? 1 : 0);
+}
+
 Answer metrics(app::App& app, net::Request& request) {
   const auto format = request.query_value("format").value_or("prometheus");
   if (format != "prometheus" && format != "json")
@@ -60,14 +81,7 @@ Answer metrics(app::App& app, net::Request& request) {
     if (!runs) co_return fail(runs.error());
     co_return json_response(metrics_json(app, *runs));
   }
-  const auto show = [&app](const char* state, std::int64_t count) {
-    app.metrics.gauge("duragraph_runs", "Runs that wait or run", {{"state", state}})
-        .set(static_cast<double>(count));
-  };
-  if (runs) {
-    show("queued", runs->queued);
-    show("in_progress", runs->in_progress);
-  }
+  show_state(app, database, runs);
   auto response = json_response(app.metrics.render());
   response.headers = {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}};
   co_return response;

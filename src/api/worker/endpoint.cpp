@@ -69,11 +69,12 @@ Task<std::optional<net::Response>> pass_gate(const net::Request& request, const 
 // these are small, and are not counted.
 class Link final : public app::WorkerLink, public std::enable_shared_from_this<Link> {
  public:
-  Link(net::WebSocket& socket, Executor executor) : socket_(&socket), executor_(std::move(executor)) {}
+  Link(net::WebSocket& socket, Executor executor, bool traced)
+      : socket_(&socket), executor_(std::move(executor)), traced_(traced) {}
   void send(app::ToWorker message) override {
     if (socket_ == nullptr) return;
     auto* ack = std::get_if<app::Ack>(&message);
-    if (ack == nullptr) return send_raw(encode(message));
+    if (ack == nullptr) return send_raw(encode(message, traced_));
     acks_.push_back(std::move(*ack));
     flush_soon();
   }
@@ -106,6 +107,7 @@ class Link final : public app::WorkerLink, public std::enable_shared_from_this<L
 
   net::WebSocket* socket_;
   Executor executor_;
+  bool traced_;
   std::vector<app::Ack> acks_;
   std::vector<net::WsMessage> waiting_;
   std::size_t bytes_ = 0;
@@ -225,7 +227,8 @@ Task<void> serve_worker(app::App& app, net::WebSocket& socket, View first) {
     co_return;
   }
   const auto session = hello->session;
-  const auto link = std::make_shared<Link>(socket, app.context.env.timers.executor());
+  const auto link =
+      std::make_shared<Link>(socket, app.context.env.timers.executor(), app.context.tracer != nullptr);
   const auto welcome = co_await app.workers.hello(*hello, link);
   if (!welcome) {
     socket.close(close_code(welcome.error().code), welcome.error().message);
@@ -234,7 +237,7 @@ Task<void> serve_worker(app::App& app, net::WebSocket& socket, View first) {
   }
   socket.send(welcome_message(app.context, session, *welcome));
   for (const auto& offer : welcome->offers) link->send(offer);
-  log::info("worker {} serves {} graph(s)", hello->name, hello->graphs.size());
+  log::info({{"worker_session", session}}, "worker {} serves {} graph(s)", hello->name, hello->graphs.size());
   if (const auto heard = co_await hear(app, socket, session, link); !heard) {
     log::warn("worker {} broke the protocol: {}", hello->name, heard.error().message);
     link->close(4400, heard.error().message);

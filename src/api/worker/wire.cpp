@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "app/run_config.hpp"
+#include "app/run_trace.hpp"
 
 namespace dg::api::worker {
 namespace {
@@ -71,8 +72,17 @@ void begin(Writer& out, std::string_view type) {
   out.begin_object().key("type").string(type);
 }
 
+void write_trace(Writer& out, const domain::Run& run, bool traced) {
+  const auto context = app::context_of_attempt(run, traced);
+  if (!context) return;
+  out.key("trace").begin_object().key("traceparent").string(to_traceparent(*context));
+  if (!context->state.empty()) out.key("tracestate").string(context->state);
+  out.end_object();
+}
+
 struct Encode {
   Writer& out;
+  bool traced;
 
   void operator()(const app::LeaseOffer& offer) const {
     const auto& run = offer.run;
@@ -92,6 +102,7 @@ struct Encode {
         .raw(request.interrupt_after);
     out.key("durability").string(domain::to_string(request.durability));
     out.key("temporary").boolean(request.temporary);
+    write_trace(out, run, traced);
     out.key("has_checkpoints").boolean(offer.has_checkpoints).end_object().end_object();
   }
   void operator()(const app::CancelOrder& order) const {
@@ -279,15 +290,15 @@ net::WsMessage Blobs::message(std::string object) const {
   return {true, std::move(data)};
 }
 
-net::WsMessage encode(const app::ToWorker& message) {
+net::WsMessage encode(const app::ToWorker& message, bool traced) {
   Writer out;
-  std::visit(Encode{out}, message);
+  std::visit(Encode{out, traced}, message);
   return {false, out.take()};
 }
 
 net::WsMessage encode(std::span<const app::Ack> acks) {
   Writer out;
-  Encode{out}(acks);
+  Encode{out, false}(acks);
   return {false, out.take()};
 }
 

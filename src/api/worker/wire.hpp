@@ -40,7 +40,8 @@ class Blobs {
   std::vector<std::string> blobs_;
 };
 
-net::WsMessage encode(const app::ToWorker& message);
+// `traced`: this server records spans, so that a worker's spans belong to the attempt's.
+net::WsMessage encode(const app::ToWorker& message, bool traced = false);
 net::WsMessage encode(std::span<const app::Ack> acks);
 
 // Reads the numbered messages: owner, epoch, n and the body by `type`. invalid_argument for a `type`

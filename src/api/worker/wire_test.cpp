@@ -289,6 +289,24 @@ TEST(Encode, ALeaseHasAllThatAWorkerNeeds) {
   EXPECT_EQ(View(encode(app::LeaseOffer{run, false}).data)["run"]["has_checkpoints"].boolean(), false);
 }
 
+TEST(Encode, ALeaseCarriesTheTraceOfItsRun) {
+  domain::Run run;
+  run.id = "r";
+  run.attempt = 1;
+  EXPECT_FALSE(View(encode(app::LeaseOffer{run}).data)["run"].find("trace"));
+  run.request.traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  run.request.tracestate = "vendor=abc";
+  const auto trace_of = [&](bool traced) {
+    return std::string(View(encode(app::LeaseOffer{run}, traced).data)["run"]["trace"].raw());
+  };
+  EXPECT_EQ(trace_of(false),
+            R"({"traceparent":")" + run.request.traceparent + R"(","tracestate":"vendor=abc"})");
+  // Where attempts have spans, the worker's belong to those.
+  const auto own = to_hex(attempt_span_id("r", 1));
+  EXPECT_EQ(trace_of(true), R"({"traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-)" + own +
+                                R"(-01","tracestate":"vendor=abc"})");
+}
+
 TEST(Encode, TheOthersAreSmall) {
   EXPECT_EQ(encode(app::CancelOrder{"r", 1, domain::CancelAction::rollback}).data,
             R"({"type":"cancel","owner":"r","epoch":1,"action":"rollback"})");

@@ -53,6 +53,13 @@ std::optional<std::string> why_no_web_url(const std::string& text) {
   return std::nullopt;
 }
 
+bool is_http_url(const std::string& text) {
+  const UrlPtr url(curl_url(), &curl_url_cleanup);
+  if (curl_url_set(url.get(), CURLUPART_URL, text.c_str(), 0) != CURLUE_OK) return false;
+  const auto scheme = url_part(url.get(), CURLUPART_SCHEME);
+  return (scheme == "http" || scheme == "https") && url_part(url.get(), CURLUPART_FRAGMENT).empty();
+}
+
 std::optional<std::string> why_unreadable(const std::string& path) {
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) return "it is a folder";
@@ -94,6 +101,14 @@ SettingRule number_above(double limit) {
                   }});
 }
 
+SettingRule number_between(double least, double most) {
+  return rule_of(
+      {fmt::format("a number from {:g} to {:g}", least, most), [least, most](const std::string& text) {
+         double value = 0;
+         return read_number(text, value) && value >= least && value <= most;
+       }});
+}
+
 SettingRule fixed_port() {
   auto rule = rule_of(whole_number_in(1, 65535));
   rule.must = "a port from 1 to 65535";
@@ -120,6 +135,32 @@ SettingRule file_or_url() {
 SettingRule nats_server() {
   return rule_of(
       {"nats:// or tls:// URLs with commas between them, such as nats://localhost:4222", is_nats_server});
+}
+
+SettingRule http_url() {
+  return rule_of({"an http:// or https:// URL such as http://localhost:4318", is_http_url});
+}
+
+SettingRule named_value() {
+  return rule_of({"name=value pairs with commas between them, values percent-encoded",
+                  [](const std::string& text) { return read_named_value(text).has_value(); }});
+}
+
+std::optional<std::pair<std::string, std::string>> read_named_value(std::string_view text) {
+  const auto equals = text.find('=');
+  if (equals == std::string_view::npos) return std::nullopt;
+  const auto trim = [](std::string_view part) {
+    while (part.starts_with(' ')) part.remove_prefix(1);
+    while (part.ends_with(' ')) part.remove_suffix(1);
+    return part;
+  };
+  const auto name = trim(text.substr(0, equals));
+  const auto value = net::percent_decode(trim(text.substr(equals + 1)));
+  const auto printable = [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f; };
+  const auto in_name = [](char c) { return c > 0x20 && c < 0x7f && c != ':' && c != '"'; };
+  if (name.empty() || !std::ranges::all_of(name, in_name)) return std::nullopt;
+  if (!value || !std::ranges::all_of(*value, printable)) return std::nullopt;
+  return std::pair(std::string(name), *value);
 }
 
 SettingRule network_text() {

@@ -26,15 +26,21 @@ SettingRule some_text();
 SettingRule token_text();  // what a header of HTTP can carry
 SettingRule switch_word();
 SettingRule number_above(double limit);
+SettingRule number_between(double least, double most);
 SettingRule fixed_port();
 SettingRule one_of(std::span<const std::string_view> words);
 SettingRule readable_file();
 SettingRule file_or_url();
 SettingRule nats_server();
+SettingRule http_url();
+SettingRule named_value();  // name=value, each an element of a list; the value percent-encoded
 SettingRule network_text();
 SettingRule origin_text();
 SettingRule duration_text();
 SettingRule size_text();
+
+// The name and the decoded value of a text that named_value() lets through.
+std::optional<std::pair<std::string, std::string>> read_named_value(std::string_view text);
 
 // true, 1, yes, on, and their opposites, in any case.
 std::optional<bool> read_switch(std::string_view text);

@@ -20,6 +20,16 @@ constexpr std::array<std::string_view, 5> level_words{"debug", "info", "warn", "
 
 // none: a JWT must have a role.
 constexpr std::array<std::string_view, 5> default_roles{"admin", "editor", "viewer", "worker", "none"};
+constexpr std::array<std::string_view, 3> format_words{"auto", "text", "json"};  // in log's order
+
+constexpr std::array<std::string_view, 2> otlp_protocols{"http/protobuf", "http/json"};
+constexpr std::array<std::string_view, 2> span_exporters{"otlp", "none"};
+constexpr std::array<std::string_view, 6> samplers{"always_on",
+                                                   "always_off",
+                                                   "traceidratio",
+                                                   "parentbased_always_on",
+                                                   "parentbased_always_off",
+                                                   "parentbased_traceidratio"};
 
 SettingRule database_uri() {
   return {"a URI such as postgresql://user:password@host:5432/name",
@@ -98,6 +108,29 @@ std::vector<Setting> make_setting_table() {
       {"OPENAI_API_KEY", "", &S::openai_api_key, any_text(), "The key for OpenAI", secret},
       {"ANTHROPIC_API_KEY", "", &S::anthropic_api_key, any_text(), "The key for Anthropic", secret},
       {"DURAGRAPH_LOG_LEVEL", "info", &S::log_level, one_of(level_words), "The least that is logged"},
+      {"DURAGRAPH_LOG_FORMAT", "auto", &S::log_format, one_of(format_words),
+       "Lines of text, or of JSON; auto is text on a terminal, else JSON"},
+      {"OTEL_EXPORTER_OTLP_ENDPOINT", "", &S::otel_exporter_otlp_endpoint, http_url(),
+       "The collector that takes spans, at /v1/traces below it", url},
+      {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "", &S::otel_exporter_otlp_traces_endpoint, http_url(),
+       "The same with the whole path; beats the former", url},
+      {"OTEL_EXPORTER_OTLP_HEADERS", "", &S::otel_exporter_otlp_headers, named_value(),
+       "Headers of each request to it, percent-encoded", secret},
+      {"OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf", &S::otel_exporter_otlp_protocol,
+       one_of(otlp_protocols), "What it is sent; gRPC is not spoken"},
+      {"OTEL_EXPORTER_OTLP_TIMEOUT", "10000", &S::otel_exporter_otlp_timeout,
+       rule_of(whole_number_in(1, 600'000)), "Milliseconds that it has for an answer"},
+      {"OTEL_SERVICE_NAME", "duragraph", &S::otel_service_name, some_text(), "What spans say they come from"},
+      {"OTEL_RESOURCE_ATTRIBUTES", "", &S::otel_resource_attributes, named_value(),
+       "More that they say of it, percent-encoded"},
+      {"OTEL_TRACES_EXPORTER", "otlp", &S::otel_traces_exporter, one_of(span_exporters),
+       "Where spans go; none: nowhere"},
+      {"OTEL_TRACES_SAMPLER", "parentbased_always_on", &S::otel_traces_sampler, one_of(samplers),
+       "Which traces are recorded"},
+      {"OTEL_TRACES_SAMPLER_ARG", "1", &S::otel_traces_sampler_arg, number_between(0, 1),
+       "The part of traces that a traceidratio records"},
+      {"OTEL_SDK_DISABLED", "false", &S::otel_sdk_disabled, switch_word(),
+       "Record no spans, whatever else is set"},
   };
 }
 
@@ -112,6 +145,9 @@ struct Reading {
   void operator()(Texts ServeSettings::* field) const { into.*field = split_list(text); }
   void operator()(log::Level ServeSettings::* field) const {
     into.*field = static_cast<log::Level>(std::ranges::find(level_words, text) - level_words.begin());
+  }
+  void operator()(log::Format ServeSettings::* field) const {
+    into.*field = static_cast<log::Format>(std::ranges::find(format_words, text) - format_words.begin());
   }
   void operator()(Networks ServeSettings::* field) const {
     (into.*field).clear();
@@ -136,6 +172,9 @@ struct Showing {
   Texts operator()(Texts ServeSettings::* field) const { return from.*field; }
   Texts operator()(log::Level ServeSettings::* field) const {
     return {std::string(level_words.at(static_cast<std::size_t>(from.*field)))};
+  }
+  Texts operator()(log::Format ServeSettings::* field) const {
+    return {std::string(format_words.at(static_cast<std::size_t>(from.*field)))};
   }
   Texts operator()(Networks ServeSettings::* field) const {
     Texts out;
@@ -245,7 +284,8 @@ std::string shown_json(const Setting& setting, const ServeSettings& settings) {
   }
   if (texts.empty()) return "null";
   const bool quoted = std::holds_alternative<std::string ServeSettings::*>(setting.field) ||
-                      std::holds_alternative<log::Level ServeSettings::*>(setting.field);
+                      std::holds_alternative<log::Level ServeSettings::*>(setting.field) ||
+                      std::holds_alternative<log::Format ServeSettings::*>(setting.field);
   return quoted ? json::quote(texts.front()) : texts.front();
 }
 

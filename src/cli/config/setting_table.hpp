@@ -15,7 +15,7 @@ namespace dg::cli {
 using SettingField =
     std::variant<std::string ServeSettings::*, bool ServeSettings::*, std::uint16_t ServeSettings::*,
                  int ServeSettings::*, double ServeSettings::*, log::Level ServeSettings::*,
-                 Texts ServeSettings::*, Networks ServeSettings::*>;
+                 log::Format ServeSettings::*, Texts ServeSettings::*, Networks ServeSettings::*>;
 
 // What must not be shown: nothing, the passwords in it, or all of it. Both of the latter may come from a file
 // that NAME_FILE names.

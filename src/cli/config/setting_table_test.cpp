@@ -44,6 +44,7 @@ TEST(SettingTable, HasTheOtherDefaults) {
   EXPECT_EQ(settings.nats_max_age, "7d");
   EXPECT_EQ(settings.nats_max_bytes, "1G");
   EXPECT_EQ(settings.log_level, log::Level::info);
+  EXPECT_EQ(settings.log_format, log::Format::automatic);
   EXPECT_TRUE(settings.origins.empty());
   EXPECT_TRUE(settings.warnings.empty());
 }
@@ -125,6 +126,12 @@ INSTANTIATE_TEST_SUITE_P(
         WrongValue{"AUTH_ENABLED", "maybe", R"(true or false (1, 0, yes, no, on, off), not "maybe")"},
         WrongValue{"DB_SSLMODE", "on",
                    R"(one of disable, allow, prefer, require, verify-ca, verify-full, not "on")"},
+        WrongValue{"OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", R"(one of http/protobuf, http/json, not "grpc")"},
+        WrongValue{"OTEL_TRACES_SAMPLER_ARG", "1.5", R"(a number from 0 to 1, not "1.5")"},
+        WrongValue{"OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4317",
+                   R"(an http:// or https:// URL such as http://localhost:4318, not "***")"},
+        WrongValue{"OTEL_EXPORTER_OTLP_HEADERS", "key",
+                   R"(name=value pairs with commas between them, values percent-encoded, not "***")"},
         WrongValue{"DURAGRAPH_LOG_LEVEL", "loud", R"(one of debug, info, warn, error, off, not "loud")"},
         WrongValue{
             "DB_SSLROOTCERT", "/nowhere/ca.pem",

@@ -80,6 +80,19 @@ struct ServeSettings {
   std::string openai_api_key;
   std::string anthropic_api_key;
   log::Level log_level = log::Level::info;
+  log::Format log_format = log::Format::automatic;
+
+  std::string otel_exporter_otlp_endpoint;
+  std::string otel_exporter_otlp_traces_endpoint;
+  Texts otel_exporter_otlp_headers;
+  std::string otel_exporter_otlp_protocol;
+  int otel_exporter_otlp_timeout = 0;  // in milliseconds
+  std::string otel_service_name;
+  Texts otel_resource_attributes;
+  std::string otel_traces_exporter;
+  std::string otel_traces_sampler;
+  double otel_traces_sampler_arg = 0;
+  bool otel_sdk_disabled = false;
 
   // By the setting's name in the environment; what is missing has its default.
   std::map<std::string, Origin, std::less<>> origins;

@@ -12,6 +12,7 @@
 #include "app/app.hpp"
 #include "base/result.hpp"
 #include "net/server.hpp"
+#include "otlp/exporter.hpp"
 
 namespace dg::cli {
 
@@ -33,6 +34,7 @@ struct InstanceOptions {
   std::optional<net::TlsFiles> tls = {};  // nothing: in the clear
   std::optional<Authentication> authentication = {};                 // nothing: nobody is asked who they are
   std::function<std::unique_ptr<bus::Bus>(Metrics&)> open_bus = {};  // empty: inside this process
+  std::optional<otlp::Settings> traces = {};                         // nothing: no spans are recorded
 };
 
 class Instance {

@@ -10,6 +10,7 @@
 #include "cli/client/client.hpp"
 #include "cli/client/exit_code.hpp"
 #include "cli/config/database.hpp"
+#include "cli/config/tracing.hpp"
 #include "cli/server/authentication.hpp"
 #include "cli/server/instance.hpp"
 #include "cli/server/nats.hpp"
@@ -217,6 +218,7 @@ InstanceOptions instance_options(const Serve& serve, const ServeSettings& settin
   if (settings.rate_limit_enabled)
     out.rate_limit = api::RateLimits{.rps = settings.rate_limit_rps, .burst = settings.rate_limit_burst};
   out.trusted_proxies = settings.trusted_proxies;
+  out.traces = trace_settings(settings, program_version());
   if (!settings.tls_cert.empty()) out.tls = net::TlsFiles{settings.tls_cert, settings.tls_key};
   return out;
 }
@@ -227,6 +229,7 @@ int run_serve(const SettingSources& sources) {
   const auto settings = load_settings(sources);
   if (!settings) return report(settings.error());
   log::set_level(settings->log_level);
+  log::set_format(settings->log_format);
   warn_about(*settings);
   auto conninfo = database_conninfo(*settings);
   if (!conninfo) return report(conninfo.error());

@@ -25,6 +25,7 @@ class PostgresStore final : public Store {
   PostgresStore(Env env, const PostgresOptions& options)
       : env_(env),
         max_queued_reads_(options.max_queued_reads),
+        max_connections_(options.readers),
         writer_(std::make_shared<Writer>(
             env, options.connect,
             Writer::Limits{.commits = options.max_queued_commits, .bytes = options.max_queued_bytes},
@@ -32,7 +33,7 @@ class PostgresStore final : public Store {
         pool_(env.timers, options.connect, options.readers, options.max_queued_reads),
         claims_(env.timers, options.connect, 1, options.max_queued_reads) {}
 
-  Task<Result<Committed>> commit(Commit commit) override {
+  Task<Result<Committed>> do_commit(Commit commit) override {
     co_return co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void(Result<Committed>)>(
         [this, &commit](auto handler) {
           Writer::Done done = [h = std::move(handler)](Result<Committed> answer) mutable {
@@ -48,8 +49,14 @@ class PostgresStore final : public Store {
   StoreLoad load() const override {
     StoreLoad load;
     writer_->add_load(load);
-    load.queued_reads = pool_.counts().waiting;
+    const auto pool = pool_.counts();
+    load.queued_reads = pool.waiting;
     load.max_queued_reads = max_queued_reads_;
+    load.connections = pool.in_use + pool.idle;
+    load.connections_in_use = pool.in_use;
+    load.max_connections = max_connections_;
+    load.connections_opened = pool.opened;
+    load.connections_lost = pool.lost;
     return load;
   }
 
@@ -208,6 +215,7 @@ class PostgresStore final : public Store {
 
   Env env_;
   std::size_t max_queued_reads_;
+  std::size_t max_connections_;
   std::shared_ptr<Writer> writer_;
   Pool pool_;
   Pool claims_;  // a connection apart: its transactions last as long as runs are being started

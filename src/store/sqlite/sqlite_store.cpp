@@ -115,7 +115,7 @@ class SqliteStore final : public Store {
  public:
   explicit SqliteStore(std::unique_ptr<Engine> engine) : engine_(std::move(engine)) {}
 
-  Task<Result<Committed>> commit(Commit commit) override { return engine_->commit(std::move(commit)); }
+  Task<Result<Committed>> do_commit(Commit commit) override { return engine_->commit(std::move(commit)); }
   StoreLoad load() const override { return engine_->load(); }
   // The last connection that closes folds the write-ahead log into the database file.
   void close() override { engine_.reset(); }

@@ -65,10 +65,10 @@ bool BuggyStore::too_early(const Commit& commit) const {
   return bug_ == Bug::frames_before_commit && has<AppendFrames>(commit) && !has<PutRun>(commit);
 }
 
-Task<Result<Committed>> BuggyStore::commit(Commit commit) {
+Task<Result<Committed>> BuggyStore::do_commit(Commit commit) {
   if (too_early(commit)) co_return co_await answer_early(std::move(commit));
   if (bug_ == Bug::commits_in_halves) co_return co_await in_halves(std::move(commit));
-  co_return co_await SimulatedStore::commit(std::move(commit));
+  co_return co_await SimulatedStore::do_commit(std::move(commit));
 }
 
 // Judges by what is durable, answers, and leaves the writing for later.
@@ -86,19 +86,19 @@ Task<Result<Committed>> BuggyStore::answer_early(Commit commit) {
     ahead = first + std::ssize(some->frames);
   }
   spawn(env().timers.executor(), "late write", [](SimulatedStore& store, Commit late) -> Task<void> {
-    co_await store.SimulatedStore::commit(std::move(late));
+    co_await store.SimulatedStore::do_commit(std::move(late));
   }(*this, std::move(commit)));
   co_return answer;
 }
 
 Task<Result<Committed>> BuggyStore::in_halves(Commit commit) {
   if (commit.appends.empty() || commit.changes.empty())
-    co_return co_await SimulatedStore::commit(std::move(commit));
+    co_return co_await SimulatedStore::do_commit(std::move(commit));
   Commit second;
   second.changes = std::exchange(commit.changes, {});
-  auto first = co_await SimulatedStore::commit(std::move(commit));
+  auto first = co_await SimulatedStore::do_commit(std::move(commit));
   if (!first) co_return first;
-  co_return co_await SimulatedStore::commit(std::move(second));
+  co_return co_await SimulatedStore::do_commit(std::move(second));
 }
 
 // A reader of the database that is a moment behind.

@@ -12,7 +12,7 @@ class BuggyStore final : public SimulatedStore {
  public:
   BuggyStore(Env env, Disk& disk, Bug bug) : SimulatedStore(env, disk), bug_(bug), dice_(env.random.next()) {}
 
-  Task<Result<Committed>> commit(Commit commit) override;
+  Task<Result<Committed>> do_commit(Commit commit) override;
   Reply<std::optional<domain::Run>> run(std::string id) override;
 
  protected:

@@ -28,7 +28,7 @@ void SimulatedStore::die(bool landed) {
   if (landed) write(last);
 }
 
-Task<Result<Committed>> SimulatedStore::commit(Commit commit) {
+Task<Result<Committed>> SimulatedStore::do_commit(Commit commit) {
   co_return co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void(Result<Committed>)>(
       [this, &commit](auto handler) {
         submit({std::move(commit), [h = std::move(handler)](Result<Committed> answer) mutable {

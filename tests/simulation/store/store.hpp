@@ -34,7 +34,7 @@ class SimulatedStore : public Store {
   // The process dies. `landed`: the flush under way, if there is one, had reached the disk.
   void die(bool landed);
 
-  Task<Result<Committed>> commit(Commit commit) override;
+  Task<Result<Committed>> do_commit(Commit commit) override;
   StoreLoad load() const override;
   void close() override { die(true); }
 
