@@ -21,6 +21,7 @@ from .errors import RunDead
 from .frames import FrameWriter, library_modes
 from .loader import GraphEntry, Project
 from .output import finish_run, run_output
+from .tracing import in_trace
 from .user import with_user
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ async def execute(project: Project, entry: GraphEntry, lease: Mapping[str, Any],
     factory, is an outcome. A cancelled task raises CancelledError, and a run that is no longer this worker's
     raises RunDead."""
     graph_id, run_id = str(lease["graph_id"]), str(lease["run_id"])
-    with run_output(graph_id, run_id):
+    with run_output(graph_id, run_id), in_trace(lease.get("trace")):
         try:
             return await _execute(entry, lease, channel)
         except (RunDead, asyncio.CancelledError):
