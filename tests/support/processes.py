@@ -175,7 +175,8 @@ class Program:
             errors="replace",
             start_new_session=True,
         )
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -195,9 +196,11 @@ class Program:
                 raise AssertionError(f"not in the output within {seconds:g} s:\n{self.output[since:]}")
 
     def wait(self, seconds: float = GUARD) -> int:
-        """Waits for the end; the exit code."""
+        """Waits for the end, and for the last of the output; the exit code. A child that lives on holds the output open."""
         try:
-            return self.process.wait(seconds)
+            code = self.process.wait(seconds)
+            self._reader.join(1)
+            return code
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{self.process.args} has not ended within {seconds:g} s:\n{self.output}") from None
 
