@@ -138,10 +138,14 @@ Task<void> App::lead() {
     while (leadership.leads()) {
       const auto cancels = co_await runs.recover();
       const auto operations = co_await threads.recover();
-      const bool failed = !cancels || !operations;
+      const auto orphans = context.bus.reaches_others() ? co_await workers.end_orphans() : Status{};
+      const bool failed = !cancels || !operations || !orphans;
       if (failed)
-        log::error("what other instances have begun could not be read: {}",
-                   (cancels ? operations : cancels).error().message);
+        log::error("what other instances have begun could not be read: {}", (!cancels      ? cancels
+                                                                             : !operations ? operations
+                                                                                           : orphans)
+                                                                                .error()
+                                                                                .message);
       if (!failed && !context.bus.reaches_others()) co_return;
       co_await leadership.wait_while_leading(failed ? retry_pause : context.settings.safety_net);
     }

@@ -49,6 +49,18 @@ TEST_F(CancelTest, ARunningRunIsAskedToStop) {
               ElementsAre("RunCreated", "RunStarted", "RunCancelRequested", "RunCancelled"));
 }
 
+// As when a client closes its stream after it has cancelled.
+TEST_F(CancelTest, AWorkerHasItsTimeToStopWhoeverStopsWaiting) {
+  TestWorker worker(server_);
+  const auto run = server_.create();
+  cancel(run);
+  server_.app().streams.nudge(run.id);
+  server_.pass(std::chrono::seconds(4));
+  EXPECT_EQ(server_.now(run).state, State::in_progress);
+  server_.pass(std::chrono::seconds(2));
+  EXPECT_EQ(server_.now(run).state, State::cancelled);
+}
+
 TEST_F(CancelTest, ARunThatEndedByItselfMeanwhileStaysAsItEnded) {
   TestWorker worker(server_);
   const auto run = server_.create();

@@ -56,6 +56,9 @@ class InstancesTest : public ::testing::Test {
   // The process of "a" is gone: its locks with it, and "b" leads.
   void lose_a() {
     a_.lock.reset();
+    // The server takes a moment to end a session, and time here does not wait for it.
+    store::postgres::testing::Session other(database_.conninfo());
+    other.run("SELECT pg_advisory_xact_lock(" + store::postgres::instance_lock("'a'") + ")");
     a().app().leadership.set(false);
     b().app().leadership.set(true);
   }
@@ -347,9 +350,40 @@ TEST_F(InstancesTest, InstancesStartDifferentRunsOfTheQueue) {
   EXPECT_THAT(second.runs, SizeIs(2));
   EXPECT_LT(ids(first).back(), ids(second).front());
   const auto let_go = ids(first);
-  first = {};
-  a().get(a().store().next_due(now));  // its loop gets to unlock them
+  const auto release = [&]() -> Task<bool> {
+    co_await first.release();
+    co_return true;
+  };
+  a().wait(release());
   EXPECT_EQ(ids(a().get(a().store().claimable_runs({"agent"}, now, 9))), let_go);
+}
+
+TEST_F(InstancesTest, LeasesOfASessionThatIsNotThereAreTakenAway) {
+  const auto run = b().create();
+  auto started = b().now(run);
+  store::Commit commit{.at = world_->env.clock.now()};
+  append_run(commit, started, *domain::decide_start(started, {"nobody", "nobody", "1", 0, 0}, *commit.at));
+  commit.changes.emplace_back(
+      store::PutLease{{run.id, store::LeaseKind::run, run.thread_id, started.epoch, "nobody", 0}});
+  ASSERT_TRUE(b().wait(b().store().commit(std::move(commit))));
+  EXPECT_EQ(b().now(run).state, State::in_progress);
+  pass(seconds(12));
+  EXPECT_EQ(b().now(run).state, State::queued);
+}
+
+TEST_F(InstancesTest, ASessionThatMovedAndVanishedHasItsTwoSeconds) {
+  TestWorker worker(a());
+  pass(seconds(30));
+  const auto run = a().create();
+  hub_.cut(true);
+  worker.turn_to(b());
+  ASSERT_TRUE(worker.connect({{run.id, 1}}));
+  worker.fall_silent();
+  worker.disconnect();
+  pass(milliseconds(1900));
+  EXPECT_EQ(a().now(run).state, State::in_progress);
+  pass(seconds(3));
+  EXPECT_EQ(a().now(run).state, State::queued);
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 // stopped, retention, and whatever nobody else remembers.
 #pragma once
 
+#include <cstdint>
+
 #include "base/async.hpp"
 
 namespace dg::app {
@@ -13,9 +15,12 @@ class Leadership {
   Leadership(Timers& timers, bool leads) : leads_(leads), changed_(timers) {}
 
   bool leads() const { return leads_; }
+  // Counts how often it was gained.
+  std::uint64_t term() const { return term_; }
   void set(bool leads) {
     if (leads_ == leads) return;
     leads_ = leads;
+    if (leads) ++term_;
     changed_.notify_all();
   }
   Task<void> wait_until_leading() {
@@ -28,6 +33,7 @@ class Leadership {
 
  private:
   bool leads_;
+  std::uint64_t term_ = 1;
   Signal changed_;
 };
 

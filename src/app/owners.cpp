@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include "app/changes.hpp"
 #include "app/items.hpp"
@@ -69,10 +70,16 @@ Task<Status> Owners::look_up(const Key& key, Inbox& inbox) {
 }
 
 Task<void> Owners::drain(Key key, std::shared_ptr<Inbox> inbox) {
+  bool looked = !inbox->known;
   Status status = inbox->known ? Status{} : co_await look_up(key, *inbox);
   while (status && !inbox->waiting.empty()) {
     auto messages = take_due(key, *inbox);
     if (messages.empty() && inbox->waiting.empty()) break;
+    // What is missing may have been applied by another instance, where the worker was meanwhile.
+    if (messages.empty() && !std::exchange(looked, true)) {
+      status = co_await look_up(key, *inbox);
+      continue;
+    }
     if (messages.empty()) {
       status = fail(Errc::invalid_argument, "the numbers of a run's messages have a gap");
       break;

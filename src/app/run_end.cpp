@@ -110,6 +110,7 @@ Task<void> Runs::enforce_cancel(std::string run_id, std::int64_t epoch) {
     const auto stopped = co_await streams_.wait_inactive(run_id, deadline);
     if (stopped || stopped.error().code == Errc::not_found) break;
     if (stopped.error().code == Errc::timeout) {
+      if (timers.now() < deadline) continue;  // a client has gone, which wakes all who wait
       const auto done = co_await fence_off(run_id, epoch);
       if (done || done.error().code == Errc::not_found) break;
       log::error({{"run_id", run_id}}, "a run could not be fenced off after a cancel: {}",

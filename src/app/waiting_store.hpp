@@ -79,7 +79,10 @@ class WaitingStore final : public store::Store {
   }
   store::Reply<store::Claimable> claimable_runs(std::vector<std::string> graph_ids, WallTime now,
                                                 std::int64_t limit) override {
-    co_return loop_.wait(inner_->claimable_runs(std::move(graph_ids), now, limit));
+    auto claimable = loop_.wait(inner_->claimable_runs(std::move(graph_ids), now, limit));
+    if (claimable && claimable->release)
+      claimable->release = [this, release = std::move(claimable->release)] { return wait_for(release); };
+    co_return claimable;
   }
   store::Reply<std::optional<WallTime>> next_due(WallTime now) override {
     co_return loop_.wait(inner_->next_due(now));
@@ -146,6 +149,15 @@ class WaitingStore final : public store::Store {
   store::Reply<std::int64_t> ping() override { co_return loop_.wait(inner_->ping()); }
 
  private:
+  static Task<bool> done(const std::function<Task<void>()>& work) {
+    co_await work();
+    co_return true;
+  }
+  Task<void> wait_for(const std::function<Task<void>()>& work) {
+    loop_.wait(done(work));
+    co_return;
+  }
+
   store::postgres::testing::Loop loop_;
   std::unique_ptr<store::Store> inner_;
 };

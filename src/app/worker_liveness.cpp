@@ -44,6 +44,10 @@ Task<Status> Workers::refresh() {
   co_return Status{};
 }
 
+bool Workers::is_newer(const WorkerSession& session, std::uint64_t as_of) {
+  return session.writing > 0 || session.changed >= as_of;
+}
+
 void Workers::see(const store::Session& row, std::uint64_t as_of) {
   const auto now = context_.env.timers.now();
   auto& entry = sessions_[row.id];
@@ -54,12 +58,16 @@ void Workers::see(const store::Session& row, std::uint64_t as_of) {
     entry->beats = row.beats;
   }
   auto& session = *entry;
-  if (session.changed >= as_of) return;  // it was changed here while the row was read
+  if (is_newer(session, as_of)) return;
   if (session.beats != row.beats) session.last_beat = now;
   session.beats = row.beats;
   const bool moved = session.connection != row.connection || session.instance != row.instance;
   if (moved && session.link) cut(session, 1001, "the session has a newer connection");
-  if (moved) fail_requests(row.id, "the worker's connection closed");
+  if (moved) {
+    fail_requests(row.id, "the worker's connection closed");
+    session.running.clear();
+    session.disconnected_at = now;
+  }
   if (!row.ended.empty()) {
     if (session.link) cut(session, 4409, row.ended);
     // Whoever began to end it goes on, unless it died: the leader ends it again.
@@ -92,7 +100,7 @@ void Workers::see(const store::Session& row, std::uint64_t as_of) {
 void Workers::see_gone(const std::set<std::string, std::less<>>& there, std::uint64_t as_of) {
   std::erase_if(sessions_, [&](const auto& entry) {
     auto& session = *entry.second;
-    if (there.contains(entry.first) || session.changed >= as_of) return false;
+    if (there.contains(entry.first) || is_newer(session, as_of)) return false;
     cut(session, 4409, "the session has ended");
     fail_requests(entry.first, "the worker's session has ended");
     return true;
@@ -106,7 +114,7 @@ Task<bool> Workers::check(std::string id) {
   if (!sessions_.contains(id)) co_return true;
   if (*row) {
     see(**row, as_of);
-  } else if (const auto session = this->session(id); session->changed < as_of) {
+  } else if (const auto session = this->session(id); !is_newer(*session, as_of)) {
     cut(*session, 4409, "the session has ended");
     sessions_.erase(id);
   }
@@ -116,6 +124,7 @@ Task<bool> Workers::check(std::string id) {
 // --- who is gone -------------------------------------------------------------------------------
 
 void Workers::observe_anew() {
+  observed_term_ = leadership_.term();
   const auto now = context_.env.timers.now();
   for (const auto& [id, session] : sessions_) session->last_beat = session->disconnected_at = now;
   told_ = true;
@@ -124,7 +133,8 @@ void Workers::observe_anew() {
 
 std::optional<std::string> Workers::expired(const WorkerSession& session) const {
   const auto now = context_.env.timers.now();
-  if (!leadership_.leads()) return std::nullopt;
+  // What was observed before its term says nothing: it may have been cut off.
+  if (!leadership_.leads() || observed_term_ != leadership_.term()) return std::nullopt;
   if (!session.connected() && now - session.disconnected_at >= context_.settings.reconnect_grace)
     return "the connection of its worker closed and did not come back";
   if (now - session.last_beat >= context_.settings.lease) return "its worker's heartbeat stopped";
@@ -132,9 +142,11 @@ std::optional<std::string> Workers::expired(const WorkerSession& session) const 
 }
 
 Workers::Gone Workers::find_gone(SteadyTime& next) const {
-  Gone gone(ended_.begin(), ended_.end());
+  Gone gone;
+  for (const auto& [id, reason] : ended_)
+    if (!ending_.contains(id)) gone[id] = reason;
   for (const auto& [id, session] : sessions_) {
-    if (gone.contains(id)) continue;
+    if (gone.contains(id) || ending_.contains(id)) continue;
     if (const auto reason = expired(*session)) {
       gone[id] = *reason;
       continue;
@@ -149,10 +161,12 @@ Workers::Gone Workers::find_gone(SteadyTime& next) const {
 
 Task<void> Workers::watch(SessionOver over) {
   const bool others = context_.bus.reaches_others();
+  over_ = std::move(over);
   if (others) spawn(context_.env.timers.executor(), "beats", beat_for_others());
   while (true) {
     const auto seen = changes_;
     bool failed = false;
+    if (leadership_.leads() && observed_term_ != leadership_.term()) observe_anew();
     if (others) {
       const auto known = co_await refresh();
       if (!known) log::error("the sessions of workers could not be read: {}", known.error().message);
@@ -165,17 +179,26 @@ Task<void> Workers::watch(SessionOver over) {
       next = context_.env.timers.now() +
              (leadership_.leads() || doubts ? look_pause : context_.settings.safety_net);
     const auto gone = find_gone(next);
-    for (const auto& [id, reason] : gone) failed = !co_await end(id, reason, over) || failed;
+    for (const auto& [id, reason] : gone) {
+      ending_.insert(id);
+      spawn(context_.env.timers.executor(), "end of a session", end(id, reason));
+    }
     if (failed) {
       co_await sleep_for(context_.env.timers, retry_pause);
-    } else if (gone.empty() && changes_ == seen) {
+    } else if (changes_ == seen) {
       co_await changed_.wait_until(next);
     }
   }
 }
 
+Task<void> Workers::end(std::string id, std::string reason) {
+  if (!co_await try_end(id, std::move(reason))) co_await sleep_for(context_.env.timers, retry_pause);
+  ending_.erase(id);
+  note_change();
+}
+
 // False when it is to be tried again.
-Task<bool> Workers::end(std::string id, std::string reason, const SessionOver& over) {
+Task<bool> Workers::try_end(std::string id, std::string reason) {
   const auto session = this->session(id);
   const bool said = ended_.contains(id);
   if (const auto marked = co_await mark_over(session, id, reason); !marked) {
@@ -194,7 +217,7 @@ Task<bool> Workers::end(std::string id, std::string reason, const SessionOver& o
   }
   tell_others();
   fail_requests(id, reason);
-  if (const auto taken = co_await over(id, reason); !taken) {
+  if (const auto taken = co_await over_(id, reason); !taken) {
     log::error("the session {} could not be ended: {}", id, taken.error().message);
     co_return false;
   }
@@ -219,6 +242,20 @@ Task<Status> Workers::mark_over(std::shared_ptr<WorkerSession> session, std::str
   co_return Status{};
 }
 
+Task<Status> Workers::end_orphans() {
+  const auto leases = co_await context_.store.leases();
+  if (!leases) co_return fail(leases.error());
+  // Read after the leases, whose sessions are there for longer.
+  const auto sessions = co_await context_.store.sessions();
+  if (!sessions) co_return fail(sessions.error());
+  std::set<std::string, std::less<>> there;
+  for (const auto& session : *sessions) there.insert(session.id);
+  for (const auto& lease : *leases)
+    if (!there.contains(lease.session_id)) ended_.try_emplace(lease.session_id, "its session is unknown");
+  note_change();
+  co_return Status{};
+}
+
 Task<void> Workers::beat_for_others() {
   while (true) {
     co_await sleep_for(context_.env.timers, context_.settings.heartbeat / 2);
@@ -236,16 +273,14 @@ Task<Status> Workers::settle_doubts() {
   for (const auto& [id, session] : sessions_) {
     // A commit that is under way may have taken a lease that is not known here yet.
     if (!session->doubted || !session->link || session->reserved > 0) continue;
-    session->doubted = false;
     doubted.emplace_back(session, session->running);
   }
   if (doubted.empty()) co_return Status{};
   const auto leases = co_await context_.store.leases();
   Status status = leases ? Status{} : fail(leases.error());
-  for (auto& [session, running] : doubted) {
+  for (auto& [session, running] : doubted)
     if (status) status = co_await settle(session, *leases, std::move(running));
-    if (!status) session->doubted = true;
-  }
+  context_.bus.publish(bus::Topic::queue, "");  // their slots may be given away again
   if (!status) log::error("what workers own could not be read: {}", status.error().message);
   co_return status;
 }
@@ -256,12 +291,20 @@ Task<Status> Workers::settle(std::shared_ptr<WorkerSession> session, std::vector
   std::erase_if(leases, [&](const store::Lease& lease) {
     return lease.session_id != session->id || lease.kind != store::LeaseKind::run;
   });
+  session->doubted = false;
   for (const auto& lease : leases) {
     running.erase(lease.owner);
+    const auto turnover = session->turnover;
     const auto run = co_await context_.store.run(lease.owner);
+    if (!run) session->doubted = true;
     if (!run) co_return fail(run.error());
-    if (!*run || (*run)->epoch != lease.epoch || !session->link) continue;
-    if (!session->running.contains(lease.owner) && session->reserved == 0) {
+    if (!*run || !is_of(**run, lease) || !session->link) continue;
+    if (!session->running.contains(lease.owner)) {
+      // It may have ended, or been given out, between the reading and now: that is looked at again.
+      if (session->turnover != turnover || session->reserved > 0) {
+        session->doubted = true;
+        continue;
+      }
       session->running[lease.owner] = lease.epoch;
       session->link->send(LeaseOffer{**run});
     }

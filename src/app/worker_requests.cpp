@@ -176,16 +176,18 @@ void Workers::name_graphs(std::set<std::string, std::less<>> graph_ids) {
 }
 
 Task<Status> Workers::declare_graph(std::string graph_id, std::string description) {
-  auto& known = known_[graph_id];
-  if (known.declared && known.description == description) co_return Status{};
-  known.graph_id = graph_id;
-  known.description = std::move(description);
-  known.declared = true;
-  known.updated_at = context_.env.clock.now();
+  const auto found = known_.find(graph_id);
+  store::GraphRow row = found == known_.end() ? store::GraphRow{} : found->second;
+  if (row.declared && row.description == description) co_return Status{};
+  row.graph_id = graph_id;
+  row.description = std::move(description);
+  row.declared = true;
+  row.updated_at = context_.env.clock.now();
   store::Commit commit;
-  commit.changes.emplace_back(store::PutGraph{known});
+  commit.changes.emplace_back(store::PutGraph{row});
   const auto done = co_await context_.store.commit(std::move(commit));
   if (!done) co_return fail(done.error());
+  known_[graph_id] = std::move(row);
   tell_others();
   co_return Status{};
 }

@@ -15,8 +15,13 @@ constexpr std::int64_t max_slots = 1'000'000;
 
 }  // namespace
 
+bool is_of(const domain::Run& run, const store::Lease& lease) {
+  return run.state == domain::RunState::in_progress && run.epoch == lease.epoch &&
+         run.session_id == lease.session_id;
+}
+
 std::int64_t WorkerSession::free_slots() const {
-  if (!link || draining) return 0;
+  if (!link || draining || doubted) return 0;
   return std::max<std::int64_t>(0, slots - reserved - static_cast<std::int64_t>(running.size()));
 }
 
@@ -66,26 +71,30 @@ Task<Status> Workers::load() {
 Task<Status> Workers::remember(WorkerSession& session, std::int64_t last_connection, bool graphs_changed) {
   store::Commit commit;
   commit.conditions.emplace_back(store::SessionAt{session.id, last_connection});
+  std::vector<store::GraphRow> changed;
   json::Writer graphs;
   graphs.begin_array();
   for (const auto& graph : session.graphs) {
     graphs.begin_object().key("graph_id").string(graph.graph_id).key("description").string(graph.description);
     graphs.key("error").raw(graph.error).end_object();
-    auto& known = known_[graph.graph_id];
-    const bool same = known.graph_id == graph.graph_id && known.error == graph.error;
+    const auto known = known_.find(graph.graph_id);
+    const bool same = known != known_.end() && known->second.error == graph.error;
     if (!graphs_changed || same) continue;
-    known = {graph.graph_id, graph.description, graph.error, context_.env.clock.now(), known.declared};
-    commit.changes.emplace_back(store::PutGraph{known});
+    const bool declared = known != known_.end() && known->second.declared;
+    changed.push_back({graph.graph_id, graph.description, graph.error, context_.env.clock.now(), declared});
+    commit.changes.emplace_back(store::PutGraph{changed.back()});
   }
   graphs.end_array();
   store::Session row{session.id,       session.secret_hash, session.worker,     session.revision,
                      session.slots,    session.supervised,  graphs.take(),      session.connected_at,
                      session.draining, context_.instance,   session.connection, ""};
   commit.changes.emplace_back(store::PutSession{std::move(row)});
-  session.changed = ++moment_;
+  ++session.writing;
   const auto done = co_await context_.store.commit(std::move(commit));
+  --session.writing;
   session.changed = ++moment_;
   if (!done) co_return fail(done.error());
+  for (auto& row : changed) known_[row.graph_id] = std::move(row);
   tell_others();
   co_return Status{};
 }
@@ -133,7 +142,7 @@ Task<Result<Workers::Welcome>> Workers::try_hello(Hello hello, std::shared_ptr<W
   auto answer = co_await welcome(session, hello);
   if (!answer) co_return answer;
   if (!sessions_.contains(session->id)) co_return fail(Errc::superseded, "the session has ended");
-  if (session->connection != last_connection + 1)
+  if (this->session(session->id) != session || session->connection != last_connection + 1)
     co_return fail(Errc::unavailable, "the session has a newer connection");
   session->link = std::move(link);
   listen(session);
@@ -169,7 +178,11 @@ Task<Result<Workers::Welcome>> Workers::welcome(const std::shared_ptr<WorkerSess
     if (std::ranges::find(hello.owned, lease.owner, &OwnedSaid::owner) != hello.owned.end()) continue;
     auto run = co_await context_.store.run(lease.owner);
     if (!run) co_return fail(run.error());  // the worker asks again; without an offer it would wait for ever
-    if (*run) welcome.offers.push_back({std::move(**run)});
+    if (*run && is_of(**run, lease)) {
+      welcome.offers.push_back({std::move(**run)});
+    } else {
+      session->running.erase(lease.owner);  // it has ended since the leases were read
+    }
   }
   co_return welcome;
 }
@@ -267,17 +280,17 @@ void Workers::release(const std::shared_ptr<WorkerSession>& session) {
 
 void Workers::own(const std::shared_ptr<WorkerSession>& session, const domain::Run& run) {
   --session->reserved;
+  ++session->turnover;
   session->running[run.id] = run.epoch;
 }
 
 void Workers::disown(const std::string& id, const std::string& run_id) {
   const auto session = this->session(id);
   if (!session) return;
-  if (session->running.erase(run_id) > 0) {
-    context_.bus.publish(bus::Topic::queue, "");
-  } else if (session->elsewhere) {
-    context_.bus.send(bus::Topic::owner, id, run_id);
-  }
+  ++session->turnover;
+  if (session->running.erase(run_id) > 0) context_.bus.publish(bus::Topic::queue, "");
+  // It may have moved while the end was on its way.
+  if (!session->link) context_.bus.send(bus::Topic::owner, id, run_id);
 }
 
 std::vector<std::string> Workers::graphs_with_free_slots() const {

@@ -38,8 +38,10 @@ struct WorkerSession {
   std::map<std::string, std::int64_t> running;  // runs it owns, with their epochs; while it is connected here
   std::int64_t reserved = 0;                    // slots promised to commits in flight
   std::int64_t described = 0;                   // the connection that the rest was told with
-  bool doubted = false;       // what it owns, and whether it was told all of it, is to be looked at
-  std::uint64_t changed = 0;  // when something was changed here that its row may not show yet
+  bool doubted = false;        // what it owns, and whether it was told all of it, is to be looked at
+  int writing = 0;             // commits under way that change its row
+  std::uint64_t turnover = 0;  // counts what it was given and what it lost
+  std::uint64_t changed = 0;   // when something was changed here that its row may not show yet
   std::vector<bus::Subscription> subscriptions;  // to what other instances have to tell it
 
   bool connected() const { return link != nullptr || elsewhere; }
@@ -50,6 +52,9 @@ struct WorkerSession {
 // Called when a session is over: its leases are to be taken away. Returns when that is durable; on an
 // error it is called again.
 using SessionOver = std::function<Task<Status>(std::string session, std::string reason)>;
+
+// Whether the run is being executed under that lease.
+bool is_of(const domain::Run& run, const store::Lease& lease);
 
 // unavailable: the graph cannot be imported, as `error` of its registration says (JSON). The message names
 // the file and line; the one entry of `fields` is that place with the traceback.
@@ -70,6 +75,8 @@ class Workers {
   Task<void> watch(SessionOver over);
   // Counts the time without a heartbeat or a connection from now on: of what was before, another leader knew.
   void observe_anew();
+  // Leases of sessions that are not there any more are taken away, whoever left them.
+  Task<Status> end_orphans();
 
   struct Welcome {
     std::vector<OwnedAnswer> owned;  // for each that the worker listed
@@ -165,12 +172,15 @@ class Workers {
 
   // --- liveness (worker_liveness.cpp) ---
   std::optional<std::string> expired(const WorkerSession& session) const;
+  // Whether what is known of the session here is newer than what was read.
+  static bool is_newer(const WorkerSession& session, std::uint64_t as_of);
   // Brings what is known of sessions and graphs up to date with the store.
   Task<Status> refresh();
   void see(const store::Session& row, std::uint64_t as_of);
   void see_gone(const std::set<std::string, std::less<>>& there, std::uint64_t as_of);
   Gone find_gone(SteadyTime& next) const;
-  Task<bool> end(std::string id, std::string reason, const SessionOver& over);
+  Task<void> end(std::string id, std::string reason);
+  Task<bool> try_end(std::string id, std::string reason);
   Task<Status> mark_over(std::shared_ptr<WorkerSession> session, std::string id, std::string reason);
   Task<Status> settle_doubts();
   Task<Status> settle(std::shared_ptr<WorkerSession> session, std::vector<store::Lease> leases,
@@ -193,7 +203,10 @@ class Workers {
   std::map<std::string, store::GraphRow, std::less<>> known_;  // also those that exist no more
   std::optional<std::set<std::string, std::less<>>> named_;    // by langgraph.json now
   std::map<std::string, std::string, std::less<>> ended_;      // session -> reason, to be taken away
-  std::set<std::string, std::less<>> heard_;                   // beats that others do not know of yet
+  std::set<std::string, std::less<>> ending_;                  // of which that is under way
+  SessionOver over_;
+  std::uint64_t observed_term_ = 0;           // of its leadership, in which everything was observed anew
+  std::set<std::string, std::less<>> heard_;  // beats that others do not know of yet
   std::map<std::int64_t, PendingRequest> requests_;
   std::int64_t last_request_ = 0;
   Signal changed_;             // somebody connected, or something ended

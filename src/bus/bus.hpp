@@ -11,7 +11,7 @@ namespace dg::bus {
 
 enum class Topic {
   run,       // id: a run. A wake-up: its state changed. A message: its frames.
-  queue,     // id: the graph, or empty. A run may be claimable, or a slot became free
+  queue,     // id: the graph, or empty. A run may be claimable, or a slot became free. A message: likewise
   sessions,  // who is connected, and what exists, changed
   owner,     // id: a session that is connected elsewhere. A message: the run or operation to look at
   request,   // id: such a session. A message: a question to its worker

@@ -3,7 +3,7 @@
 // it was when its row was put: it is what the next append may expect.
 #pragma once
 
-#include <memory>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -52,7 +52,8 @@ struct RunFilter {
 // Runs that may be started.
 struct Claimable {
   std::vector<domain::Run> runs;
-  std::shared_ptr<void> hold;  // while it lives no other instance is given them; may be null
+  // Until it is called, once, no other instance is given them. May be empty.
+  std::function<Task<void>()> release;
 };
 
 template <class T>

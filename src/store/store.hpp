@@ -140,6 +140,7 @@ struct EndSession {
   std::string id;
   std::string reason;
 };
+// Where it is over: one that has come by the same id since then stays.
 struct EraseSession {
   std::string id;
 };

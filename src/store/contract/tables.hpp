@@ -110,6 +110,9 @@ TEST_P(StoreContract, SessionsAndGraphsAreReplaced) {
   EXPECT_TRUE(graphs[0].declared);
   EXPECT_FALSE(graphs[1].declared);
   apply(EraseSession{"s1"});
+  EXPECT_EQ(get(store().sessions()).size(), 1U);  // it is not over
+  apply(EndSession{"s1", "gone"});
+  apply(EraseSession{"s1"});
   EXPECT_TRUE(get(store().sessions()).empty());
 }
 

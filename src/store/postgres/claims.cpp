@@ -5,33 +5,26 @@
 namespace dg::store::postgres {
 namespace {
 
-// On a connection that nothing else uses, so nothing else is unlocked.
-Task<void> unlock(Pool::Lease lease) {
-  const auto unlocked = co_await lease->query("SELECT pg_advisory_unlock_all()");
-  // A connection that still holds them is not used again: inside a transaction it is thrown away.
-  if (!unlocked && !lease->is_lost()) co_await lease->query("BEGIN");
+// What ends the transaction unlocks its runs. One that cannot be ended is ended with its connection, when the
+// pool throws that away; of an instance that was stopped the server ends it.
+Task<void> end_transaction(std::shared_ptr<Pool::Lease> lease) {
+  co_await (*lease)->query("COMMIT");
+  *lease = Pool::Lease();
 }
-
-class Hold {
- public:
-  Hold(Executor executor, Pool::Lease lease) : executor_(std::move(executor)), lease_(std::move(lease)) {}
-  ~Hold() { spawn(executor_, "claims", unlock(std::move(lease_))); }
-  Hold(const Hold&) = delete;
-  Hold& operator=(const Hold&) = delete;
-
- private:
-  Executor executor_;
-  Pool::Lease lease_;
-};
 
 Task<Outcome<Claimable>> try_claim(Pool& pool, std::vector<std::string> graph_ids, WallTime now,
                                    std::int64_t limit, SteadyTime deadline) {
-  auto lease = co_await pool.take(deadline);
-  if (!lease) co_return fail_with(std::move(lease.error()));
+  auto taken = co_await pool.take(deadline);
+  if (!taken) co_return fail_with(std::move(taken.error()));
+  const auto lease = std::make_shared<Pool::Lease>(std::move(*taken));
   auto runs = co_await read_claimable_runs(**lease, std::move(graph_ids), now, limit);
   if (!runs) co_return fail_with(std::move(runs.error()));
-  Claimable out{std::move(*runs), nullptr};
-  if (!out.runs.empty()) out.hold = std::make_shared<Hold>(pool.timers().executor(), std::move(*lease));
+  Claimable out{std::move(*runs), {}};
+  if (out.runs.empty()) {
+    spawn(pool.timers().executor(), "claims", end_transaction(lease));
+  } else {
+    out.release = [lease] { return end_transaction(lease); };
+  }
   co_return out;
 }
 

@@ -9,7 +9,7 @@
 
 namespace dg::store::postgres {
 
-// Runs that may be started, locked for others while the answer's `hold` lives. The pool outlives the hold.
+// Runs that may be started, locked for others until they are released, or their connection goes.
 Task<Result<Claimable>> claim_runs(Pool& pool, Random& random, std::vector<std::string> graph_ids,
                                    WallTime now, std::int64_t limit);
 

@@ -16,6 +16,10 @@ class Gathering {
   void add(const ThreadUnchanged& condition) { add_thread(condition.thread_id); }
   void add(const Fence& fence) { needs_.owners.insert(fence.owner); }
   void add(const SessionAt& condition) { needs_.sessions.insert(condition.session_id); }
+  void add(const PutSession& put) { needs_.sessions.insert(put.session.id); }
+  void add(const DisconnectSession& change) { needs_.sessions.insert(change.id); }
+  void add(const EndSession& change) { needs_.sessions.insert(change.id); }
+  void add(const EraseSession& change) { needs_.sessions.insert(change.id); }
   void add(const Append& append) {
     needs_.heads.emplace(append.id, append.aggregate);
     if (append.expected_version == 0 && !append.events.empty())

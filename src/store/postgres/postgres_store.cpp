@@ -20,6 +20,12 @@ namespace asio = boost::asio;
 constexpr auto use_task = asio::use_awaitable_t<Executor>{};
 constexpr const char* queue_full = "the database has more work queued than it may; try again";
 
+// Runs that were locked by an instance that was stopped are others' after this time.
+ConnectOptions claiming(ConnectOptions options) {
+  options.idle_in_transaction_timeout = std::chrono::seconds(5);
+  return options;
+}
+
 class PostgresStore final : public Store {
  public:
   PostgresStore(Env env, const PostgresOptions& options)
@@ -31,7 +37,8 @@ class PostgresStore final : public Store {
             Writer::Limits{.commits = options.max_queued_commits, .bytes = options.max_queued_bytes},
             options.on_events)),
         pool_(env.timers, options.connect, options.readers, options.max_queued_reads),
-        claims_(env.timers, options.connect, 1, options.max_queued_reads) {}
+        claims_(env.timers, claiming(options.connect), 1, options.max_queued_reads),
+        vital_(env.timers, options.connect, 1, options.max_queued_reads) {}
 
   Task<Result<Committed>> do_commit(Commit commit) override {
     co_return co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void(Result<Committed>)>(
@@ -67,6 +74,7 @@ class PostgresStore final : public Store {
     writer_->close();
     pool_.close();
     claims_.close();
+    vital_.close();
   }
 
   Reply<std::optional<domain::Assistant>> assistant(std::string id) override {
@@ -175,14 +183,15 @@ class PostgresStore final : public Store {
     return ask([search = std::move(search)](Connection& db) { return read_namespaces(db, search); });
   }
   Reply<std::vector<Session>> sessions() override {
-    return ask([](Connection& db) { return read_sessions(db); });
+    return read(vital_, env_.random, [](Connection& db) { return read_sessions(db); });
   }
   Reply<std::optional<Session>> session(std::string id) override {
     return ask([id = std::move(id)](Connection& db) { return read_session(db, id); });
   }
   Task<Status> beat(std::vector<std::string> sessions) override {
-    auto done = co_await ask(
-        [sessions = std::move(sessions)](Connection& db) { return count_beats_of(db, sessions); });
+    auto done = co_await read(vital_, env_.random, [sessions = std::move(sessions)](Connection& db) {
+      return count_beats_of(db, sessions);
+    });
     if (!done) co_return fail(std::move(done.error()));
     co_return Status{};
   }
@@ -203,7 +212,7 @@ class PostgresStore final : public Store {
   }
   Reply<std::int64_t> ping() override {
     constexpr ReadLimits soon{.deadline = std::chrono::seconds(2), .attempts = 1};
-    return read(pool_, env_.random, [](Connection& db) { return read_ping(db); }, soon);
+    return read(vital_, env_.random, [](Connection& db) { return read_ping(db); }, soon);
   }
 
  private:
@@ -219,6 +228,8 @@ class PostgresStore final : public Store {
   std::shared_ptr<Writer> writer_;
   Pool pool_;
   Pool claims_;  // a connection apart: its transactions last as long as runs are being started
+  Pool vital_;   // and one for what must not wait behind clients' reads, or sessions and instances pass for
+                 // dead
 };
 
 }  // namespace

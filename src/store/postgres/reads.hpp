@@ -28,7 +28,7 @@ Task<Outcome<std::optional<domain::Run>>> read_run(Connection& db, std::string i
 Task<Outcome<std::vector<domain::Run>>> read_runs(Connection& db, RunFilter filter, Page page);
 Task<Outcome<std::vector<domain::Run>>> read_open_runs(Connection& db, std::string thread_id);
 Task<Outcome<std::vector<domain::Run>>> read_stopping_runs(Connection& db);
-// Locks what it gives for the session, until release_claims.
+// Begins a transaction, whose end unlocks what it gives.
 Task<Outcome<std::vector<domain::Run>>> read_claimable_runs(Connection& db,
                                                             std::vector<std::string> graph_ids, WallTime now,
                                                             std::int64_t limit);

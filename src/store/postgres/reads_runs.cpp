@@ -33,7 +33,7 @@ const std::string select_claimable = fmt::format(
     "ELSE o.attempt > 0 END OFFSET 0) "
     "ORDER BY r.id LIMIT $4) AS r ORDER BY r.id LIMIT $4), "
     "taken AS MATERIALIZED (SELECT id FROM candidate WHERE "
-    "pg_try_advisory_lock(hashtextextended('duragraph claim ' || id, 0)) LIMIT $3) "
+    "pg_try_advisory_xact_lock(hashtextextended('duragraph claim ' || id, 0)) LIMIT $3) "
     "SELECT {} FROM taken JOIN runs AS r ON r.id = taken.id ORDER BY r.id",
     run_columns);
 // How many are looked at for each one that is taken.
@@ -99,8 +99,14 @@ Task<Outcome<std::vector<domain::Run>>> read_stopping_runs(Connection& db) {
 Task<Outcome<std::vector<domain::Run>>> read_claimable_runs(Connection& db,
                                                             std::vector<std::string> graph_ids, WallTime now,
                                                             std::int64_t limit) {
-  return rows_of(
-      db.query(select_claimable, now, graph_ids, not_negative(limit), not_negative(limit) * candidates));
+  Pipeline pipeline;
+  pipeline.add("BEGIN");
+  const auto select = pipeline.add_prepared(
+      select_claimable,
+      Params().add(now).add(graph_ids).add(not_negative(limit)).add(not_negative(limit) * candidates));
+  auto results = co_await db.run(std::move(pipeline));
+  if (!results) co_return fail_with(std::move(results.error()));
+  co_return read_run_rows((*results)[select]);
 }
 
 Task<Outcome<std::optional<WallTime>>> read_next_due(Connection& db, WallTime now) {

@@ -38,7 +38,9 @@ class ReadsTest : public testing::RowsTest {
     return out;
   }
   Names claimable(std::int64_t now, Names graphs = {"graph"}, std::int64_t limit = 10) {
-    return ids_of(get(read_claimable_runs(db(), std::move(graphs), at(now), limit)));
+    auto ids = ids_of(loop_.wait(read_claimable_runs(db(), std::move(graphs), at(now), limit)).value());
+    get(db().query("COMMIT"));
+    return ids;
   }
   std::string keys(ItemSearch search) {
     std::string out;

@@ -109,7 +109,7 @@ const std::string upsert_items = insert_rows(
     "store_items", "namespace_key, key, namespace, value, created_at, updated_at",
     "ON CONFLICT (project, namespace_key, key) DO UPDATE SET value = excluded.value, "
     "updated_at = greatest(excluded.updated_at, store_items.updated_at + interval '1 microsecond')");
-constexpr std::string_view delete_workers = "DELETE FROM workers WHERE id = ANY ($1)";
+constexpr std::string_view delete_workers = "DELETE FROM workers WHERE id = ANY ($1) AND ended <> ''";
 const std::string upsert_workers = insert_rows(
     "workers",
     "id, secret_hash, worker, revision, slots, supervised, graphs, connected_at, draining, instance_id, "
@@ -478,7 +478,6 @@ void Writes::take_workers(Pipeline& pipeline) {
       erased.push_back(id);
     }
   }
-  if (!erased.empty()) pipeline.add(delete_workers, erased);
   if (!put.empty())
     pipeline.add_prepared(upsert_workers, Params()
                                               .add_column(put, &Session::id)
@@ -500,6 +499,7 @@ void Writes::take_workers(Pipeline& pipeline) {
     pipeline.add_prepared(end_workers,
                           Params().add_column(why, &Ended::first).add_column(why, &Ended::second));
   }
+  if (!erased.empty()) pipeline.add(delete_workers, erased);
   if (graphs.empty()) return;
   const auto rows = values_of(graphs);
   pipeline.add_prepared(upsert_graphs, Params()

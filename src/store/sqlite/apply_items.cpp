@@ -16,7 +16,7 @@ constexpr std::string_view upsert_session =
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 constexpr std::string_view disconnect_session = "UPDATE sessions SET instance_id = '' WHERE id = ?";
 constexpr std::string_view end_session = "UPDATE sessions SET ended = ? WHERE id = ?";
-constexpr std::string_view delete_session = "DELETE FROM sessions WHERE id = ?";
+constexpr std::string_view delete_session = "DELETE FROM sessions WHERE id = ? AND ended <> ''";
 constexpr std::string_view upsert_graph =
     "INSERT OR REPLACE INTO graphs (graph_id, description, error, updated_at, declared) VALUES (?, ?, ?, ?, "
     "?)";

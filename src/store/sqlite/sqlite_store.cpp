@@ -170,7 +170,7 @@ class SqliteStore final : public Store {
   Reply<Claimable> claimable_runs(std::vector<std::string> graph_ids, WallTime now,
                                   std::int64_t limit) override {
     return read<Claimable>([graph_ids = std::move(graph_ids), now, limit](Database& db) {
-      return Claimable{read_claimable_runs(db, graph_ids, now, limit), nullptr};
+      return Claimable{read_claimable_runs(db, graph_ids, now, limit), {}};
     });
   }
   Reply<std::optional<WallTime>> next_due(WallTime now) override {

@@ -139,7 +139,7 @@ Reply<std::vector<domain::Run>> SimulatedStore::open_runs(std::string thread_id)
 Reply<Claimable> SimulatedStore::claimable_runs(std::vector<std::string> graph_ids, WallTime now,
                                                 std::int64_t limit) {
   return read<Claimable>([graph_ids = std::move(graph_ids), now, limit](const Tables& t) {
-    return Claimable{read_claimable_runs(t, graph_ids, now, limit), nullptr};
+    return Claimable{read_claimable_runs(t, graph_ids, now, limit), {}};
   });
 }
 Reply<std::optional<WallTime>> SimulatedStore::next_due(WallTime now) {

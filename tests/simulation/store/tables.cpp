@@ -363,7 +363,10 @@ class Applying {
     if (const auto found = t_.sessions.find(change.id); found != t_.sessions.end())
       found->second.ended = change.reason;
   }
-  void apply(const EraseSession& change) { t_.sessions.erase(change.id); }
+  void apply(const EraseSession& change) {
+    const auto found = t_.sessions.find(change.id);
+    if (found != t_.sessions.end() && !found->second.ended.empty()) t_.sessions.erase(found);
+  }
   void apply(const PutGraph& change) { t_.graphs[change.graph.graph_id] = change.graph; }
   void apply(const AddApiKey& change) { t_.api_keys.try_emplace(change.key.id, change.key); }
   void apply(const RevokeApiKey& change) {
