@@ -55,3 +55,19 @@ def test_a_table_for_people_and_a_list_of_workloads() -> None:
     assert bench("nothing").returncode == 2
     listed = bench("--help").stdout
     assert all(name in listed for name in (*WORKLOADS, "tokens", "chat"))
+
+
+def test_on_postgres() -> None:
+    """The same beside what PostgreSQL allows, and what is the embedded store's is refused."""
+    done = bench("create", "state", "--postgres", "--seconds", "1", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    result: dict[str, Any] = json.loads(done.stdout)
+    assert all(part in result["server"] for part in ("duragraph serve", "1 instance", "PostgreSQL", "fsync on", "NATS"))
+    rows = {row["workload"]: row for row in result["rows"]}
+    assert set(rows) == {"create", "state"}
+    assert all(row["errors"] == 0 and row["count"] > 0 for row in rows.values())
+    assert rows["create"]["limits"]["bare rows of runs/s"] > 0 and rows["create"]["figures"]["rows per run"] > 5
+    assert rows["state"]["limits"]["from memory/s"] > 0
+    refused = bench("chat", "--postgres")
+    assert refused.returncode == 2 and "--postgres" in refused.stderr
+    assert bench("state", "--instances", "2").returncode == 2

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "cli/bench/workloads.hpp"
+#include "store/postgres/conninfo.hpp"
 
 namespace dg::cli::bench {
 
@@ -24,19 +25,22 @@ struct BareTokens {
 };
 Task<Result<BareTokens>> measure_bare_tokens(Bench& bench, int streams, int tokens_per_second);
 
-// Rows per second and runs per second when the rows that a server wrote for its runs, taken from
-// its `database`, are written to another one of the same schema, those of 32 runs in each commit. The
-// server must have ended.
+// Runs per second when the rows that a server wrote for its runs are written to another database of the same
+// schema, those of 32 runs in each commit.
 struct BareStore {
   double runs_per_second = 0;
   double rows_per_run = 0;
   double bytes_per_run = 0;  // of the log
 };
-Result<BareStore> measure_bare_store(const std::filesystem::path& database, Duration duration);
+// From the server's `database`.
+Result<BareStore> measure_bare_sqlite(const std::filesystem::path& database, Duration duration);
+// From one database into another one, which is empty.
+Result<BareStore> measure_bare_postgres(const store::postgres::Conninfo& from,
+                                        const store::postgres::Conninfo& to, Duration duration);
 
-// Rows per run in each table of a server's `database` that has any, the most first. The server must have
-// ended.
-std::vector<std::pair<std::string, double>> rows_per_run(const std::filesystem::path& database);
+// Rows per run in each table of a server's `database` that has any, the most first.
+std::vector<std::pair<std::string, double>> sqlite_rows_per_run(const std::filesystem::path& database);
+std::vector<std::pair<std::string, double>> postgres_rows_per_run(const store::postgres::Conninfo& database);
 
 // A server on a thread of its own that answers every GET of /bytes with `body`.
 class MemoryServer {

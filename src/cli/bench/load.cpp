@@ -69,13 +69,14 @@ std::string Samples::commonest_error() const {
   return most == errors_.end() ? "" : most->first;
 }
 
-Task<Samples> drive(SystemWorld& loop, std::string url, Load load, Work work) {
+Task<Samples> drive(SystemWorld& loop, std::vector<std::string> urls, Load load, Work work) {
   Driving driving(loop, std::move(work));
   driving.measure_from = loop.timers->now() + load.warm_up;
   driving.end = driving.measure_from + load.duration;
   driving.running = load.clients;
   for (int number = 0; number < load.clients; ++number)
-    spawn(loop.io.get_executor(), "bench client", run_client(driving, url, number));
+    spawn(loop.io.get_executor(), "bench client",
+          run_client(driving, urls[static_cast<std::size_t>(number) % urls.size()], number));
   while (driving.running > 0) co_await driving.ended.wait();
   // The last pieces of work end after the duration: they count, and so does their time.
   const auto took = loop.timers->now() - driving.measure_from;

@@ -50,8 +50,9 @@ struct Load {
 };
 
 // Lets each client do `work` again and again until the duration has passed, but once at least, and
-// measures each time. What fails is counted as an error and measured no further.
-Task<Samples> drive(SystemWorld& loop, std::string url, Load load, Work work);
+// measures each time. What fails is counted as an error and measured no further. Clients take the URLs in
+// turn.
+Task<Samples> drive(SystemWorld& loop, std::vector<std::string> urls, Load load, Work work);
 
 // Sends a request and gives its body. A status of 400 or more is an error with its detail.
 Task<Result<std::string>> call(SystemWorld& loop, net::HttpClient& http, net::Method method,

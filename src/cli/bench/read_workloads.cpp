@@ -4,6 +4,7 @@
 #include <random>
 
 #include "base/json.hpp"
+#include "cli/bench/dev_target.hpp"
 #include "cli/bench/limits.hpp"
 #include "cli/bench/workloads.hpp"
 
@@ -69,8 +70,7 @@ Task<Result<std::vector<Row>>> bench_startup(Bench& bench) {
     const ScratchFolder scratch("bench");
     if (auto written = write_files(bench_files(), scratch.path()); !written) co_return fail(written.error());
     for (auto* row : {&first, &again}) {
-      auto target =
-          co_await Target::start_in(bench.loop, scratch.path(), {.python = bench.python, .worker = false});
+      auto target = co_await DevTarget::start_in(bench, scratch.path());
       if (!target) co_return fail(target.error());
       row->samples.add((*target)->first_answer());
       if (row == &again && i + 1 == startups) memory = co_await idle_memory(bench, **target);
@@ -82,7 +82,7 @@ Task<Result<std::vector<Row>>> bench_startup(Bench& bench) {
 }
 
 Task<Result<std::vector<Row>>> bench_state(Bench& bench) {
-  auto target = co_await Target::start(bench.loop, {.python = bench.python});
+  auto target = co_await Target::start(bench, {});
   if (!target) co_return fail(target.error());
   auto& loop = bench.loop;
   auto http = net::make_http_client(loop.io, loop.env, (*target)->url());
@@ -96,12 +96,12 @@ Task<Result<std::vector<Row>>> bench_state(Bench& bench) {
   bench.progress("reading a thread's state");
   const Load load{.clients = 8, .duration = bench.duration};
   Row row{"state", load.clients, {}};
-  row.samples = co_await drive(loop, (*target)->url(), load,
+  row.samples = co_await drive(loop, (*target)->urls(), load,
                                [&](Client client) { return get(loop, client.http, path); });
   co_await (*target)->stop();
   bench.progress("the same bytes from memory");
   const MemoryServer memory(*body);
-  const auto limit = co_await drive(loop, memory.url(), load,
+  const auto limit = co_await drive(loop, {memory.url()}, load,
                                     [&](Client client) { return get(loop, client.http, "/bytes"); });
   row.limits = {{"from memory/s", limit.per_second()}};
   row.figures = {{"bytes", static_cast<double>(body->size())}};
@@ -116,7 +116,7 @@ Task<Result<std::vector<Row>>> bench_chat(Bench& bench) {
   std::vector<Row> rows;
   for (const auto [turns, bytes] : {Conversation{400, 500}, Conversation{2000, 2000}}) {
     bench.progress(fmt::format("{} turns of {} bytes", turns, bytes));
-    auto target = co_await Target::start(bench.loop, {.python = bench.python});
+    auto target = co_await Target::start(bench, {});
     if (!target) co_return fail(target.error());
     auto& loop = bench.loop;
     auto http = net::make_http_client(loop.io, loop.env, (*target)->url());

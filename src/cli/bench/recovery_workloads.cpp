@@ -16,38 +16,6 @@ constexpr int rounds = 5;
 constexpr int workers = 2;
 constexpr Duration patience = std::chrono::seconds(60);
 
-// A `duragraph worker` of its own, which supervises one process. Destroying it kills it, and its process ends
-// by itself.
-class WorkerProgram {
- public:
-  static Result<std::unique_ptr<WorkerProgram>> start(const Bench& bench, const Target& target) {
-    ChildOptions options;
-    options.command = {own_program().string(), "worker", target.folder().string(), "--server=" + target.url(),
-                       "--n-jobs-per-worker=1"};
-    options.directory = target.folder().string();
-    options.environment = environment_of(bench.python);
-    auto child = Child::start(bench.loop.io, options);
-    if (!child) return fail(child.error());
-    spawn(bench.loop.io.get_executor(), "bench worker", run(*child));
-    return std::make_unique<WorkerProgram>(std::move(*child));
-  }
-
-  explicit WorkerProgram(std::shared_ptr<Child> child) : child_(std::move(child)) {}
-  ~WorkerProgram() { child_->kill(SIGKILL); }
-  WorkerProgram(const WorkerProgram&) = delete;
-  WorkerProgram& operator=(const WorkerProgram&) = delete;
-
-  int pid() const { return child_->pid(); }
-
- private:
-  static Task<void> run(std::shared_ptr<Child> child) {
-    const auto ignore = [](const std::string&) {};
-    co_await child->run(child, ignore, ignore);
-  }
-
-  std::shared_ptr<Child> child_;
-};
-
 // What is seen of a run's stream.
 struct Watch {
   explicit Watch(SystemWorld& loop) : timers(*loop.timers), changed(timers) {}
@@ -141,8 +109,7 @@ void note(Samples& samples, const Result<Duration>& took) {
 }
 
 Task<Result<Row>> seen_by_its_supervisor(Bench& bench) {
-  auto target =
-      co_await Target::start(bench.loop, {.python = bench.python, .processes = workers, .slots = 1});
+  auto target = co_await Target::start(bench, {.processes = workers, .slots = 1});
   if (!target) co_return fail(target.error());
   Row row{"recovery, worker killed", 1, {}};
   for (int round = 0; round < rounds; ++round) {
@@ -155,13 +122,13 @@ Task<Result<Row>> seen_by_its_supervisor(Bench& bench) {
 }
 
 Task<Result<Row>> with_its_supervisor(Bench& bench) {
-  auto target = co_await Target::start(bench.loop, {.python = bench.python, .worker = false});
+  auto target = co_await Target::start(bench, {.worker = false});
   if (!target) co_return fail(target.error());
   Row row{"recovery, supervisor killed too", 1, {}};
-  std::vector<std::unique_ptr<WorkerProgram>> programs;
+  std::vector<std::unique_ptr<Process>> programs;
   for (int round = 0; round < rounds; ++round) {
     while (programs.size() < workers) {
-      auto program = WorkerProgram::start(bench, **target);
+      auto program = (*target)->start_worker(1, 1);
       if (!program) co_return fail(program.error());
       programs.push_back(std::move(*program));
     }

@@ -55,9 +55,9 @@ std::string to_table(const std::vector<Row>& rows) {
   return out;
 }
 
-std::string to_json(const std::vector<Row>& rows, const std::string& machine) {
+std::string to_json(const std::vector<Row>& rows, const std::string& machine, const std::string& server) {
   json::Writer out;
-  out.begin_object().key("machine").string(machine).key("rows").begin_array();
+  out.begin_object().key("machine").string(machine).key("server").string(server).key("rows").begin_array();
   for (const auto& row : rows) {
     const auto& s = row.samples;
     out.begin_object().key("workload").string(row.workload).key("clients").integer(row.clients);

@@ -23,8 +23,8 @@ struct Row {
 
 // A table of all rows.
 std::string to_table(const std::vector<Row>& rows);
-// {"rows": [{"workload", "clients", "count", "errors", "p50_ms", …}]}
-std::string to_json(const std::vector<Row>& rows, const std::string& machine);
+// {"machine", "server", "rows": [{"workload", "clients", "count", "errors", "p50_ms", …}]}
+std::string to_json(const std::vector<Row>& rows, const std::string& machine, const std::string& server);
 
 // The processor and the kernel, as "2 x Intel(R) Xeon(R) …, Linux 6.1".
 std::string describe_machine();

@@ -33,21 +33,32 @@ Task<Status> run_steps(SystemWorld& loop, net::HttpClient& http) {
   co_return Status{};
 }
 
-// What a server has written since it started.
+// What the instances of a server have written since they started.
 struct Written {
   double commits = 0;
   double bytes = 0;
 };
-Task<Result<Written>> written_by(SystemWorld& loop, Target& target) {
-  auto http = net::make_http_client(loop.io, loop.env, target.url());
+
+Task<Result<double>> commits_at(SystemWorld& loop, const std::string& url) {
+  auto http = net::make_http_client(loop.io, loop.env, url);
   if (!http) co_return fail(http.error());
   const auto metrics = co_await call(loop, **http, Method::get, "/metrics", "");
   if (!metrics) co_return fail(metrics.error());
   constexpr std::string_view name = "\nduragraph_store_transactions_total ";
   const auto place = metrics->find(name);
   if (place == std::string::npos) co_return fail(Errc::internal, "/metrics does not tell of transactions");
-  co_return Written{std::strtod(metrics->c_str() + place + name.size(), nullptr),
-                    static_cast<double>(target.bytes_written())};
+  co_return std::strtod(metrics->c_str() + place + name.size(), nullptr);
+}
+
+Task<Result<Written>> written_by(SystemWorld& loop, Target& target) {
+  Written written;
+  for (const auto& url : target.urls()) {
+    const auto commits = co_await commits_at(loop, url);
+    if (!commits) co_return fail(commits.error());
+    written.commits += *commits;
+  }
+  written.bytes = static_cast<double>(target.bytes_written());
+  co_return written;
 }
 
 Task<Result<Row>> measure_runs(Bench& bench, Target& target, int clients, std::string name) {
@@ -56,20 +67,20 @@ Task<Result<Row>> measure_runs(Bench& bench, Target& target, int clients, std::s
   Row row{std::move(name), clients, {}};
   const auto before = co_await written_by(loop, target);
   if (!before) co_return fail(before.error());
-  row.samples = co_await drive(loop, target.url(), {.clients = clients, .duration = bench.duration},
+  row.samples = co_await drive(loop, target.urls(), {.clients = clients, .duration = bench.duration},
                                [&loop](Client client) { return run_steps(loop, client.http); });
   const auto after = co_await written_by(loop, target);
   if (!after) co_return fail(after.error());
   const auto runs = static_cast<double>(row.samples.count());
   row.figures = {{"commits per run", (after->commits - before->commits) / runs},
-                 {"KiB written per run", (after->bytes - before->bytes) / runs / 1024}};
+                 {target.what_is_written() + " per run", (after->bytes - before->bytes) / runs / 1024}};
   co_return row;
 }
 
-void add_rows_per_run(Row& row, const std::filesystem::path& database) {
+void add_rows_per_run(Row& row, const Target& target) {
   std::vector<std::string> tables;
   double all = 0;
-  for (const auto& [table, count] : rows_per_run(database)) {
+  for (const auto& [table, count] : target.rows_per_run()) {
     tables.push_back(fmt::format("{} {:.3g}", table, count));
     all += count;
   }
@@ -106,7 +117,7 @@ Task<Status> stream_steps(SystemWorld& loop, net::HttpClient& http, Samples& fir
 Task<Result<std::vector<Row>>> bench_runs(Bench& bench) {
   std::vector<Row> rows;
   for (const int processes : {1, 2}) {
-    auto target = co_await Target::start(bench.loop, {.python = bench.python, .processes = processes});
+    auto target = co_await Target::start(bench, {.processes = processes});
     if (!target) co_return fail(target.error());
     const std::vector<int> counts = processes == 1 ? std::vector{1, 8, 32} : std::vector{32};
     for (const int clients : counts) {
@@ -116,7 +127,7 @@ Task<Result<std::vector<Row>>> bench_runs(Bench& bench) {
       rows.push_back(std::move(*row));
     }
     co_await (*target)->stop();
-    if (processes == 1) add_rows_per_run(rows.front(), (*target)->database());
+    if (processes == 1) add_rows_per_run(rows.front(), **target);
   }
   bench.progress("the bare graph");
   const auto bare = co_await measure_bare_graph(bench);
@@ -127,16 +138,16 @@ Task<Result<std::vector<Row>>> bench_runs(Bench& bench) {
 }
 
 Task<Result<std::vector<Row>>> bench_create(Bench& bench) {
-  auto target = co_await Target::start(bench.loop, {.python = bench.python, .worker = false});
+  auto target = co_await Target::start(bench, {.worker = false});
   if (!target) co_return fail(target.error());
   auto& loop = bench.loop;
   Row row{"create", 64, {}};
   bench.progress("creating runs");
-  row.samples = co_await drive(loop, (*target)->url(), {.clients = row.clients, .duration = bench.duration},
+  row.samples = co_await drive(loop, (*target)->urls(), {.clients = row.clients, .duration = bench.duration},
                                [&loop](Client client) { return create_run(loop, client.http); });
   co_await (*target)->stop();
   bench.progress("the same rows in a bare loop");
-  const auto bare = measure_bare_store((*target)->database(), bench.duration);
+  const auto bare = (*target)->measure_bare_store(bench.duration);
   if (!bare) co_return fail(bare.error());
   row.limits = {{"bare rows of runs/s", bare->runs_per_second}};
   row.figures = {{"rows per run", bare->rows_per_run}, {"log bytes per run", bare->bytes_per_run}};
@@ -144,15 +155,15 @@ Task<Result<std::vector<Row>>> bench_create(Bench& bench) {
 }
 
 Task<Result<std::vector<Row>>> bench_first_frame(Bench& bench) {
-  auto target = co_await Target::start(bench.loop, {.python = bench.python});
+  auto target = co_await Target::start(bench, {});
   if (!target) co_return fail(target.error());
   auto& loop = bench.loop;
   bench.progress("first frames");
   Row first{"first-frame", 1, {}};
   Row graph{"first-frame of the graph", 1, {}};
-  const auto whole = co_await drive(loop, (*target)->url(), {.duration = bench.duration}, [&](Client client) {
-    return stream_steps(loop, client.http, first.samples, graph.samples);
-  });
+  const auto whole = co_await drive(
+      loop, (*target)->urls(), {.duration = bench.duration},
+      [&](Client client) { return stream_steps(loop, client.http, first.samples, graph.samples); });
   for (auto* row : {&first, &graph}) row->samples.set_seconds(whole.seconds());
   co_await (*target)->stop();
   co_return std::vector{std::move(first), std::move(graph)};

@@ -66,8 +66,7 @@ int seconds_of(const Bench& bench) {
 Task<Result<std::vector<Row>>> bench_tokens(Bench& bench) {
   std::vector<Row> rows;
   for (const int streams : {20, 200}) {
-    auto target = co_await Target::start(
-        bench.loop, {.python = bench.python, .processes = streams > 50 ? 2 : 1, .slots = streams});
+    auto target = co_await Target::start(bench, {.processes = streams > 50 ? 2 : 1, .slots = streams});
     if (!target) co_return fail(target.error());
     bench.progress(fmt::format("{} streams of {} tokens/s", streams, tokens_per_second));
     auto& loop = bench.loop;
@@ -77,7 +76,8 @@ Task<Result<std::vector<Row>>> bench_tokens(Bench& bench) {
     const auto began = loop.timers->now();
     for (int i = 0; i < streams; ++i)
       spawn(loop.io.get_executor(), "bench reader",
-            read_tokens(reading, (*target)->url(), Method::post, "/runs/stream",
+            read_tokens(reading, (*target)->urls()[static_cast<std::size_t>(i) % (*target)->urls().size()],
+                        Method::post, "/runs/stream",
                         tokens_body(seconds_of(bench) * tokens_per_second, tokens_per_second)));
     while (reading.open > 0) co_await reading.ended.wait();
     const auto took = std::chrono::duration<double>(loop.timers->now() - began).count();
@@ -99,7 +99,7 @@ Task<Result<std::vector<Row>>> bench_tokens(Bench& bench) {
 
 Task<Result<std::vector<Row>>> bench_readers(Bench& bench) {
   constexpr int readers = 100;
-  auto target = co_await Target::start(bench.loop, {.python = bench.python});
+  auto target = co_await Target::start(bench, {});
   if (!target) co_return fail(target.error());
   bench.progress(fmt::format("{} readers of one stream", readers));
   auto& loop = bench.loop;
@@ -127,7 +127,7 @@ Task<Result<std::vector<Row>>> bench_readers(Bench& bench) {
 
 Task<Result<std::vector<Row>>> bench_idle(Bench& bench) {
   constexpr int streams = 1000;
-  auto target = co_await Target::start(bench.loop, {.python = bench.python});
+  auto target = co_await Target::start(bench, {});
   if (!target) co_return fail(target.error());
   bench.progress(fmt::format("{} idle streams", streams));
   auto& loop = bench.loop;
@@ -150,7 +150,7 @@ Task<Result<std::vector<Row>>> bench_idle(Bench& bench) {
   const auto held = reading.begun;
   const auto memory = static_cast<double>((*target)->memory() - before);
   Row row{"idle", streams, {}};
-  row.samples = co_await drive(loop, (*target)->url(), {.duration = bench.duration},
+  row.samples = co_await drive(loop, (*target)->urls(), {.duration = bench.duration},
                                [&](Client client) { return get(loop, client.http, path); });
   const auto cancelled = co_await call(loop, **http, Method::post, path + "/cancel?wait=1");
   if (!cancelled) co_return fail(cancelled.error());

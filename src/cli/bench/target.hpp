@@ -1,15 +1,16 @@
-// The server that a bench measures: one of its own, in a temporary folder.
+// The server that a bench measures: one of its own, on a project in a temporary folder.
 #pragma once
 
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/scratch_folder.hpp"
 #include "cli/bench/load.hpp"
+#include "cli/bench/process.hpp"
 #include "cli/embed/file.hpp"
-#include "cli/supervisor/child.hpp"
 
 namespace dg::cli {
 
@@ -20,78 +21,63 @@ const std::vector<EmbeddedFile>& bench_files();
 
 namespace dg::cli::bench {
 
+struct Bench;
+struct BareStore;
+
 struct TargetOptions {
-  std::filesystem::path python;  // of an environment with LangGraph
   int processes = 1;
   int slots = 40;  // of each process
   bool worker = true;
 };
 
-// A `duragraph dev` of this program on the bench's project. Destroying it kills the server.
+// Destroying it kills the server.
 class Target {
  public:
-  // Starts the server and waits until its worker serves. Errors: unavailable with the server's last
-  // lines when it does not.
-  static Task<Result<std::unique_ptr<Target>>> start(SystemWorld& loop, TargetOptions options);
-  // Starts the program on `folder`, and waits until it answers.
-  static Task<Result<std::unique_ptr<Target>>> start_in(SystemWorld& loop,
-                                                        const std::filesystem::path& folder,
-                                                        TargetOptions options);
+  // Starts the server that this bench is about, and waits until its worker serves. Errors: unavailable with
+  // the server's last lines when it does not.
+  static Task<Result<std::unique_ptr<Target>>> start(Bench& bench, TargetOptions options);
 
-  ~Target();
+  virtual ~Target() = default;
   Target(const Target&) = delete;
   Target& operator=(const Target&) = delete;
 
-  const std::string& url() const { return process_->url; }
+  // Where each instance answers; the worker is the last one's.
+  const std::vector<std::string>& urls() const { return urls_; }
+  const std::string& url() const { return urls_.front(); }
   const std::filesystem::path& folder() const { return folder_; }
-  std::filesystem::path database() const { return folder_ / ".duragraph" / "duragraph.db"; }
-  // From the start of the process to the first answer.
-  Duration first_answer() const { return first_answer_; }
-  // What the server's process holds in memory, in bytes.
-  std::int64_t memory() const;
-  // What the server's process has had written to disks since it started, in bytes.
-  std::int64_t bytes_written() const;
-  // Bytes of the database with its log.
-  std::int64_t bytes_on_disk() const;
+  // What the first instance holds in memory, in bytes.
+  std::int64_t memory() const { return instances_.front()->memory(); }
   // Returns when so many workers are connected. unavailable when that takes too long.
   Task<Status> wait_for_workers(int count);
-  // Ends the server in good order, so that its database is whole in one file.
-  Task<void> stop();
+  // One more `duragraph worker` on the project.
+  Result<std::unique_ptr<Process>> start_worker(int processes, int slots) const;
 
- private:
-  // The server's process and what it said. It outlives the target while the process ends.
-  struct Process {
-    explicit Process(Timers& timers) : changed(timers) {}
-    void heard(const std::string& line);
-    std::string last_lines() const;
+  // What was written for what the server stored since it started, in bytes, and in which words that is told.
+  virtual std::int64_t bytes_written() const = 0;
+  virtual std::string what_is_written() const = 0;
+  // Bytes of the database.
+  virtual std::int64_t bytes_on_disk() const = 0;
+  // Ends the server in good order; its database stays as long as the target.
+  virtual Task<void> stop() = 0;
+  // How fast the rows that the server wrote for its runs are written again with nothing in between. The
+  // server must have ended.
+  virtual Result<BareStore> measure_bare_store(Duration duration) const = 0;
+  // Rows per run in each table that has any, the most first. The server must have ended.
+  virtual std::vector<std::pair<std::string, double>> rows_per_run() const = 0;
 
-    std::shared_ptr<Child> child;
-    std::string url;
-    std::vector<std::string> lines;  // the last that it printed
-    bool ended = false;
-    Signal changed;
-  };
-
-  explicit Target(SystemWorld& loop) : loop_(loop), process_(std::make_shared<Process>(*loop.timers)) {}
-  Status launch(const TargetOptions& options);
-  Task<Status> wait_for_answer();
-  static Task<void> run(std::shared_ptr<Process> process);
+ protected:
+  Target(SystemWorld& loop, Environment environment) : loop_(loop), environment_(std::move(environment)) {}
+  // Makes the project in a folder of its own.
+  Status make_project();
 
   SystemWorld& loop_;
-  std::unique_ptr<ScratchFolder> scratch_;
+  Environment environment_;  // of all its processes
   std::filesystem::path folder_;
-  std::shared_ptr<Process> process_;
-  SteadyTime launched_;
-  Duration first_answer_{};
+  std::vector<std::string> urls_;
+  std::vector<std::unique_ptr<Process>> instances_;
+
+ private:
+  std::unique_ptr<ScratchFolder> scratch_;
 };
-
-// The number behind `name` in a file of /proc; 0 where there is none.
-std::int64_t number_of(const std::string& file, std::string_view name);
-
-// The program that runs.
-std::filesystem::path own_program();
-
-// The environment in which `python` finds what is installed beside it.
-Environment environment_of(const std::filesystem::path& python);
 
 }  // namespace dg::cli::bench

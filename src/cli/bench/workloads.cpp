@@ -3,18 +3,28 @@
 namespace dg::cli::bench {
 
 const std::vector<Workload>& workloads() {
+  using enum Measures;
   static const std::vector<Workload> all{
-      {"startup", "exec to the first answer; an idle server's memory", &bench_startup},
-      {"runs", "thread + run + wait of a three-node graph, at 1, 8 and 32 clients", &bench_runs},
-      {"create", "runs accepted durably, 64 connections", &bench_create},
-      {"state", "GET /threads/{id}/state, 8 clients", &bench_state},
-      {"first-frame", "from the request to the first frames of a stream", &bench_first_frame},
-      {"tokens", "200 streams of 50 tokens per second", &bench_tokens},
-      {"readers", "one stream that 100 clients read", &bench_readers},
-      {"idle", "1000 streams that wait", &bench_idle},
-      {"recovery", "a killed worker's run goes on with another", &bench_recovery},
-      {"chat", "bytes on the disk per turn of long conversations", &bench_chat}};
+      {"startup", "exec to the first answer; an idle server's memory", embedded_store, &bench_startup},
+      {"runs", "thread + run + wait of a three-node graph, at 1, 8 and 32 clients", any, &bench_runs},
+      {"create", "runs accepted durably, 64 connections", any, &bench_create},
+      {"state", "GET /threads/{id}/state, 8 clients", any, &bench_state},
+      {"first-frame", "from the request to the first frames of a stream", any, &bench_first_frame},
+      {"tokens", "200 streams of 50 tokens per second", any, &bench_tokens},
+      {"readers", "one stream that 100 clients read", any, &bench_readers},
+      {"idle", "1000 streams that wait", any, &bench_idle},
+      {"recovery", "a killed worker's run goes on with another", any, &bench_recovery},
+      {"chat", "bytes on the disk per turn of long conversations", embedded_store, &bench_chat}};
   return all;
+}
+
+std::string why_not(const Workload& workload, const Bench& bench) {
+  if (workload.measures == Measures::embedded_store && bench.deployment != nullptr)
+    return "measures the store of `duragraph dev`: leave --postgres out";
+  const int instances = bench.deployment == nullptr ? 1 : bench.deployment->instances;
+  if (workload.measures == Measures::several_instances && instances < 2)
+    return "measures what passes between instances: add --postgres --instances 2";
+  return "";
 }
 
 }  // namespace dg::cli::bench

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/bench/deployment.hpp"
 #include "cli/bench/report.hpp"
 #include "cli/bench/target.hpp"
 
@@ -14,16 +15,24 @@ namespace dg::cli::bench {
 // What every workload is given.
 struct Bench {
   SystemWorld& loop;
+  const Deployment* deployment;  // of `duragraph serve`; null: `duragraph dev` is measured
   std::filesystem::path python;
   Duration duration;                                 // of one measurement
   std::function<void(const std::string&)> progress;  // told what is being done
 };
 
+// What a workload is about.
+enum class Measures { any, embedded_store, several_instances };
+
 struct Workload {
   std::string name;
   std::string description;
+  Measures measures;
   Task<Result<std::vector<Row>>> (*run)(Bench& bench);
 };
+
+// Why a workload says nothing about what this bench measures; empty when it does.
+std::string why_not(const Workload& workload, const Bench& bench);
 
 // All of them, in the order in which they run.
 const std::vector<Workload>& workloads();

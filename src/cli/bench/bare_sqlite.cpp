@@ -92,7 +92,7 @@ bool insert_share(const Table& table, std::size_t first, std::size_t count, std:
 
 }  // namespace
 
-Result<BareStore> measure_bare_store(const std::filesystem::path& database, Duration duration) {
+Result<BareStore> measure_bare_sqlite(const std::filesystem::path& database, Duration duration) {
   const ScratchFolder scratch("bench");
   const auto path = (scratch.path() / "bare.db").string();
   const auto source = open(database.string());
@@ -138,7 +138,7 @@ Result<BareStore> measure_bare_store(const std::filesystem::path& database, Dura
                    static_cast<double>(rows) / static_cast<double>(runs), log / static_cast<double>(done)};
 }
 
-std::vector<std::pair<std::string, double>> rows_per_run(const std::filesystem::path& database) {
+std::vector<std::pair<std::string, double>> sqlite_rows_per_run(const std::filesystem::path& database) {
   std::vector<std::pair<std::string, double>> out;
   double runs = 0;
   const auto source = open(database.string());
