@@ -54,12 +54,12 @@ TEST(SettingFlags, LeaveWrongValuesToTheLoading) {
 TEST(ConfigShow, AlignsNamesValuesAndOrigins) {
   const auto settings = settings_of({{"DB_HOST", "db.example"}});
   const auto plain = settings_as_table(settings, false);
-  EXPECT_THAT(plain, testing::StartsWith("SETTING                     VALUE\n"
-                                         "PORT                        8080\n"));
+  EXPECT_THAT(plain, testing::StartsWith("SETTING                             VALUE\n"
+                                         "PORT                                8080\n"));
   EXPECT_THAT(plain, testing::Not(HasSubstr("environment")));
   const auto table = settings_as_table(settings, true);
-  EXPECT_THAT(table, HasSubstr("\nDB_HOST                     db.example             environment\n"));
-  EXPECT_THAT(table, HasSubstr("\nJWT_SECRET                  -                      default\n"));
+  EXPECT_THAT(table, HasSubstr("\nDB_HOST                             db.example             environment\n"));
+  EXPECT_THAT(table, HasSubstr("\nJWT_SECRET                          -                      default\n"));
 }
 
 TEST(ConfigShow, MasksSecrets) {
@@ -75,8 +75,8 @@ TEST(ConfigShow, MasksSecrets) {
   for (const auto& shown : {settings_as_table(settings, true), settings_as_json(settings)})
     EXPECT_THAT(shown, testing::Not(HasSubstr("cret@"))) << shown;
   const auto table = settings_as_table(settings, false);
-  EXPECT_THAT(table, HasSubstr("\nDATABASE_URL                postgres://me:***@h/db?sslmode=require\n"));
-  EXPECT_THAT(table, HasSubstr("\nNATS_URL                    nats://***@a:1, nats://me:***@b:2\n"));
+  EXPECT_THAT(table, HasSubstr("\nDATABASE_URL                        postgres://me:***@h/db?sslmode=require\n"));
+  EXPECT_THAT(table, HasSubstr("\nNATS_URL                            nats://***@a:1, nats://me:***@b:2\n"));
   const auto json = settings_as_json(settings);
   const json::View view(json);
   for (const auto* const name : {"DB_PASSWORD", "JWT_SECRET", "OPENAI_API_KEY", "ANTHROPIC_API_KEY",
