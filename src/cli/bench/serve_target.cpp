@@ -74,8 +74,9 @@ Task<Status> ServeTarget::make_database() {
 }
 
 Task<Status> ServeTarget::start_instance() {
-  auto instance = Process::start(loop_, own_command(environment_, {"serve", "--host=127.0.0.1", "--port=0"}),
-                                 "serving at ");
+  auto instance = Process::start(
+      loop_, own_command(environment_, {"serve", "--host=127.0.0.1", "--port=0", "--log-format=text"}),
+      "serving at ");
   if (!instance) co_return fail(instance.error());
   instances_.push_back(std::move(*instance));
   const auto url = co_await instances_.back()->wait_for_mark();

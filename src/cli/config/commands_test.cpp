@@ -75,7 +75,8 @@ TEST(ConfigShow, MasksSecrets) {
   for (const auto& shown : {settings_as_table(settings, true), settings_as_json(settings)})
     EXPECT_THAT(shown, testing::Not(HasSubstr("cret@"))) << shown;
   const auto table = settings_as_table(settings, false);
-  EXPECT_THAT(table, HasSubstr("\nDATABASE_URL                        postgres://me:***@h/db?sslmode=require\n"));
+  EXPECT_THAT(table,
+              HasSubstr("\nDATABASE_URL                        postgres://me:***@h/db?sslmode=require\n"));
   EXPECT_THAT(table, HasSubstr("\nNATS_URL                            nats://***@a:1, nats://me:***@b:2\n"));
   const auto json = settings_as_json(settings);
   const json::View view(json);
