@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # A PostgreSQL cluster to be thrown away: UTF-8, on a free port of 127.0.0.1 and on a Unix socket in its folder.
-# Usage: scripts/postgres-server.sh start [--fast] DIR [BIN_DIR]
+# Usage: scripts/postgres-server.sh start [--fast] [--port N] DIR [BIN_DIR]
 #        scripts/postgres-server.sh stop DIR
 #        scripts/postgres-server.sh halt DIR fast|immediate
-#        scripts/postgres-server.sh resume DIR
+#        scripts/postgres-server.sh resume [--port N] DIR
+#        scripts/postgres-server.sh status DIR
 #        scripts/postgres-server.sh hold [--fast] [BIN_DIR]
 # `start` makes the cluster in DIR, which is new or empty, and prints a superuser's URL as its last line. `stop`
 # ends the server that DIR holds; what it stored stays. `halt` ends it as pg_ctl's mode of that name does, and `resume`
-# starts it again at its address. `hold` starts one in a temporary folder, prints the URL,
+# starts it again at its address. `status` fails when none runs. --port chooses the port. `hold` starts one in a temporary folder, prints the URL,
 # and ends and deletes it when its standard input is closed: whoever holds the other end may die in any way.
 # BIN_DIR is the folder of `postgres` and `initdb`; Debian's newest when it is left out. --fast does not wait
 # for the disk (fsync and full_page_writes off), which only the machine's own crash can tell; `hold` then keeps it
@@ -15,7 +16,7 @@
 # for over TCP, and not on the socket, whose folder nobody but the server's user may enter.
 . "$(dirname "$0")/common.sh"
 
-usage() { die "usage: scripts/postgres-server.sh start [--fast] DIR [BIN_DIR] | stop DIR | halt DIR MODE | resume DIR | hold [--fast] [BIN_DIR]"; }
+usage() { die "usage: scripts/postgres-server.sh start [--fast] [--port N] DIR [BIN_DIR] | stop DIR | halt DIR MODE | resume [--port N] DIR | status DIR | hold [--fast] [BIN_DIR]"; }
 
 # PostgreSQL refuses to run as root, so then it is another user's.
 server_user=""
@@ -83,13 +84,13 @@ SETTINGS
 launch() {
   local dir=$1 bin_dir=$2 port
   for _ in 1 2 3 4 5 6 7 8 9 10; do
-    port=$(free_port)
+    port=${chosen_port:-$(free_port)}
     if as_server "$bin_dir/pg_ctl" --pgdata="$dir/data" --log="$dir/log" --wait --timeout=60 --silent \
       --options="-p $port" start >/dev/null 2>"$dir/pg_ctl.log" </dev/null; then
       echo "$port"
       return
     fi
-    grep -q 'could not create any TCP/IP sockets' "$dir/log" || break
+    if [ -n "$chosen_port" ] || ! grep -q 'could not create any TCP/IP sockets' "$dir/log"; then break; fi
   done
   die "the server did not start: $(cat "$dir/log" "$dir/pg_ctl.log")"
 }
@@ -146,6 +147,13 @@ control() {
   as_server "$(cat "$dir/bin_dir")/pg_ctl" --pgdata="$dir/data" --log="$dir/log" --wait --silent "${@:2}" </dev/null
 }
 
+# resume DIR: the folder remembers the port, also one that is chosen anew.
+resume() {
+  local port=${chosen_port:-$(cat "$1/port")}
+  control "$1" --options="-p $port" start
+  echo "$port" >"$1/port"
+}
+
 # Every database is some 300 files, which memory makes ten times as fast as most disks.
 scratch_root() {
   local room=0
@@ -165,13 +173,15 @@ hold() {
 
 command=${1:-}
 shift || usage
-fast=no
+fast=no chosen_port=""
 if [ "${1:-}" = --fast ]; then fast=yes && shift; fi
+if [ "${1:-}" = --port ]; then chosen_port=${2:?} && shift 2; fi
 case $command:$# in
   start:1 | start:2) start "$fast" "$@" ;;
   stop:1) stop "$1" ;;
   halt:2) control "$1" --mode="$2" stop ;;
-  resume:1) control "$1" --options="-p $(cat "$1/port")" start ;;
+  resume:1) resume "$1" ;;
+  status:1) [ -n "$(postmaster "$(cd "$1" && pwd)")" ] ;;
   hold:0 | hold:1) hold "$fast" "$@" ;;
   *) usage ;;
 esac
