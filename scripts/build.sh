@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Configures and builds one preset; the release one also leaves its program at bin/duragraph.
-# Usage: scripts/build.sh [dev|release|asan|tsan]
+# Usage: scripts/build.sh [dev|release|asan|tsan] [TARGET...]     (all targets when none is named)
 . "$(dirname "$0")/common.sh"
 preset=${1:-release}
 cd "$ROOT"
 
 cmake --preset "$preset" --log-level=WARNING
-cmake --build --preset "$preset"
+cmake --build --preset "$preset" ${2:+--target "${@:2}"}
 
 if [ "$preset" = release ]; then
   built=$(built_binary release)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that are missing; does nothing, and quickly, when all are there.
-# Usage: scripts/install-deps.sh [--lint]     (--lint adds clang-format and clang-tidy)
+# Usage: scripts/install-deps.sh [--lint | --build]
+# --lint adds clang-format and clang-tidy; --build leaves out all but what compiles the program, for its image.
 . "$(dirname "$0")/common.sh"
 
 packages=(
@@ -9,13 +10,18 @@ packages=(
   # libraries that CMake looks for
   libboost1.81-dev libsqlite3-dev libpq-dev libzstd-dev libssl-dev libcurl4-openssl-dev libfmt-dev libspdlog-dev
   libsimdjson-dev rapidjson-dev libcli11-dev libyaml-cpp-dev prometheus-cpp-dev libnats-dev libgtest-dev libgmock-dev
+)
+more=(
   # the example's and the tests' Python, and what the scripts call
   python3 python3-venv ca-certificates curl
   # the database of production, of which tests start servers of their own
   postgresql-15 postgresql-client-15
   # the broker of production, likewise, and the balancers and poolers that instances are tested behind
   nats-server nginx-light haproxy pgbouncer
+  # what reads docker-compose.yml where no engine is, and .dockerignore
+  docker-compose
 )
+if [ "${1:-}" != --build ]; then packages+=("${more[@]}"); fi
 if [ "${1:-}" = --lint ]; then packages+=(clang-format-19 clang-tidy-19); fi
 
 if ! command -v dpkg-query >/dev/null; then
