@@ -8,6 +8,7 @@ scripts/install-deps.sh
 scripts/build.sh release
 scripts/python-env.sh build/test-env tests/requirements.txt
 scripts/python-env.sh build/test-env-oldest tests/requirements-oldest.txt
+scripts/python-env.sh build/tools-env tests/requirements-tools.txt
 node_bin=$(scripts/node-env.sh | tail -n 1)
 scripts/postgres-versions.sh >/dev/null
 
