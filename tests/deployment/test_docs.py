@@ -7,14 +7,20 @@ import re
 import subprocess
 from pathlib import Path
 
+import dockerfile
 import httpx
 import pytest
+import yaml
 
 from postgres import Database
 from processes import ROOT, WORKER_TOKEN, Api, Project, binary, free_port, until
+from stack import Stack
+from tools import tool
 
-BLOCKS = re.findall(r"^```sh\n(.*?)^```$", (ROOT / "docs" / "deployment.md").read_text(), re.S | re.M)
-MIGRATE, BY_HAND, SERVE, WORKER = BLOCKS
+GUIDE = (ROOT / "docs" / "deployment.md").read_text()
+LOCAL, MIGRATE, BY_HAND, SERVE, WORKER = re.findall(r"^```sh\n(.*?)^```$", GUIDE, re.S | re.M)
+ELSEWHERE = dict(re.findall(r"^```sh (\w+)\n(.*?)^```$", GUIDE, re.S | re.M))
+"""Commands that need an engine, a cluster, systemd or root, by which of them: what they name is looked for."""
 
 
 @pytest.fixture
@@ -74,3 +80,77 @@ def served(api: Api) -> bool:
         return any(worker["connected"] for worker in api.workers())
     except (httpx.HTTPError, AssertionError):  # it is starting
         return False
+
+
+@pytest.mark.timeout(600)
+def test_the_services_as_processes() -> None:
+    stack = Stack()
+    try:
+        path = f"{tool('task').parent}:{stack.environment()['PATH']}"
+        log = stack.folder / "said"
+        with log.open("w") as said:  # what is left running would hold a pipe
+            rc = subprocess.run(
+                ["bash", "-euxc", LOCAL],
+                cwd=ROOT,
+                env=stack.environment(PATH=path, **stack.ports),
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                timeout=300,
+            ).returncode
+        assert rc == 0, log.read_text()
+    finally:
+        stack.close()
+
+
+def test_every_block_is_run_or_looked_at() -> None:
+    assert set(ELSEWHERE) == {"compose", "server", "root", "systemd", "cluster"}
+
+
+def test_the_tasks_exist() -> None:
+    tasks = yaml.safe_load((ROOT / "Taskfile.yml").read_text())["tasks"]
+    named = set(re.findall(r"\btask ([a-z]+(?::[a-z]+)?)", GUIDE))
+    assert named and named <= set(tasks)
+
+
+def test_a_worker_beside_compose_takes_the_token_that_was_made() -> None:
+    token, worker = ELSEWHERE["server"].splitlines()
+    assert "$(cat .duragraph/worker-token)" in token  # where tests of `up` find it
+    assert worker.replace("http://127.0.0.1:8080", "http://$HOST:$PORT") == WORKER.strip()
+
+
+def test_what_is_installed_by_hand_is_there() -> None:
+    lines = [line.split() for line in ELSEWHERE["root"].splitlines()]
+    packages = {word for word in lines[0][2:] if not word.startswith("-")}
+    image = dockerfile.installed(dockerfile.stages(ROOT / "Dockerfile")["program"])
+    assert packages == image - {"curl"}
+    files = [word for line in lines for word in line if word.startswith("deploy/")]
+    assert len(files) == 3 and all((ROOT / file).is_file() for file in files)
+    program, unit = lines[1][2], (ROOT / "deploy" / "systemd" / "duragraph.service").read_text()
+    assert f"ExecStart={program} serve" in unit
+    assert f"EnvironmentFile={lines[3][-1]}" in unit
+    for name in re.findall(r"\S+\.service", ELSEWHERE["systemd"]):
+        assert (ROOT / "deploy" / "systemd" / name).is_file()
+
+
+def test_settings_for_systemd_are_settings() -> None:
+    program = binary()
+    assert program
+    text = (ROOT / "deploy" / "systemd" / "serve.env.example").read_text()
+    named = set(re.findall(r"^#?([A-Z][A-Z_]+)=", text, re.M))
+    shown = subprocess.run([program, "config", "show"], capture_output=True, text=True, check=True).stdout
+    assert named and named <= {line.split()[0] for line in shown.splitlines()}
+    # As it is installed, it starts nothing: there is no secret.
+    told = dict(re.findall(r"^([A-Z_]+)=(.*)$", text, re.M))
+    refused = subprocess.run([program, "serve", "--port", "0"], env=told, capture_output=True, text=True, timeout=30)
+    assert refused.returncode == 2 and "JWT_SECRET" in refused.stderr
+
+
+def test_manifests_and_what_is_waited_for_exist() -> None:
+    files = sorted((ROOT / "deploy" / "k8s").glob("*.yaml"))
+    made = [made for file in files for made in yaml.safe_load_all(file.read_text())]
+    names = {f"{one['kind'].lower()}/{one['metadata']['name']}" for one in made}
+    applied = re.findall(r"-f (\S+)", ELSEWHERE["cluster"])
+    assert {Path(file).name for file in applied} == {f.name for f in files} - {"settings.example.yaml"} | {"settings.yaml"}
+    for named in re.findall(r"\b(?:job|deployment)[/ ]\S+", ELSEWHERE["cluster"]):
+        assert named.replace(" ", "/") in names
