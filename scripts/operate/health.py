@@ -3,7 +3,8 @@
 
 Usage: health.py [--quiet] [--wait SECONDS] [SERVICE...]
 
-A line for each service: its name, `healthy` or `down`, and what it said. DB_PORT, NATS_PORT and PORT say where they are.
+A line for each service: its name, `healthy` or `down`, and what it said. DB_PORT, NATS_PORT and PORT say where they
+are.
 """
 
 from __future__ import annotations

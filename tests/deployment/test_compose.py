@@ -8,10 +8,10 @@ import re
 import subprocess
 from typing import Any
 
-import dockerfile
 import pytest
 import yaml
 
+import dockerfile
 from processes import ROOT, binary
 
 NAMES = ("DURAGRAPH_", "DB_", "NATS_", "COMPOSE_", "PORT", "HOST", "AUTH_", "JWT_", "RATE_", "DATABASE_")

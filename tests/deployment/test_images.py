@@ -48,7 +48,8 @@ def test_it_runs_as_nobody_in_particular_and_hears_signals() -> None:
     for name in ("server", "worker"):
         steps = [step for stage in dockerfile.chain(STAGES, name) for step in stage.steps]
         last = dict(steps)
-        assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", last["USER"]), "a number, by which Kubernetes knows that it is not root"
+        # A number, by which Kubernetes knows that it is not root.
+        assert re.fullmatch(r"[1-9]\d*:[1-9]\d*", last["USER"])
         assert last["STOPSIGNAL"] == "SIGTERM"
         assert dockerfile.exec_form(last["ENTRYPOINT"]) == ["/usr/local/bin/duragraph"]
     assert dockerfile.exec_form(STAGES["server"].of("CMD")[0]) == ["serve"]
@@ -74,7 +75,8 @@ def sent(context: Path) -> set[str]:
     """The files that are sent to an engine, by the rules of Docker's own library."""
     code = (
         "import json, sys; from docker.utils.build import exclude_paths\n"
-        "patterns = [line.strip() for line in open(sys.argv[1] + '/.dockerignore') if line.strip()[:1] not in ('', '#')]\n"
+        "lines = [line.strip() for line in open(sys.argv[1] + '/.dockerignore')]\n"
+        "patterns = [line for line in lines if line and line[0] != '#']\n"
         "print(json.dumps(sorted(exclude_paths(sys.argv[1], patterns))))"
     )
     return set(json.loads(output("/usr/bin/python3", "-c", code, context)))
@@ -88,7 +90,8 @@ def test_what_is_copied_is_sent_and_no_secret_is(tmp_path: Path) -> None:
             shutil.copyfile(ROOT / name, tmp_path / name)
     example = "examples/approval-agent"
     kept_back = [".env", ".duragraph/worker-token", ".git/config", "build/release/x", f"{example}/.env"]
-    kept_back += [f"{example}/.venv/bin/python", f"{example}/.duragraph/data.db", "src/__pycache__/x.pyc", "bin/duragraph"]
+    kept_back += [f"{example}/.venv/bin/python", f"{example}/.duragraph/data.db", "src/__pycache__/x.pyc"]
+    kept_back += ["bin/duragraph"]
     for name in kept_back:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import dockerfile
 import pytest
 import yaml
 
+import dockerfile
 from processes import ROOT, binary
 from tools import tool
 
@@ -35,9 +35,8 @@ WORKLOADS = [("Deployment", "duragraph"), ("Deployment", "duragraph-worker"), ("
 
 @pytest.mark.parametrize("version", ["1.29.0", "1.37.0"])
 def test_every_object_has_the_schema(version: str) -> None:
-    done = subprocess.run(
-        [tool("kubernetes-validate"), "--strict", "--kubernetes-version", version, *FILES], capture_output=True, text=True
-    )
+    command = [tool("kubernetes-validate"), "--strict", "--kubernetes-version", version]
+    done = subprocess.run([*command, *FILES], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -108,7 +107,8 @@ def environment(**values: str) -> dict[str, str]:
 def serve(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     program = binary()
     assert program
-    return subprocess.run([program, "serve", "--port", "0"], env=environment, capture_output=True, text=True, timeout=30)
+    command = [program, "serve", "--port", "0"]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30)
 
 
 def test_what_is_to_be_replaced_is_refused_by_name() -> None:

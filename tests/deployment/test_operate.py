@@ -33,7 +33,8 @@ def test_up_health_and_down(stack: Stack) -> None:
     assert stack.health() == dict.fromkeys(SERVICES, "healthy")
     first = pids(stack)
     thread_id = stack.api.thread()
-    assert stack.api.join(thread_id, stack.api.start(thread_id, "three_nodes", {"steps": []}))["steps"] == ["a", "b", "c"]
+    run_id = stack.api.start(thread_id, "three_nodes", {"steps": []})
+    assert stack.api.join(thread_id, run_id)["steps"] == ["a", "b", "c"]
     secret = stack.folder / "stack" / "worker-token"
     assert secret.stat().st_mode & 0o777 == 0o600 and len(secret.read_text()) == 64
 
