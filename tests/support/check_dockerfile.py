@@ -18,6 +18,8 @@ ROOT = Path(__file__).resolve().parents[2]
 ENGINES_OWN = {"LABEL", "STOPSIGNAL", "HEALTHCHECK", "EXPOSE", "CMD", "ENTRYPOINT"}
 """What is said to the engine and does nothing to the files."""
 
+AUTHORITIES = "/etc/authorities-of-the-checking-machine.pem"
+
 
 def run(*command: str | Path, **options: object) -> None:
     subprocess.run([str(word) for word in command], check=True, **options)  # type: ignore[call-overload]
@@ -67,6 +69,8 @@ class Check:
         else:
             source = self.base(stage.base)
             environment, user = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}, "0:0"
+            # Where a proxy stands between, this machine's authorities are not Debian's alone.
+            environment |= {"PIP_CERT": AUTHORITIES} if (source / AUTHORITIES.lstrip("/")).exists() else {}
         print(f"==> stage {name}", flush=True)
         run("cp", "-a", "--reflink=auto", source, root)
         environment, directory = dict(environment), "/"
@@ -172,10 +176,9 @@ def copy_sources(root: Path) -> None:
     for file in [*apt_files(), *Path("/etc/apt/apt.conf.d").glob("*prox*")]:
         if file.is_file():
             shutil.copy(file, root / str(file).lstrip("/"))
-    for file in (Path("/etc/ssl/certs/ca-certificates.crt"), Path("/etc/pip.conf")):
-        if file.is_file():
-            (root / str(file.parent).lstrip("/")).mkdir(parents=True, exist_ok=True)
-            shutil.copy(file, root / str(file).lstrip("/"))
+    authorities = Path("/etc/ssl/certs/ca-certificates.crt")
+    if authorities.is_file():
+        shutil.copy(authorities, root / AUTHORITIES.lstrip("/"))
 
 
 def main() -> None:
