@@ -103,7 +103,12 @@ up_server() {
 
 up_worker() {
   local project=${DURAGRAPH_PROJECT:-}
-  if [ "$WORKER" = no ] || alive worker; then return; fi
+  if [ "$WORKER" = no ]; then return; fi
+  # It finds a server that was started anew by itself.
+  if alive worker; then
+    await worker
+    return
+  fi
   if [ -z "$project" ]; then
     project=$EXAMPLE
     scripts/python-env.sh "$project/.venv" "$project/requirements.txt"
