@@ -1,5 +1,6 @@
 #include "base/log_sink.hpp"
 
+#include <fmt/format.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -31,13 +32,11 @@ std::size_t write_without_waiting(int fd, std::string_view bytes) {
 }  // namespace
 
 bool UnwaitingSink::put(std::string_view line) {
-  if (cut_) {
-    if (write_without_waiting(fd_, "\n") == 0) return false;
-    cut_ = false;
-  }
-  const auto done = write_without_waiting(fd_, line);
-  cut_ = done > 0 && done < line.size();
-  return done == line.size();
+  // A line of its own for what was cut; together with this one, since there may be room for one write only.
+  const std::string ended = cut_ ? fmt::format("\n{}", line) : std::string(line);
+  const auto done = write_without_waiting(fd_, ended);
+  if (done > 0) cut_ = done < ended.size();
+  return done == ended.size();
 }
 
 void UnwaitingSink::sink_it_(const spdlog::details::log_msg& message) {
