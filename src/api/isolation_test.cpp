@@ -46,6 +46,20 @@ class IsolationTest : public AuthApiTest {
     return out;
   }
 
+  // Looks at the schemas, or writes the state, as Bob; the worker is to answer.
+  Task<void> ask(std::string path) {
+    net::Request request;
+    const bool writes = path.ends_with("/state");
+    request.method = writes ? Method::post : Method::get;
+    request.target = std::move(path);
+    request.body = writes ? R"({"values":{"a":1}})" : "";
+    request.headers = bob_;
+    request.headers.emplace_back("Host", "localhost:2024");
+    if (!net::split_target(request)) throw std::runtime_error("the target is no target");
+    const auto match = api_.router().match(request);
+    co_await api_.middleware()(request, match);
+  }
+
   const net::Headers ann_ = as("ann");
   const net::Headers bob_ = as("bob");
   const net::Headers root_ = as("root", Role::admin);
@@ -262,6 +276,33 @@ TEST_F(IsolationTest, NobodySaysWhoTheyAreByConfiguration) {
   EXPECT_EQ(told["user_id"].string(), "bob");
   EXPECT_EQ(told["langgraph_auth_user"]["identity"].string(), "bob");
   EXPECT_EQ(told["langgraph_auth_user_id"].string(), "bob");
+}
+
+// Nor does an assistant whose graph is only looked at, or whose thread is written to.
+TEST_F(IsolationTest, AnAssistantSaysNothingOfTheUser) {
+  TestWorker worker(server_, {.slots = 10});
+  const auto forged =
+      post("/assistants", R"({"graph_id":"planner","config":{"configurable":{"k":1,"user_id":"ann",
+      "langgraph_auth_user":{"identity":"ann"},"langgraph_auth_permissions":["admin"]}}})",
+           bob_);
+  const auto assistant = text_at(forged, "assistant_id");
+  const auto run = post("/runs", R"({"assistant_id":")" + assistant + R"(","on_completion":"keep"})", bob_);
+  worker.complete(worker.leased(), 1);
+  for (const auto& path :
+       {"/assistants/" + assistant + "/schemas", "/threads/" + text_at(run, "thread_id") + "/state"})
+    spawn(server_.world.timers.executor(), "ask", ask(path));
+  server_.settle();
+  const auto asked = worker.got<app::WorkerRequest>();
+  ASSERT_EQ(asked.size(), 2U);
+  for (const auto& request : asked) {
+    const auto told = View(request.params)["config"]["configurable"];
+    EXPECT_EQ(told["k"].integer(), 1) << request.method;
+    EXPECT_EQ(told["user_id"].string(), "bob") << request.method;
+    EXPECT_EQ(told["langgraph_auth_user"]["identity"].string(), "bob") << request.method;
+    EXPECT_EQ(told["langgraph_auth_permissions"].raw(), R"(["editor"])") << request.method;
+    server_.app().workers.replied(request.id, std::string("{}"));
+  }
+  server_.settle();
 }
 
 TEST_F(IsolationTest, EventsTellWhoCausedThem) {

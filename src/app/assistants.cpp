@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "app/changes.hpp"
+#include "app/run_config.hpp"
 #include "base/json.hpp"
 
 namespace dg::app {
@@ -234,7 +235,7 @@ Task<Result<std::string>> Assistants::describe(Caller caller, std::string refere
                           .key("graph_id")
                           .string(assistant->content.graph_id)
                           .key("config")
-                          .raw(assistant->content.config)
+                          .raw(config_for(caller, json::View(assistant->content.config), {}))
                           .end_object()
                           .take();
   co_return co_await workers_.request(assistant->content.graph_id, std::move(method),

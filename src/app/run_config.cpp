@@ -39,6 +39,14 @@ std::string user_configurable(const Caller& caller) {
   return out.end_object().take();
 }
 
+std::string config_for(const Caller& caller, json::View config, json::View more) {
+  const auto asked = only_allowed(config["configurable"]);
+  const auto user = user_configurable(caller);
+  const auto configurable = json::merge({json::View(asked), more, json::View(user)});
+  const auto patch = json::Writer().begin_object().key("configurable").raw(configurable).end_object().take();
+  return json::merge(config, json::View(patch));
+}
+
 std::string merge_config(const domain::Assistant& assistant, const domain::Thread& thread,
                          const std::string& config, const std::string& run_metadata,
                          const std::string& checkpoint, const RunIdentity& identity,

@@ -27,6 +27,10 @@ std::string only_allowed(json::View configurable);
 // where there is a user also langgraph_auth_user, langgraph_auth_user_id and langgraph_auth_permissions.
 std::string user_configurable(const Caller& caller);
 
+// A client's config for a graph that does not run but is looked at or written to: its `configurable` holds
+// what the client may set, then `more`, then the user.
+std::string config_for(const Caller& caller, json::View config, json::View more);
+
 // `config` is the client's; `checkpoint` ({checkpoint_id, checkpoint_ns, checkpoint_map} or null) says
 // where to fork. Later sources win: assistant, thread, request, identity. What clients may not set
 // (__pregel_*, langgraph_auth_*) is left out, and the user is the identity's.

@@ -15,11 +15,7 @@ std::string address_config(const Caller& caller, const StateAddress& address,
   if (!address.checkpoint_id.empty()) place.key("checkpoint_id").string(address.checkpoint_id);
   if (json::View(checkpoint_map).is_object()) place.key("checkpoint_map").raw(checkpoint_map);
   place.end_object();
-  const auto asked = only_allowed(json::View(base)["configurable"]);
-  const auto user = user_configurable(caller);
-  const auto configurable = json::merge({json::View(asked), json::View(place.text()), json::View(user)});
-  const auto patch = json::Writer().begin_object().key("configurable").raw(configurable).end_object().take();
-  return json::merge(json::View(base), json::View(patch));
+  return config_for(caller, json::View(base), json::View(place.text()));
 }
 
 Result<std::string> graph_of(const store::ThreadRow& row) {
