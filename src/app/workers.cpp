@@ -94,7 +94,7 @@ Task<Status> Workers::remember(WorkerSession& session, std::int64_t last_connect
   --session.writing;
   session.changed = ++moment_;
   if (!done) co_return fail(done.error());
-  for (auto& row : changed) known_[row.graph_id] = std::move(row);
+  for (auto& graph : changed) known_[graph.graph_id] = std::move(graph);
   tell_others();
   co_return Status{};
 }
