@@ -34,6 +34,6 @@ suite "python host" python test-env sdk/python/tests
 suite "python clients" python test-env --ignore tests/chaos tests
 suite "clients of serve" clients_of_serve
 suite "chaos" python test-env tests/chaos
-suite "python oldest" python test-env-oldest -m oldest tests
+suite "python oldest" python test-env-oldest -m oldest --ignore tests/deployment tests
 suite "javascript" javascript
 conclude
