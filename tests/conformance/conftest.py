@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from audit import assert_clean, assert_clean_postgres  # noqa: E402
 from nats_server import NatsServer  # noqa: E402
 from postgres import Database, SharedCluster  # noqa: E402
-from processes import DevServer, Program, Project, ServeServer, Server, until  # noqa: E402
+from processes import DevServer, Project, ServeServer, Server, migrate, until  # noqa: E402
 
 ON_POSTGRES = os.environ.get("DURAGRAPH_TEST_SERVER") == "serve"
 
@@ -44,8 +44,7 @@ class Servers:
         assert self.cluster and self.nats
         self.databases.append(Database(self.cluster))
         url = self.databases[-1].url
-        migrate = Program(project, "db", "migrate", DATABASE_URL=url)
-        assert migrate.wait() == 0, migrate.output
+        migrate(project, url)
         server = ServeServer(project, url, NATS_URL=self.nats.url, **environment)
         until(lambda: server.api.get("/health")["status"] == "healthy", "a connection to NATS")
         return server

@@ -10,7 +10,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
+from audit import assert_clean_postgres  # noqa: E402
 from postgres import Cluster, Database, SharedCluster, programs  # noqa: E402
+from processes import Project, migrate  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +45,19 @@ def other_database(other_cluster: Cluster) -> Iterator[Database]:
     made = Database(other_cluster)
     yield made
     made.close()
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    made = Project(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def migrated(project: Project, database: Database) -> Iterator[Database]:
+    """A database that has its tables, and in which everything fits together in the end."""
+    migrate(project, database.url)
+    yield database
+    project.close()
+    assert_clean_postgres(project, database.url)

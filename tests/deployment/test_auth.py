@@ -7,7 +7,7 @@ import json
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -17,29 +17,11 @@ import pytest
 from langgraph_sdk import get_sync_client
 from langgraph_sdk.client import SyncLangGraphClient
 
-from audit import assert_clean_postgres
 from postgres import Database
-from processes import Program, Project, ServeServer, WorkerProgram, binary, free_port, until
+from processes import Project, ServeServer, WorkerProgram, binary, until
 
 FAILED, USAGE, NOT_FOUND = 1, 2, 3
 SECRET = "a-secret-of-tests-with-32-bytes-or-more"
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    made = Project(tmp_path)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def migrated(project: Project, database: Database) -> Iterator[Database]:
-    """A database that has its tables, and in which everything fits together in the end."""
-    migrate = Program(project, "db", "migrate", DATABASE_URL=database.url)
-    assert migrate.wait() == 0, migrate.output
-    yield database
-    project.close()
-    assert_clean_postgres(project, database.url)
 
 
 def command(project: Project, *arguments: str, code: int = 0, **environment: str) -> str:

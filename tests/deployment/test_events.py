@@ -21,20 +21,6 @@ FAILED = 1
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    made = Project(tmp_path)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def migrated(project: Project, database: Database) -> Database:
-    migrate = Program(project, "db", "migrate", DATABASE_URL=database.url)
-    assert migrate.wait() == 0, migrate.output
-    return database
-
-
-@pytest.fixture
 def broker() -> Iterator[NatsServer]:
     made = NatsServer()
     yield made
@@ -46,13 +32,6 @@ def serve(project: Project, database: Database, broker: NatsServer) -> ServeServ
     server = ServeServer(project, database.url, NATS_URL=broker.url)
     server.wait_workers()
     return server
-
-
-def play(server: ServeServer) -> str:
-    thread_id = server.api.thread()
-    run_id = server.api.start(thread_id, "three_nodes", {"steps": []})
-    server.api.join(thread_id, run_id)
-    return run_id
 
 
 def stored(database: Database) -> set[str]:
@@ -93,7 +72,7 @@ def status(server: ServeServer) -> str:
 
 def test_events_arrive_once_and_in_order(project: Project, migrated: Database, broker: NatsServer) -> None:
     server = serve(project, migrated, broker)
-    runs = [play(server) for _ in range(5)]
+    runs = [server.play() for _ in range(5)]
     messages = told(migrated, broker)
     assert sorted(ids(messages)) == sorted(stored(migrated)), "each event once"
     assert_in_order(messages)
@@ -115,7 +94,7 @@ def test_events_arrive_once_and_in_order(project: Project, migrated: Database, b
 def test_a_broker_that_is_away_delays_events_alone(project: Project, migrated: Database, broker: NatsServer) -> None:
     broker.kill()
     server = serve(project, migrated, broker)
-    play(server)
+    server.play()
     health = server.api.http.get("/health")
     assert health.status_code == 200 and health.json()["status"] == "degraded"
     assert health.json()["checks"]["nats"]["error"]
@@ -125,7 +104,7 @@ def test_a_broker_that_is_away_delays_events_alone(project: Project, migrated: D
     until(lambda: status(server) == "healthy", "health")
     broker.kill()
     until(lambda: status(server) == "degraded", "a loss that is noticed")
-    play(server)
+    server.play()
     broker.start()
     messages = told(migrated, broker)
     assert_in_order(messages)
@@ -135,16 +114,16 @@ def test_a_broker_that_is_away_delays_events_alone(project: Project, migrated: D
 def test_a_wiped_broker_is_filled_again(project: Project, migrated: Database, broker: NatsServer) -> None:
     server = serve(project, migrated, broker)
     for _ in range(3):
-        play(server)
+        server.play()
     told(migrated, broker)
     broker.kill()
     broker.wipe()
-    play(server)
+    server.play()
     broker.start()
     messages = told(migrated, broker)
     assert_in_order(messages)
     assert any(m.headers.get("duragraph-replay") == "true" for m in messages)
-    play(server)
+    server.play()
     assert_in_order(told(migrated, broker))
     assert "published again" in server.output
 
@@ -154,7 +133,7 @@ def test_two_instances_relay_side_by_side(project: Project, migrated: Database, 
     second = ServeServer(project, migrated.url, worker=False, ready=False, NATS_URL=broker.url)
     until(lambda: "connected to NATS" in second.output, "the second instance's connection")
     for _ in range(10):
-        play(first)
+        first.play()
     messages = told(migrated, broker)
     assert_in_order(messages)
     assert sorted(ids(messages)) == sorted(stored(migrated))
@@ -163,7 +142,7 @@ def test_two_instances_relay_side_by_side(project: Project, migrated: Database, 
 def test_what_is_told_twice_has_the_same_id(project: Project, migrated: Database, broker: NatsServer) -> None:
     """An instance dies after NATS has stored events and before they have left the outbox."""
     server = serve(project, migrated, broker)
-    play(server)
+    server.play()
     told(migrated, broker)
     until(lambda: migrated.run("SELECT count(*) FROM outbox").strip() == "0", "an empty outbox")
     before = len(broker.events())
@@ -179,7 +158,7 @@ def test_what_is_told_twice_has_the_same_id(project: Project, migrated: Database
     other = serve(project, migrated, broker)
     until(lambda: migrated.run("SELECT count(*) FROM outbox").strip() == "0", "an empty outbox")
     assert ids(broker.events()).count(f"thread:{thread_id}:1") == 1
-    play(other)
+    other.play()
     messages = told(migrated, broker)
     assert sorted(ids(messages)) == sorted(stored(migrated))
 
@@ -239,7 +218,7 @@ def test_the_example_of_a_consumer(project: Project, migrated: Database, broker:
     (source,) = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs" / "events.md").read_text(), re.S | re.M)
     (tmp_path / "consumer.py").write_text(source)
     server = serve(project, migrated, broker)
-    run_id = play(server)
+    run_id = server.play()
     running = subprocess.Popen(
         ["python", str(tmp_path / "consumer.py")],
         env=project.environment() | {"NATS_URL": broker.url, "PYTHONUNBUFFERED": "1"},

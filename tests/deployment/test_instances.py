@@ -18,15 +18,14 @@ from audit import assert_clean_postgres
 from balancers import Balancer
 from nats_server import NatsServer
 from postgres import Database
-from processes import WORKER_TOKEN, Api, Program, Project, Reader, ServeServer, WorkerProgram, until
+from processes import WORKER_TOKEN, Api, Project, Reader, ServeServer, WorkerProgram, migrate, until
 
 STEPS = ["first", "second", "third"]
 
 
 class Deployment:
     def __init__(self, project: Project, database: Database, nats: NatsServer, kind: str) -> None:
-        migrate = Program(project, "db", "migrate", DATABASE_URL=database.url)
-        assert migrate.wait() == 0, migrate.output
+        migrate(project, database.url)
         self.project = project
         self.database = database
         self.nats = nats

@@ -7,34 +7,17 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from exposition import Scrape
 from postgres import Database
-from processes import WORKER_TOKEN, Program, Project, ServeServer, binary, free_port, until
+from processes import WORKER_TOKEN, Project, ServeServer, binary, free_port, until
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 TRACEPARENT = f"00-{TRACE}-00f067aa0ba902b7-01"
 Line = dict[str, Any]
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    made = Project(tmp_path)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def migrated(project: Project, database: Database) -> Database:
-    migrate = Program(project, "db", "migrate", DATABASE_URL=database.url)
-    assert migrate.wait() == 0, migrate.output
-    return database
 
 
 def lines(server: ServeServer) -> list[Line]:

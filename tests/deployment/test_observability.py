@@ -14,7 +14,7 @@ import yaml
 
 from exposition import MADE_BY_PROMETHEUS, Scrape, selectors
 from postgres import Cluster, Database
-from processes import ROOT, Program, Project, ServeServer, until
+from processes import ROOT, Project, ServeServer, migrate, until
 
 DOCS = (ROOT / "docs" / "observability.md").read_text()
 DASHBOARD = json.loads((ROOT / "deploy" / "grafana" / "duragraph.json").read_text())
@@ -79,8 +79,7 @@ class Used:
 @pytest.fixture(scope="module")
 def used(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Used]:
     project, database = Project(tmp_path_factory.mktemp("used")), Database(cluster)
-    migrate = Program(project, "db", "migrate", DATABASE_URL=database.url)
-    assert migrate.wait() == 0, migrate.output
+    migrate(project, database.url)
     yield Used(project, database.url)
     project.close()
     database.close()
@@ -172,8 +171,7 @@ def test_what_alerts_count_is_there_before_it_happens(tmp_path: Path, database: 
     """A counter that appears with its first event has no rate of increase: the alert would miss it."""
     project = Project(tmp_path)
     try:
-        migrate = Program(project, "db", "migrate", DATABASE_URL=database.url)
-        assert migrate.wait() == 0, migrate.output
+        migrate(project, database.url)
         limits = {"RATE_LIMIT_ENABLED": "true", "RATE_LIMIT_RPS": "1000", "RATE_LIMIT_BURST": "1000"}
         server = ServeServer(project, database.url, worker=False, **limits)
         server.answers("/ok")

@@ -4,50 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import ssl
 import subprocess
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from audit import assert_clean_postgres
 from postgres import Cluster, Database
-from processes import ROOT, WORKER_TOKEN, Api, Program, Project, ServeServer, WorkerProgram, free_port, until
+from processes import ROOT, WORKER_TOKEN, Api, Program, Project, ServeServer, WorkerProgram, free_port, migrate, system_program, takes_connections, until
 
 FAILED, USAGE = 1, 2
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    made = Project(tmp_path)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def migrated(project: Project, database: Database) -> Iterator[Database]:
-    """A database that has its tables, and in which everything fits together in the end."""
-    migrate = Program(project, "db", "migrate", DATABASE_URL=database.url)
-    assert migrate.wait() == 0, migrate.output
-    yield database
-    project.close()
-    assert_clean_postgres(project, database.url)
-
-
 def serve(project: Project, url: str, *arguments: str, **environment: str) -> Program:
     return Program(project, "serve", "--port", "0", "--host", "127.0.0.1", *arguments, DATABASE_URL=url, **environment)
-
-
-def play(server: ServeServer) -> None:
-    thread_id = server.api.thread()
-    run_id = server.api.start(thread_id, "three_nodes", {"steps": []})
-    assert server.api.join(thread_id, run_id)["steps"] == ["a", "b", "c"]
-    assert server.project.journal.nodes(run_id) == ["a", "b", "c"]
 
 
 def patient(server: ServeServer, path: str) -> Any:
@@ -101,8 +74,7 @@ def test_without_a_token_no_worker_is_taken(project: Project, migrated: Database
 def test_it_waits_for_a_database_that_comes_later(project: Project) -> None:
     with OwnCluster() as cluster:
         database = Database(cluster)
-        migrate = Program(project, "db", "migrate", DATABASE_URL=database.url)
-        assert migrate.wait() == 0, migrate.output
+        migrate(project, database.url)
         cluster.halt("fast")
         server = ServeServer(project, database.url, ready=False)
         server.wait_ready("/ok")
@@ -115,15 +87,14 @@ def test_it_waits_for_a_database_that_comes_later(project: Project) -> None:
         cluster.resume()
         server.wait_ready("/readyz")
         server.wait_workers()
-        play(server)
+        server.play()
 
 
 @pytest.mark.parametrize("how", ["fast", "immediate"])
 def test_runs_go_on_after_a_restart_of_the_database(project: Project, how: str) -> None:
     with OwnCluster() as cluster:
         database = Database(cluster)
-        migrate = Program(project, "db", "migrate", DATABASE_URL=database.url)
-        assert migrate.wait() == 0, migrate.output
+        migrate(project, database.url)
         server = ServeServer(project, database.url)
         server.wait_workers()
         thread_id, gate = server.api.thread(), project.gate()
@@ -141,7 +112,7 @@ def test_runs_go_on_after_a_restart_of_the_database(project: Project, how: str) 
         assert project.journal.nodes(run_id) == ["first", "second", "second.end", "third"]
         until(lambda: "the database is back" in server.output, lambda: server.output)
         server.wait_ready("/readyz")
-        play(server)
+        server.play()
 
 
 class Pooler:
@@ -157,14 +128,13 @@ class Pooler:
         )
         run_as = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if os.getuid() == 0 else []
         folder.chmod(0o755)
-        program = shutil.which("pgbouncer") or "/usr/sbin/pgbouncer"
+        program = system_program("pgbouncer")
         self.process = subprocess.Popen([*run_as, program, "-q", folder / "config"], cwd="/")
         until(self._answers, "an answer of PgBouncer")
 
     def _answers(self) -> bool:
         assert self.process.poll() is None, "PgBouncer has ended"
-        with socket.socket() as tried:
-            return tried.connect_ex(("127.0.0.1", self.port)) == 0
+        return takes_connections(self.port)
 
     def __enter__(self) -> Pooler:
         return self
@@ -185,7 +155,7 @@ def test_a_pooler_that_shares_sessions_is_refused(project: Project, migrated: Da
         else:
             server = ServeServer(project, url)
             server.wait_workers()
-            play(server)
+            server.play()
             server.stop()
     shutil.rmtree(folder)
 
@@ -245,7 +215,7 @@ def test_clients_and_workers_speak_tls(project: Project, migrated: Database, cer
     server.wait_ready("/readyz")
     server.worker = WorkerProgram(project, server.url, DURAGRAPH_WORKER_TOKEN=WORKER_TOKEN, **settings)
     server.wait_workers()
-    play(server)
+    server.play()
     limited = server.api.http.get("/info")
     assert limited.headers["x-ratelimit-limit"] == "2000" and "x-ratelimit-remaining" in limited.headers
     assert "x-ratelimit-limit" not in server.api.http.get("/health").headers

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -20,20 +19,6 @@ SERVER, INTERNAL = 2, 1
 
 def traceparent(sampled: bool = True) -> str:
     return f"00-{TRACE}-{CLIENT_SPAN}-{'01' if sampled else '00'}"
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
-    made = Project(tmp_path)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def migrated(project: Project, database: Database) -> Database:
-    migrate = Program(project, "db", "migrate", DATABASE_URL=database.url)
-    assert migrate.wait() == 0, migrate.output
-    return database
 
 
 @pytest.fixture

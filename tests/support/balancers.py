@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import ctypes
 import shutil
-import signal
-import socket
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from processes import ROOT, free_port, until
-
-_libc = ctypes.CDLL(None)
+from processes import ROOT, free_port, start_service, takes_connections, until
 
 # What nginx needs around the file, to run as anybody in a folder of its own.
 NGINX = """
@@ -39,12 +33,6 @@ def _configured(name: str, listen: str, here: str, ports: Sequence[int]) -> str:
     return text
 
 
-def _program(name: str) -> str:
-    found = shutil.which(name) or f"/usr/sbin/{name}"
-    assert Path(found).exists(), f"there is no {name} here: scripts/install-deps.sh installs one"
-    return found
-
-
 class Balancer:
     """`kind` is nginx or haproxy, for three instances at these ports of this machine."""
 
@@ -56,24 +44,19 @@ class Balancer:
         if kind == "nginx":
             site = _configured("nginx.conf", "listen 80;", f"listen 127.0.0.1:{self.port};", ports)
             config.write_text(NGINX.format(folder=self.folder, site=site))
-            command = [_program(kind), "-p", str(self.folder), "-c", str(config), "-e", str(self.folder / "log")]
+            arguments = ["-p", self.folder, "-c", config, "-e", self.folder / "log"]
         else:
             config.write_text(_configured("haproxy.cfg", "bind :80", f"bind 127.0.0.1:{self.port}", ports))
-            command = [_program(kind), "-f", str(config)]
+            arguments = ["-f", config]
         with (self.folder / "log").open("a") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=_die_with_parent)
+            self.process = start_service(kind, *arguments, stdout=log, stderr=log)
         until(self._answers, lambda: f"an answer of {kind}\n{(self.folder / 'log').read_text()}")
 
     def _answers(self) -> bool:
         assert self.process.poll() is None, (self.folder / "log").read_text()
-        with socket.socket() as tried:
-            return tried.connect_ex(("127.0.0.1", self.port)) == 0
+        return takes_connections(self.port)
 
     def close(self) -> None:
         self.process.terminate()
         self.process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _die_with_parent() -> None:
-    _libc.prctl(1, signal.SIGTERM)

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import shutil
-import signal
-import socket
-import subprocess
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -15,21 +11,7 @@ from typing import Any
 
 import nats
 
-from processes import free_port, until
-
-_libc = ctypes.CDLL(None)
-
-
-def program() -> str:
-    """Debian has it in a folder that is not in everybody's PATH."""
-    found = shutil.which("nats-server") or "/usr/sbin/nats-server"
-    assert Path(found).exists(), "there is no nats-server here: scripts/install-deps.sh installs one"
-    return found
-
-
-def _die_with_parent() -> None:
-    _libc.prctl(1, signal.SIGKILL)
-
+from processes import free_port, start_service, takes_connections, until
 
 class NatsServer:
     """Keeps its port, and what it stored, through `kill` and `start`."""
@@ -45,18 +27,14 @@ class NatsServer:
 
     def start(self) -> None:
         with (self.folder / "log").open("a") as log:
-            self.process = subprocess.Popen(
-                [program(), "-a", "127.0.0.1", "-p", str(self.port), *self.arguments],
-                stdout=log,
-                stderr=log,
-                preexec_fn=_die_with_parent,
+            self.process = start_service(
+                "nats-server", "-a", "127.0.0.1", "-p", str(self.port), *self.arguments, stdout=log, stderr=log
             )
         until(self._answers, lambda: f"an answer of nats-server\n{self.log}")
 
     def _answers(self) -> bool:
         assert self.process.poll() is None, self.log
-        with socket.socket() as tried:
-            return tried.connect_ex(("127.0.0.1", self.port)) == 0
+        return takes_connections(self.port)
 
     @property
     def log(self) -> str:

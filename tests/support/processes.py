@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import json
 import os
@@ -56,6 +57,31 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def takes_connections(port: int) -> bool:
+    """Whether somebody listens on the port of 127.0.0.1."""
+    with socket.socket() as tried:
+        return tried.connect_ex(("127.0.0.1", port)) == 0
+
+
+def system_program(name: str) -> str:
+    """The path of a program that Debian may have in a folder that is not in everybody's PATH."""
+    found = shutil.which(name) or f"/usr/sbin/{name}"
+    assert Path(found).exists(), f"there is no {name} here: scripts/install-deps.sh installs one"
+    return found
+
+
+def start_service(name: str, *arguments: object, **options: Any) -> subprocess.Popen[bytes]:
+    """Starts such a program, which ends with whoever started it."""
+    return subprocess.Popen([system_program(name), *map(str, arguments)], preexec_fn=_end_with_parent, **options)
+
+
+def _end_with_parent() -> None:
+    _libc.prctl(1, signal.SIGTERM)
+
+
+_libc = ctypes.CDLL(None)
 
 
 def is_alive(pid: int) -> bool:
@@ -296,6 +322,21 @@ class ServeServer(Server):
         if self.worker:
             self.worker.stop()
         super().stop()
+
+
+    def play(self) -> str:
+        """Has the worker execute a run; its id."""
+        thread_id = self.api.thread()
+        run_id = self.api.start(thread_id, "three_nodes", {"steps": []})
+        assert self.api.join(thread_id, run_id)["steps"] == ["a", "b", "c"]
+        assert self.project.journal.nodes(run_id) == ["a", "b", "c"]
+        return run_id
+
+
+def migrate(project: Project, database_url: str) -> None:
+    """Makes the tables of `serve`."""
+    made = Program(project, "db", "migrate", DATABASE_URL=database_url)
+    assert made.wait() == 0, made.output
 
 
 class WorkerProgram(Program):
