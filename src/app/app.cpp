@@ -129,6 +129,13 @@ Task<Status> App::start() {
   co_return Status{};
 }
 
+Task<Status> App::take_up() {
+  if (auto cancels = co_await runs.recover(); !cancels) co_return cancels;
+  if (auto operations = co_await threads.recover(); !operations) co_return operations;
+  if (!context.bus.reaches_others()) co_return Status{};
+  co_return co_await workers.end_orphans();
+}
+
 Task<void> App::lead() {
   while (true) {
     co_await leadership.wait_until_leading();
@@ -136,18 +143,10 @@ Task<void> App::lead() {
     workers.observe_anew();
     // Others remember what they have begun; when one dies, its part is taken up here.
     while (leadership.leads()) {
-      const auto cancels = co_await runs.recover();
-      const auto operations = co_await threads.recover();
-      const auto orphans = context.bus.reaches_others() ? co_await workers.end_orphans() : Status{};
-      const bool failed = !cancels || !operations || !orphans;
-      if (failed)
-        log::error("what other instances have begun could not be read: {}", (!cancels      ? cancels
-                                                                             : !operations ? operations
-                                                                                           : orphans)
-                                                                                .error()
-                                                                                .message);
-      if (!failed && !context.bus.reaches_others()) co_return;
-      co_await leadership.wait_while_leading(failed ? retry_pause : context.settings.safety_net);
+      const auto done = co_await take_up();
+      if (!done) log::error("what others have begun could not be read: {}", done.error().message);
+      if (done && !context.bus.reaches_others()) co_return;
+      co_await leadership.wait_while_leading(done ? context.settings.safety_net : retry_pause);
     }
   }
 }

@@ -23,6 +23,8 @@ struct App {
   Task<void> greet(std::vector<RegisteredGraph> graphs);
   // What the leader does, while this instance is it, for ever.
   Task<void> lead();
+  // Goes on with what any instance has begun and may not be there to end: cancels, operations, leases.
+  Task<Status> take_up();
 
   Context context;
   Metrics& metrics;

@@ -153,11 +153,7 @@ void Runs::add_run(Creation& creation, domain::RunCreated created, bool may_star
     if (started) events.insert(events.end(), started->begin(), started->end());
   }
   append_run(creation.commit, run, events);
-  if (const auto& session = creation.session) {
-    creation.commit.conditions.emplace_back(store::SessionAt{session->id, session->connection});
-    creation.commit.changes.emplace_back(
-        store::PutLease{{run.id, store::LeaseKind::run, run.thread_id, run.epoch, session->id, 0}});
-  }
+  if (const auto& session = creation.session) give_lease(creation.commit, *session, lease_of(run, *session));
   creation.commit.changes.emplace_back(
       store::AppendFrames{run.id, run.thread_id, {metadata_frame(run.id, 1)}});
 }

@@ -109,10 +109,8 @@ Task<Status> Runs::start(domain::Run run, std::shared_ptr<WorkerSession> session
   }
   const auto due = std::max(run.updated_at, run.not_before);
   store::Commit commit{.at = now};
-  commit.conditions.emplace_back(store::SessionAt{session->id, session->connection});
   append_run(commit, run, *events);
-  commit.changes.emplace_back(
-      store::PutLease{{run.id, store::LeaseKind::run, run.thread_id, run.epoch, session->id, 0}});
+  give_lease(commit, *session, lease_of(run, *session));
   // The first attempt's frame came with the creation; a further one tells readers that the partial
   // output of the last is void.
   std::vector<store::Frame> frames;

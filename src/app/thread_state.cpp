@@ -80,8 +80,7 @@ Task<Result<store::Lease>> Threads::begin(std::string thread_id, std::string ses
   const store::Lease lease{
       make_uuid7(context_.env), store::LeaseKind::operation, thread_id, 1, session_id, 0};
   store::Commit commit;
-  commit.conditions.emplace_back(store::SessionAt{session_id, session->connection});
-  commit.changes.emplace_back(store::PutLease{lease});
+  give_lease(commit, *session, lease);
   const auto done = co_await context_.store.commit(std::move(commit));
   // Where it is not known whether it happened, the lease may be there.
   if (done || done.error().code == Errc::unavailable)

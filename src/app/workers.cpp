@@ -15,6 +15,15 @@ constexpr std::int64_t max_slots = 1'000'000;
 
 }  // namespace
 
+void give_lease(store::Commit& commit, const WorkerSession& session, store::Lease lease) {
+  commit.conditions.emplace_back(store::SessionAt{session.id, session.connection});
+  commit.changes.emplace_back(store::PutLease{std::move(lease)});
+}
+
+store::Lease lease_of(const domain::Run& run, const WorkerSession& session) {
+  return {run.id, store::LeaseKind::run, run.thread_id, run.epoch, session.id, 0};
+}
+
 bool is_of(const domain::Run& run, const store::Lease& lease) {
   return run.state == domain::RunState::in_progress && run.epoch == lease.epoch &&
          run.session_id == lease.session_id;
@@ -174,15 +183,14 @@ Task<Result<Workers::Welcome>> Workers::welcome(const std::shared_ptr<WorkerSess
   }
   for (const auto& lease : *leases) {
     if (lease.session_id != session->id || lease.kind != store::LeaseKind::run) continue;
-    session->running[lease.owner] = lease.epoch;
-    if (std::ranges::find(hello.owned, lease.owner, &OwnedSaid::owner) != hello.owned.end()) continue;
-    auto run = co_await context_.store.run(lease.owner);
-    if (!run) co_return fail(run.error());  // the worker asks again; without an offer it would wait for ever
-    if (*run && is_of(**run, lease)) {
+    if (std::ranges::find(hello.owned, lease.owner, &OwnedSaid::owner) == hello.owned.end()) {
+      auto run = co_await context_.store.run(lease.owner);
+      if (!run)
+        co_return fail(run.error());  // the worker asks again; without an offer it would wait for ever
+      if (!*run || !is_of(**run, lease)) continue;  // it has ended since the leases were read
       welcome.offers.push_back({std::move(**run)});
-    } else {
-      session->running.erase(lease.owner);  // it has ended since the leases were read
     }
+    session->running[lease.owner] = lease.epoch;
   }
   co_return welcome;
 }

@@ -53,6 +53,12 @@ struct WorkerSession {
 // error it is called again.
 using SessionOver = std::function<Task<Status>(std::string session, std::string reason)>;
 
+// Adds a lease of the session's, for a session that is still connected as this instance knows it: where it
+// has moved the commit is a conflict.
+void give_lease(store::Commit& commit, const WorkerSession& session, store::Lease lease);
+// The lease of a run that the session executes.
+store::Lease lease_of(const domain::Run& run, const WorkerSession& session);
+
 // Whether the run is being executed under that lease.
 bool is_of(const domain::Run& run, const store::Lease& lease);
 

@@ -188,7 +188,6 @@ Task<void> stop(Serve& serve) {
   serve.instance->send_workers_away();
   co_await serve.instance->drain(serve.timers->now() + drain_time);
   serve.instance->close();
-  serve.locks->release();
 }
 
 void warn_about(const ServeSettings& settings) {

@@ -31,7 +31,6 @@ class InstanceLocks {
   // Keeps the locks and tries for that of the leader, which one instance of all holds. `leads` is told when
   // that changes. Returns when all are lost, and says why.
   Task<Failure> keep(std::function<void(bool)> leads);
-  void release() { connection_.reset(); }
 
  private:
   Task<Outcome<bool>> beat(bool leads);
