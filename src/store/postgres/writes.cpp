@@ -1,10 +1,10 @@
+// What a transaction writes of events, runs, leases and whatever else is no checkpoint and no thread.
 #include "store/postgres/writes.hpp"
-
-#include <fmt/format.h>
 
 #include <algorithm>
 
 #include "store/columns.hpp"
+#include "store/postgres/taken.hpp"
 
 namespace dg::store::postgres {
 namespace {
@@ -70,38 +70,8 @@ const std::string upsert_assistant_versions = insert_rows(
     "ON CONFLICT (assistant_id, version) DO UPDATE SET graph_id = excluded.graph_id, name = excluded.name, "
     "description = excluded.description, config = excluded.config, context = excluded.context, "
     "metadata = excluded.metadata, created_at = excluded.created_at");
-const std::string upsert_checkpoints = insert_rows(
-    "checkpoints",
-    "thread_id, checkpoint_ns, checkpoint_id, parent_checkpoint_id, run_id, has_next, metadata_run_id, "
-    "channel_versions, metadata, type, checkpoint, projection, cuts",
-    "ON CONFLICT (thread_id, checkpoint_ns, checkpoint_id) DO UPDATE SET "
-    "parent_checkpoint_id = excluded.parent_checkpoint_id, run_id = excluded.run_id, has_next = "
-    "excluded.has_next, "
-    "metadata_run_id = excluded.metadata_run_id, channel_versions = excluded.channel_versions, "
-    "metadata = excluded.metadata, type = excluded.type, checkpoint = excluded.checkpoint, "
-    "projection = excluded.projection, cuts = excluded.cuts");
-const std::string insert_values =
-    insert_rows("checkpoint_values", "thread_id, checkpoint_ns, channel, version, type, series, blob",
-                "ON CONFLICT DO NOTHING");
-constexpr std::string_view write_columns =
-    "thread_id, checkpoint_ns, checkpoint_id, task_id, idx, task_path, channel, type, blob";
-const std::string insert_writes = insert_rows("checkpoint_writes", write_columns, "ON CONFLICT DO NOTHING");
-const std::string upsert_writes =
-    insert_rows("checkpoint_writes", write_columns,
-                "ON CONFLICT (thread_id, checkpoint_ns, checkpoint_id, task_id, idx) DO UPDATE SET "
-                "task_path = excluded.task_path, channel = excluded.channel, type = excluded.type, "
-                "blob = excluded.blob");
-const std::string upsert_tasks = insert_rows(
-    "checkpoint_tasks", "thread_id, checkpoint_ns, checkpoint_id, task_id, patch",
-    "ON CONFLICT (thread_id, checkpoint_ns, checkpoint_id, task_id) DO UPDATE SET patch = excluded.patch");
 const std::string insert_segments =
     insert_rows("run_segments", "run_id, first_no, count, first_seq, data, cuts");
-const std::string insert_parts = insert_rows("checkpoint_series_parts", "series, at, size, data");
-const std::string upsert_series = insert_rows(
-    "checkpoint_series", "id, thread_id, checkpoint_ns, channel, kind, size, pending, loose, newest",
-    "ON CONFLICT (id) DO UPDATE SET size = excluded.size, pending = excluded.pending, loose = "
-    "excluded.loose, "
-    "newest = excluded.newest");
 constexpr std::string_view delete_items =
     "DELETE FROM store_items AS s USING unnest($1, $2) AS w (ns, key) WHERE s.project = 'default' AND "
     "s.namespace_key = w.ns AND s.key = w.key";
@@ -125,60 +95,6 @@ const std::string upsert_graphs = insert_rows(
     "graphs", "graph_id, description, error, updated_at, declared",
     "ON CONFLICT (graph_id) DO UPDATE SET description = excluded.description, error = excluded.error, "
     "updated_at = excluded.updated_at, declared = excluded.declared");
-// A thread's status follows from its runs, its lease and its newest root checkpoint: `w` names it, `last` is
-// its newest run.
-constexpr std::string_view status =
-    "CASE WHEN EXISTS (SELECT 1 FROM runs WHERE thread_id = w.id AND status IN ('queued', 'in_progress', "
-    "'requires_action') AND status <> 'requires_action') THEN 'busy' "
-    "WHEN EXISTS (SELECT 1 FROM leases WHERE thread_id = w.id AND kind = 'operation') THEN 'busy' "
-    "WHEN last.failed THEN 'error' "
-    "WHEN (SELECT has_next FROM checkpoints WHERE thread_id = w.id AND checkpoint_ns = '' "
-    "ORDER BY checkpoint_id DESC LIMIT 1) = 1 THEN 'interrupted' ELSE 'idle' END";
-constexpr std::string_view join_last =
-    "LEFT JOIN LATERAL (SELECT status IN ('failed', 'timed_out') AS failed, error, error_message FROM runs "
-    "WHERE "
-    "thread_id = w.id ORDER BY id DESC LIMIT 1) AS last ON true";
-const std::string upsert_threads = fmt::format(
-    "INSERT INTO threads (id, metadata, search, config, created_at, updated_at, state_updated_at, temporary, "
-    "owner, status, "
-    "error, error_message) SELECT w.*, {}, CASE WHEN last.failed THEN last.error END, "
-    "CASE WHEN last.failed THEN last.error_message END FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) AS "
-    "w (id, metadata, search, config, created_at, updated_at, state_updated_at, temporary, owner) {} "
-    "ON CONFLICT (id) DO UPDATE SET metadata = excluded.metadata, search = excluded.search, "
-    "config = excluded.config, updated_at = greatest(threads.updated_at, excluded.updated_at), "
-    "state_updated_at = greatest(threads.state_updated_at, excluded.state_updated_at), status = "
-    "excluded.status, "
-    "error = excluded.error, error_message = excluded.error_message",
-    status, join_last);
-const std::string refresh_threads = fmt::format(
-    "UPDATE threads AS t SET status = n.status, error = n.error, error_message = n.error_message, "
-    "updated_at = greatest(t.updated_at, n.changed_at), "
-    "state_updated_at = greatest(t.state_updated_at, n.state_at) "
-    "FROM (SELECT w.*, {} AS status, CASE WHEN last.failed THEN last.error END AS error, "
-    "CASE WHEN last.failed THEN last.error_message END AS error_message FROM unnest($1, $2, $3) AS "
-    "w (id, changed_at, state_at) {}) AS n WHERE t.id = n.id",
-    status, join_last);
-
-template <class Map>
-auto values_of(Map& map) {
-  std::vector<typename Map::mapped_type> out;
-  out.reserve(map.size());
-  for (auto& [key, value] : map) out.push_back(std::move(value));
-  map.clear();
-  return out;
-}
-
-template <class T>
-std::vector<T> taken(std::vector<T>& from) {
-  return std::exchange(from, {});
-}
-
-std::vector<std::string> taken(std::set<std::string>& from) {
-  std::vector<std::string> out(from.begin(), from.end());
-  from.clear();
-  return out;
-}
-
 Params params_of(const std::vector<domain::Run>& runs, const Facts& facts,
                  const std::set<std::string>& framed) {
   using R = domain::Run;
@@ -215,36 +131,6 @@ Params params_of(const std::vector<domain::Run>& runs, const Facts& facts,
       .add_column(runs, [](const R& r) { return r.request.stream_resumable; })
       .add_column(runs, [&](const R& r) { return framed.contains(r.id); })
       .add_column(runs, version);
-}
-
-// A thread's row, and what else its commits did to it.
-struct ThreadToPut {
-  domain::Thread thread;
-  Touched touched;
-
-  WallTime updated_at() const {
-    return std::max(thread.updated_at, touched.changed_at.value_or(thread.updated_at));
-  }
-  WallTime state_updated_at() const {
-    return std::max(thread.created_at, touched.state_at.value_or(thread.created_at));
-  }
-};
-
-Params params_of(const std::vector<ThreadToPut>& rows) {
-  using T = domain::Thread;
-  const auto column = [](auto member) {
-    return [member](const ThreadToPut& row) -> const auto& { return row.thread.*member; };
-  };
-  return Params()
-      .add_column(rows, column(&T::id))
-      .add_column(rows, column(&T::metadata))
-      .add_column(rows, [](const ThreadToPut& row) { return searchable(row.thread.metadata); })
-      .add_column(rows, column(&T::config))
-      .add_column(rows, column(&T::created_at))
-      .add_column(rows, &ThreadToPut::updated_at)
-      .add_column(rows, &ThreadToPut::state_updated_at)
-      .add_column(rows, column(&T::temporary))
-      .add_column(rows, column(&T::owner));
 }
 
 }  // namespace
@@ -412,44 +298,6 @@ void Writes::take_assistants(Pipeline& pipeline) {
                                                        .add_column(rows, &AssistantVersion::created_at));
 }
 
-void Writes::take_checkpoints(Pipeline& pipeline) {
-  if (!checkpoints.empty()) pipeline.add_prepared(upsert_checkpoints, columns_of(values_of(checkpoints)));
-  if (!values.empty()) pipeline.add_prepared(insert_values, columns_of(taken(values)));
-  if (!writes.empty()) {
-    auto once = values_of(writes);
-    const auto from = std::ranges::partition(once, [](const auto& row) { return row.row.idx >= 0; });
-    const std::vector<OfThread<pack::WriteRow>> replacing(std::make_move_iterator(from.begin()),
-                                                          std::make_move_iterator(from.end()));
-    once.erase(from.begin(), from.end());
-    if (!once.empty()) pipeline.add_prepared(insert_writes, columns_of(once));
-    if (!replacing.empty()) pipeline.add_prepared(upsert_writes, columns_of(replacing));
-  }
-  if (!tasks.empty()) pipeline.add_prepared(upsert_tasks, columns_of(values_of(tasks)));
-}
-
-void Writes::take_series(Pipeline& pipeline) {
-  if (!series_parts.empty()) pipeline.add_prepared(insert_parts, columns_of(taken(series_parts)));
-  if (series.empty()) return;
-  using Entry = std::pair<const delta::SeriesKey, const delta::Series*>;
-  const auto rows = std::exchange(series, {});
-  const auto key = [](auto member) {
-    return [member](const Entry& e) -> const auto& { return e.first.*member; };
-  };
-  using K = delta::SeriesKey;
-  pipeline.add_prepared(
-      upsert_series,
-      Params()
-          .add_column(rows, [](const Entry& e) { return e.second->id; })
-          .add_column(rows, key(&K::thread_id))
-          .add_column(rows, key(&K::ns))
-          .add_column(rows, key(&K::channel))
-          .add_column(rows, [](const Entry& e) { return std::string(to_text(e.first.kind)); })
-          .add_column(rows, [](const Entry& e) { return static_cast<std::int64_t>(e.second->size); })
-          .add_column(rows, [](const Entry& e) { return e.second->pending; })
-          .add_column(rows, [](const Entry& e) { return std::int64_t{std::to_underlying(e.second->loose)}; })
-          .add_column(rows, [](const Entry& e) { return pack::Bytes{e.second->newest.recipe.encode()}; }));
-}
-
 void Writes::take_items(Pipeline& pipeline) {
   using Key = std::pair<std::string, std::string>;
   if (!erased_items.empty()) {
@@ -508,25 +356,6 @@ void Writes::take_workers(Pipeline& pipeline) {
                                            .add_column(rows, &GraphRow::error)
                                            .add_column(rows, &GraphRow::updated_at)
                                            .add_column(rows, &GraphRow::declared));
-}
-
-void Writes::take_threads(Pipeline& pipeline) {
-  if (!threads.empty()) {
-    std::vector<ThreadToPut> rows;
-    for (auto& [id, thread] : std::exchange(threads, {})) {
-      const auto known = touched.extract(id);
-      rows.push_back({std::move(thread), known.empty() ? Touched{} : known.mapped()});
-    }
-    pipeline.add_prepared(upsert_threads, params_of(rows));
-  }
-  if (touched.empty()) return;
-  using Entry = std::pair<const std::string, Touched>;
-  const auto rows = std::exchange(touched, {});
-  pipeline.add_prepared(refresh_threads,
-                        Params()
-                            .add_column(rows, &Entry::first)
-                            .add_column(rows, [](const Entry& e) { return e.second.changed_at; })
-                            .add_column(rows, [](const Entry& e) { return e.second.state_at; }));
 }
 
 }  // namespace dg::store::postgres
