@@ -89,7 +89,7 @@ CREATE INDEX IF NOT EXISTS runs_of_thread ON runs (thread_id, id);
 CREATE INDEX IF NOT EXISTS runs_of_owner ON runs (owner, id) WHERE owner IS NOT NULL;
 CREATE INDEX IF NOT EXISTS runs_open ON runs (thread_id, id)
   WHERE status IN ('queued', 'in_progress', 'requires_action');
-CREATE INDEX IF NOT EXISTS runs_queued ON runs (graph_id, id) WHERE status = 'queued';
+CREATE INDEX IF NOT EXISTS runs_queued ON runs (graph_id, not_before, id) WHERE status = 'queued';
 CREATE INDEX IF NOT EXISTS runs_due ON runs (not_before) WHERE status = 'queued';
 CREATE INDEX IF NOT EXISTS runs_framed ON runs (resumable, updated_at)
   WHERE has_frames AND status IN ('completed', 'failed', 'cancelled', 'timed_out');

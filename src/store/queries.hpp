@@ -96,7 +96,7 @@ class Queries {
   // progress on it, and no other queued run of it comes first, whatever its graph. A run that lost its
   // owner comes before those that never started, also while it is not due yet: it goes on from the
   // thread's newest checkpoint, which must stay its own. Else an older run that is due comes first.
-  // Oldest first. Those that another instance is about to start are left out.
+  // Those first that were due first. Those that another instance is about to start are left out.
   virtual Reply<Claimable> claimable_runs(std::vector<std::string> graph_ids, WallTime now,
                                           std::int64_t limit) = 0;
   // When the next queued run becomes due after `now`.

@@ -108,6 +108,23 @@ TEST_P(StoreContract, ClaimableRunsAreTheOldestDueOfFreeThreads) {
   EXPECT_EQ(get(store().active_runs()).in_progress, 1);
 }
 
+TEST_P(StoreContract, RunsAreClaimedInTheOrderInWhichTheyBecameDue) {
+  const auto now = env_.clock.now();
+  const auto add_due = [&](int seconds_ago) {
+    auto run = make_run(add_thread());
+    run.not_before = now - std::chrono::seconds(seconds_ago);
+    apply(PutRun{run});
+    return run.id;
+  };
+  const auto third = add_due(1);
+  const auto first = add_due(3);
+  const auto second = add_due(2);
+  const auto claimed = get(store().claimable_runs({"graph"}, now, 10));
+  std::vector<std::string> ids;
+  for (const auto& run : claimed.runs) ids.push_back(run.id);
+  EXPECT_EQ(ids, (std::vector{first, second, third}));
+}
+
 TEST_P(StoreContract, ARunThatLostItsOwnerIsNotOvertaken) {
   const auto now = env_.clock.now();
   const auto claimable = [&](WallTime at) {

@@ -23,7 +23,8 @@ const std::string select_claimable = fmt::format(
     "WITH candidate AS MATERIALIZED (SELECT r.id FROM (SELECT DISTINCT graph_id FROM unnest($2::text[]) AS "
     "u(graph_id)) AS g CROSS JOIN "
     "LATERAL ("
-    "SELECT r.id FROM runs AS r WHERE r.status = 'queued' AND r.graph_id = g.graph_id AND r.not_before <= $1 "
+    "SELECT r.id, r.not_before FROM runs AS r WHERE r.status = 'queued' AND r.graph_id = g.graph_id AND "
+    "r.not_before <= $1 "
     "AND NOT EXISTS (SELECT 1 FROM leases AS l WHERE l.thread_id = r.thread_id OFFSET 0) "
     "AND NOT EXISTS (SELECT 1 FROM runs AS o WHERE o.thread_id = r.thread_id AND o.status = 'in_progress' "
     "AND o.thread_id <> '' OFFSET 0) "
@@ -31,10 +32,10 @@ const std::string select_claimable = fmt::format(
     "AND o.status IN ('queued', 'in_progress', 'requires_action') "
     "AND CASE WHEN (o.attempt > 0) = (r.attempt > 0) THEN o.id < r.id AND o.not_before <= $1 "
     "ELSE o.attempt > 0 END OFFSET 0) "
-    "ORDER BY r.id LIMIT $4) AS r ORDER BY r.id LIMIT $4), "
+    "ORDER BY r.not_before, r.id LIMIT $4) AS r ORDER BY r.not_before, r.id LIMIT $4), "
     "taken AS MATERIALIZED (SELECT id FROM candidate WHERE "
     "pg_try_advisory_xact_lock(hashtextextended('duragraph claim ' || id, 0)) LIMIT $3) "
-    "SELECT {} FROM taken JOIN runs AS r ON r.id = taken.id ORDER BY r.id",
+    "SELECT {} FROM taken JOIN runs AS r ON r.id = taken.id ORDER BY r.not_before, r.id",
     run_columns);
 // How many are looked at for each one that is taken.
 constexpr std::int64_t candidates = 4;

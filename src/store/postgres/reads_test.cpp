@@ -221,7 +221,7 @@ TEST_F(ReadsTest, ClaimableRunsAreTheOldestDueOfFreeThreads) {
   EXPECT_EQ(claimable(0), (Names{"1", "4"}));
   EXPECT_EQ(claimable(0, {"second", "graph", "graph"}), (Names{"1", "3", "4"}));
   EXPECT_EQ(claimable(0, {"second", "graph"}, 2), (Names{"1", "3"}));
-  EXPECT_EQ(claimable(60), (Names{"0", "4"}));
+  EXPECT_EQ(claimable(60), (Names{"4", "0"}));
   EXPECT_EQ(claimable(0, {}), Names{});
   EXPECT_EQ(claimable(0, {"graph"}, -1), Names{});
   EXPECT_EQ(get(read_next_due(db(), at(0))), at(60));

@@ -34,9 +34,9 @@ const std::string select_open = fmt::format(
 const std::string select_stopping = fmt::format(
     "SELECT {} FROM runs AS r WHERE state = 'in_progress' AND thread_id <> '' AND cancel <> '{}' ORDER BY id",
     columns, to_string(domain::CancelAction::none));
-// Repeated conditions let the partial indexes answer; the plus keeps the walk in the order of ids.
+// Repeated conditions let the partial indexes answer.
 const std::string select_claimable = fmt::format(
-    "SELECT {} FROM runs AS r WHERE state = 'queued' AND +not_before <= ?1 "
+    "SELECT {} FROM runs AS r WHERE state = 'queued' AND not_before <= ?1 "
     "AND graph_id IN (SELECT value FROM json_each(?2)) "
     "AND NOT EXISTS (SELECT 1 FROM leases AS l WHERE l.thread_id = r.thread_id) "
     "AND NOT EXISTS (SELECT 1 FROM runs AS o WHERE o.thread_id = r.thread_id "
@@ -45,7 +45,7 @@ const std::string select_claimable = fmt::format(
     "AND o.state IN ('queued', 'in_progress', 'requires_action') AND o.state = 'queued' "
     "AND CASE WHEN (o.attempt > 0) = (r.attempt > 0) THEN o.id < r.id AND o.not_before <= ?1 "
     "ELSE o.attempt > 0 END) "
-    "ORDER BY r.id LIMIT ?3",
+    "ORDER BY r.not_before, r.id LIMIT ?3",
     columns);
 constexpr std::string_view select_next_due =
     "SELECT not_before FROM runs WHERE state = 'queued' AND not_before > ? ORDER BY not_before LIMIT 1";

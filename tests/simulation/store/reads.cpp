@@ -169,8 +169,11 @@ std::vector<domain::Run> read_open_runs(const Tables& tables, const std::string&
 
 std::vector<domain::Run> read_claimable_runs(const Tables& tables, const std::vector<std::string>& graphs,
                                              WallTime now, std::int64_t limit) {
+  std::vector<std::pair<WallTime, std::string>> queue;
+  for (const auto& id : tables.queued()) queue.emplace_back(tables.run(id)->not_before, id);
+  std::ranges::sort(queue);
   std::vector<domain::Run> out;
-  for (const auto& id : tables.queued()) {
+  for (const auto& [due, id] : queue) {
     if (std::ssize(out) >= limit) break;
     const auto& run = *tables.run(id);
     if (run.not_before > now || std::ranges::find(graphs, run.graph_id) == graphs.end()) continue;
