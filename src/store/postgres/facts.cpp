@@ -53,8 +53,8 @@ constexpr std::string_view select_values =
     "JOIN checkpoint_values AS v ON v.thread_id = w.t AND v.checkpoint_ns = w.n AND v.channel = w.c AND "
     "v.version = w.v";
 constexpr std::string_view select_checkpointed =
-    "SELECT id FROM unnest($1) AS wanted (id) WHERE EXISTS (SELECT 1 FROM checkpoints WHERE thread_id = "
-    "wanted.id)";
+    "SELECT id FROM unnest($1) AS wanted (id) WHERE (SELECT true FROM checkpoints WHERE thread_id = "
+    "wanted.id LIMIT 1)";
 constexpr std::string_view select_series =
     "SELECT s.thread_id, s.checkpoint_ns, s.channel, s.kind, s.id, s.size, s.pending, s.loose, s.newest "
     "FROM unnest($1, $2, $3, $4) AS w (t, n, c, k) JOIN checkpoint_series AS s ON s.thread_id = w.t AND "

@@ -9,11 +9,12 @@ namespace dg::store::postgres {
 namespace {
 
 // A thread's status follows from its runs, its lease and its newest root checkpoint: `w` names it, `last` is
-// its newest run.
+// its newest run. It asks with LIMIT rather than EXISTS, which may be planned as one reading of all active
+// runs.
 constexpr std::string_view status =
-    "CASE WHEN EXISTS (SELECT 1 FROM runs WHERE thread_id = w.id AND status IN ('queued', 'in_progress', "
-    "'requires_action') AND status <> 'requires_action') THEN 'busy' "
-    "WHEN EXISTS (SELECT 1 FROM leases WHERE thread_id = w.id AND kind = 'operation') THEN 'busy' "
+    "CASE WHEN (SELECT true FROM runs WHERE thread_id = w.id AND status IN ('queued', 'in_progress', "
+    "'requires_action') AND status <> 'requires_action' LIMIT 1) THEN 'busy' "
+    "WHEN (SELECT true FROM leases WHERE thread_id = w.id AND kind = 'operation' LIMIT 1) THEN 'busy' "
     "WHEN last.failed THEN 'error' "
     "WHEN (SELECT has_next FROM checkpoints WHERE thread_id = w.id AND checkpoint_ns = '' "
     "ORDER BY checkpoint_id DESC LIMIT 1) = 1 THEN 'interrupted' ELSE 'idle' END";
