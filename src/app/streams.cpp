@@ -11,6 +11,8 @@ namespace {
 constexpr std::size_t tail_bytes_max = 256u << 10;
 constexpr std::size_t idle_bytes_max = 16u << 10;  // that stay although everybody has taken them
 constexpr std::size_t page_bytes = 256u << 10;
+// How long a reader relies on being told: thousands may wait, and each question is one to the store.
+constexpr Duration trust = std::chrono::minutes(1);
 
 // Frames on their way to other instances: the first one's number, a space, and the records of a segment.
 std::string encode_frames(std::int64_t first, const std::vector<store::Frame>& frames) {
@@ -143,7 +145,7 @@ Streams::Page Streams::Reader::take(std::vector<NumberedFrame> frames) {
 }
 
 Task<Result<std::optional<Streams::Page>>> Streams::Reader::read_store() {
-  const Moment asked{live_->times_told, live_->first};
+  const Moment asked{live_->times_told, live_->first, context_.env.timers.now()};
   // The run is read before its frames: a run seen as over has all of its frames stored.
   const auto run = co_await context_.store.run(run_id_);
   if (!run) co_return fail(run.error());
@@ -173,7 +175,7 @@ Task<Result<Streams::Page>> Streams::Reader::next(SteadyTime deadline) {
     }
     const bool in_time = co_await live_->published.wait_until(deadline);
     // Now and then the store is asked although nothing was said: a wake-up may have been lost.
-    if (!in_time) current_as_of_.reset();
+    if (!in_time && context_.env.timers.now() - current_as_of_->at >= trust) current_as_of_.reset();
     if (!in_time || live_->nudges != nudges) co_return Page{};
   }
 }

@@ -129,6 +129,7 @@ class Streams::Reader {
   struct Moment {
     std::uint64_t times_told;
     std::int64_t first;
+    SteadyTime at;
   };
   std::optional<Moment> current_as_of_;
 };

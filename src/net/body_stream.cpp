@@ -6,7 +6,7 @@ namespace dg::net {
 namespace {
 
 // One read of the watcher; small, since thousands of streams may be open and hear nothing.
-constexpr std::size_t watch_bytes = 512;
+constexpr std::size_t watch_bytes = 64;
 // Requests that wait behind a stream are held up to this size; after that the kernel holds them.
 constexpr std::size_t max_waiting_input = 64u << 10;
 

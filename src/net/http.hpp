@@ -61,12 +61,15 @@ class Stream {
   virtual Signal& on_close() = 0;
 };
 
+// Writes a body. The request that it answers is gone by then.
+using StreamBody = std::function<Task<void>(Stream&)>;
+
 struct Response {
   int status = 200;
   Headers headers;
   std::string body;
   // When set, the head is sent at once, then this writes the body in chunks.
-  std::function<Task<void>(Stream&)> stream;
+  StreamBody stream;
 };
 
 // A message on a WebSocket.

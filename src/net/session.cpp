@@ -90,10 +90,16 @@ Task<void> Session::refuse_clear_text() {
 Task<void> Session::run() {
   Next next = Next::request;
   while (next == Next::request) {
-    Request request;
-    next = co_await read_request(request) ? co_await answer(request) : Next::gone;
+    next = co_await take_turn();
+    if (next == Next::stream) next = co_await write_stream();
   }
   if (next == Next::close) co_await connection_.linger();
+}
+
+// What belongs to the request goes with this: thousands of streams may wait, and hold little.
+Task<Session::Next> Session::take_turn() {
+  Request request;
+  co_return co_await read_request(request) ? co_await answer(request) : Next::gone;
 }
 
 // Reads one request and refuses it where it is broken; false when there is none to answer.
@@ -186,19 +192,23 @@ Task<Session::Next> Session::respond(const Request& request, Response& response)
   const WriteBuffers buffers{asio::buffer(head_),
                              send_body ? asio::buffer(response.body) : asio::const_buffer()};
   if (!co_await connection_.write(buffers, server_->limits.write_timeout)) co_return Next::gone;
-  if (streamed && request.method != Method::head) co_return co_await respond_stream(response, keep_alive);
+  if (streamed && request.method != Method::head) {
+    stream_ = std::move(response.stream);
+    co_return Next::stream;
+  }
   co_return keep_alive ? Next::request : Next::close;
 }
 
-Task<Session::Next> Session::respond_stream(Response& response, bool keep_alive) {
+Task<Session::Next> Session::write_stream() {
+  const auto write_body = std::exchange(stream_, nullptr);
   std::string().swap(head_);
   connection_.input.shrink(0);
   BodyStream stream(connection_, server_->env, !http10_, server_->limits.write_timeout);
   stream.watch();
-  co_await response.stream(stream);
+  co_await write_body(stream);
   const bool whole = co_await stream.finish();
   if (stream.closed()) co_return Next::gone;
-  co_return whole&& keep_alive && !server_->draining ? Next::request : Next::close;
+  co_return whole&& keep_alive_ && !server_->draining ? Next::request : Next::close;
 }
 
 Task<Session::Next> Session::refuse(Request& request, Error error, int status) {

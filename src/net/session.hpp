@@ -76,15 +76,16 @@ class Session {
   void cut();
 
  private:
-  enum class Next { request, close, gone };
+  enum class Next { request, stream, close, gone };
 
   Task<bool> secure();
   Task<void> refuse_clear_text();
   Task<void> run();
+  Task<Next> take_turn();
   Task<bool> read_request(Request& request);
   Task<Next> answer(Request& request);
   Task<Next> respond(const Request& request, Response& response);
-  Task<Next> respond_stream(Response& response, bool keep_alive);
+  Task<Next> write_stream();
   Task<Next> refuse(Request& request, Error error, int status);
   Task<Next> upgrade(Request& request, const Router::Match& match);
   void identify(Request& request);
@@ -95,6 +96,7 @@ class Session {
   std::shared_ptr<WsConnection> websocket_;
   Address peer_;
   std::string head_;
+  StreamBody stream_;  // of an answer whose head was sent
   bool idle_ = false;
   bool keep_alive_ = false;  // what the client asked for with its last request
   bool http10_ = false;

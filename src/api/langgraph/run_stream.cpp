@@ -35,19 +35,19 @@ Task<void> cancel_for_client(app::App& app, std::string run_id) {
 // What is left to tell of a run that is over and whose frames are deleted: which it was, and how it failed,
 // as frames 0 and 1. Nobody knows any more which number the error had, so a reader that is further may have
 // had it, and gets nothing a second time.
-Task<std::string> epitaph(app::App& app, StreamOrder order) {
-  if (order.from > 1) co_return "";
-  const auto count = co_await app.context.store.frame_count(order.run_id);
+Task<std::string> epitaph(app::App& app, std::string run_id, std::int64_t from) {
+  if (from > 1) co_return "";
+  const auto count = co_await app.context.store.frame_count(run_id);
   if (!count || *count > 0) co_return "";
-  const auto run = co_await app.runs.get(app::the_server, order.run_id);
+  const auto run = co_await app.runs.get(app::the_server, run_id);
   if (!run) co_return "";
   std::string text;
-  if (order.from == 0) text += sse_text({order.from++, app::metadata_frame(run->id, run->attempt)});
-  if (run->error) text += sse_text({order.from, {"error", app::frame_json(*run->error)}});
+  if (from == 0) text += sse_text({from++, app::metadata_frame(run->id, run->attempt)});
+  if (run->error) text += sse_text({from, {"error", app::frame_json(*run->error)}});
   co_return text;
 }
 
-Task<void> stream_frames(app::App& app, StreamOrder order, net::Stream& out) {
+Task<void> stream_frames(app::App& app, const StreamOrder& order, net::Stream& out) {
   auto& timers = app.context.env.timers;
   auto next_beat = timers.now() + heartbeat;
   const auto answering = watch(app, order.run_id, order.cancel_on_disconnect, out);
@@ -56,8 +56,7 @@ Task<void> stream_frames(app::App& app, StreamOrder order, net::Stream& out) {
     const auto page = co_await reader.next(next_beat);
     if (!page) co_return;  // a run that was deleted has no more to say
     if (page->ended) {
-      order.from = reader.position();
-      const auto rest = co_await epitaph(app, order);
+      const auto rest = co_await epitaph(app, order.run_id, reader.position());
       if (!rest.empty()) co_await out.write(rest);
       co_return;
     }
