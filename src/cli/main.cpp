@@ -1,3 +1,5 @@
+#include <sys/resource.h>
+
 #include <CLI/CLI.hpp>
 #include <iostream>
 
@@ -10,7 +12,20 @@
 #include "cli/data/commands.hpp"
 #include "cli/server/commands.hpp"
 
+namespace {
+
+// Each connection is an open file. What is usual, 1024, is for programs that use select().
+void raise_limit_of_open_files() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
+  raise_limit_of_open_files();
   CLI::App app("A self-hosted control plane for durable AI agents", "duragraph");
   app.require_subcommand(1);
   app.set_version_flag("--version", std::string("duragraph ") + dg::cli::program_version(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import ssl
 import subprocess
@@ -69,6 +70,17 @@ def test_without_a_token_no_worker_is_taken(project: Project, migrated: Database
     for token in ("guessed", WORKER_TOKEN):
         answer = server.api.http.get("/api/v1/workers/connect", headers=upgrade | {"Authorization": f"Bearer {token}"})
         assert answer.status_code == 401 and "DURAGRAPH_WORKER_TOKEN" in answer.text, answer.text
+
+
+def test_it_may_have_as_many_connections_as_the_system_allows(project: Project, migrated: Database) -> None:
+    usual = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(1024, usual[1]), usual[1]))
+    try:
+        server = ServeServer(project, migrated.url, worker=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, usual)
+    assert f"process_max_fds {usual[1]}\n" in server.api.http.get("/metrics").text
+    server.stop()
 
 
 def test_it_waits_for_a_database_that_comes_later(project: Project) -> None:

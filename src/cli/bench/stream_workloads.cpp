@@ -57,6 +57,23 @@ Task<void> read_tokens(Reading& reading, std::string url, Method method, std::st
   reading.ended.notify_all();
 }
 
+// Opens that many readers of one stream, and gives how many of them got its first frames in time. No more
+// connections are begun at once than a server's backlog holds.
+Task<int> open_readers(Reading& reading, int count, std::string url, std::string path) {
+  constexpr int at_once = 100;
+  auto& loop = reading.loop;
+  const auto deadline = loop.timers->now() + std::chrono::seconds(60);
+  int opened = 0;
+  while (reading.begun < count && loop.timers->now() < deadline) {
+    for (; opened < count && opened < reading.begun + at_once; ++opened) {
+      ++reading.open;
+      spawn(loop.io.get_executor(), "bench reader", read_tokens(reading, url, Method::get, path, ""));
+    }
+    co_await sleep_for(*loop.timers, std::chrono::milliseconds(1));
+  }
+  co_return reading.begun;
+}
+
 int seconds_of(const Bench& bench) {
   return static_cast<int>(std::chrono::duration_cast<std::chrono::seconds>(bench.duration).count());
 }
@@ -126,7 +143,7 @@ Task<Result<std::vector<Row>>> bench_readers(Bench& bench) {
 }
 
 Task<Result<std::vector<Row>>> bench_idle(Bench& bench) {
-  constexpr int streams = 1000;
+  constexpr int streams = 10000;
   auto target = co_await Target::start(bench, {});
   if (!target) co_return fail(target.error());
   bench.progress(fmt::format("{} idle streams", streams));
@@ -140,14 +157,7 @@ Task<Result<std::vector<Row>>> bench_idle(Bench& bench) {
   const json::View run(*made);
   const auto path = fmt::format("/threads/{}/runs/{}", run["thread_id"].string(), run["run_id"].string());
   Reading reading(loop);
-  reading.open = streams;
-  for (int i = 0; i < streams; ++i)
-    spawn(loop.io.get_executor(), "bench reader",
-          read_tokens(reading, (*target)->url(), Method::get, path + "/stream", ""));
-  const auto deadline = loop.timers->now() + std::chrono::seconds(60);
-  while (reading.begun < streams && loop.timers->now() < deadline)
-    co_await sleep_for(*loop.timers, std::chrono::milliseconds(20));
-  const auto held = reading.begun;
+  const auto held = co_await open_readers(reading, streams, (*target)->url(), path + "/stream");
   const auto memory = static_cast<double>((*target)->memory() - before);
   Row row{"idle", streams, {}};
   row.samples = co_await drive(loop, (*target)->urls(), {.duration = bench.duration},
