@@ -12,6 +12,8 @@ namespace {
 using net::Method;
 
 constexpr int tokens_per_second = 50;
+// Of a stream, until all its readers are there.
+constexpr int seconds_to_come = 3;
 
 std::string tokens_body(int count, double per_second) {
   return fmt::format(
@@ -78,6 +80,34 @@ int seconds_of(const Bench& bench) {
   return static_cast<int>(std::chrono::duration_cast<std::chrono::seconds>(bench.duration).count());
 }
 
+// Lets that many read one stream. What they read until all are there is not measured.
+Task<Result<Row>> measure_readers(Bench& bench, int readers, int per_second) {
+  auto target = co_await Target::start(bench, {});
+  if (!target) co_return fail(target.error());
+  bench.progress(fmt::format("{} readers of one stream", readers));
+  auto& loop = bench.loop;
+  auto http = net::make_http_client(loop.io, loop.env, (*target)->url());
+  if (!http) co_return fail(http.error());
+  const auto made =
+      co_await call(loop, **http, Method::post, "/runs",
+                    tokens_body((seconds_of(bench) + seconds_to_come) * per_second, per_second));
+  if (!made) co_return fail(made.error());
+  const json::View run(*made);
+  const auto path =
+      fmt::format("/threads/{}/runs/{}/stream", run["thread_id"].string(), run["run_id"].string());
+  Reading reading(loop);
+  const auto held = co_await open_readers(reading, readers, (*target)->url(), path);
+  reading.late = {};
+  const auto began = loop.timers->now();
+  while (reading.open > 0) co_await reading.ended.wait();
+  reading.late.set_seconds(std::chrono::duration<double>(loop.timers->now() - began).count());
+  co_await (*target)->stop();
+  Row row{"readers", readers, std::move(reading.late)};
+  row.figures = {{"streams held", held}, {"tokens per s", per_second}};
+  row.note = "times are how much later than it was made a token was read";
+  co_return row;
+}
+
 }  // namespace
 
 Task<Result<std::vector<Row>>> bench_tokens(Bench& bench) {
@@ -115,31 +145,13 @@ Task<Result<std::vector<Row>>> bench_tokens(Bench& bench) {
 }
 
 Task<Result<std::vector<Row>>> bench_readers(Bench& bench) {
-  constexpr int readers = 100;
-  auto target = co_await Target::start(bench, {});
-  if (!target) co_return fail(target.error());
-  bench.progress(fmt::format("{} readers of one stream", readers));
-  auto& loop = bench.loop;
-  auto http = net::make_http_client(loop.io, loop.env, (*target)->url());
-  if (!http) co_return fail(http.error());
-  const auto made = co_await call(loop, **http, Method::post, "/runs",
-                                  tokens_body(seconds_of(bench) * tokens_per_second, tokens_per_second));
-  if (!made) co_return fail(made.error());
-  const json::View run(*made);
-  const auto path =
-      fmt::format("/threads/{}/runs/{}/stream", run["thread_id"].string(), run["run_id"].string());
-  Reading reading(loop);
-  reading.open = readers;
-  const auto began = loop.timers->now();
-  for (int i = 0; i < readers; ++i)
-    spawn(loop.io.get_executor(), "bench reader",
-          read_tokens(reading, (*target)->url(), Method::get, path, ""));
-  while (reading.open > 0) co_await reading.ended.wait();
-  reading.late.set_seconds(std::chrono::duration<double>(loop.timers->now() - began).count());
-  co_await (*target)->stop();
-  Row row{"readers", readers, std::move(reading.late)};
-  row.note = "times are how much later than it was made a token was read";
-  co_return std::vector{std::move(row)};
+  std::vector<Row> rows;
+  for (const auto& [readers, per_second] : {std::pair{100, 50}, std::pair{1000, 5}}) {
+    auto row = co_await measure_readers(bench, readers, per_second);
+    if (!row) co_return fail(row.error());
+    rows.push_back(std::move(*row));
+  }
+  co_return rows;
 }
 
 Task<Result<std::vector<Row>>> bench_idle(Bench& bench) {

@@ -11,7 +11,7 @@ const std::vector<Workload>& workloads() {
       {"state", "GET /threads/{id}/state, 8 clients", any, &bench_state},
       {"first-frame", "from the request to the first frames of a stream", any, &bench_first_frame},
       {"tokens", "200 streams of 50 tokens per second", any, &bench_tokens},
-      {"readers", "one stream that 100 clients read", any, &bench_readers},
+      {"readers", "one stream that 100 and 1,000 clients read", any, &bench_readers},
       {"idle", "10,000 streams that wait", any, &bench_idle},
       {"recovery", "a killed worker's run goes on with another", any, &bench_recovery},
       {"chat", "bytes on the disk per turn of long conversations", embedded_store, &bench_chat}};
