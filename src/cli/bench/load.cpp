@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 
 #include "base/json.hpp"
 
@@ -11,7 +12,7 @@ namespace dg::cli::bench {
 namespace {
 
 // For one request; a bench that waits longer has found something that hangs.
-constexpr Duration patience = std::chrono::seconds(120);
+constexpr Duration request_patience = std::chrono::seconds(120);
 
 // What the clients of one drive share. It outlives them: drive() waits for each.
 struct Driving {
@@ -45,6 +46,40 @@ Task<void> run_client(Driving& driving, std::string url, int number) {
   }
   --driving.running;
   driving.ended.notify_all();
+}
+
+// What the clients of one pace share.
+struct Pacing {
+  Pacing(SystemWorld& the_loop, Work the_work)
+      : loop(the_loop), work(std::move(the_work)), due_came(*loop.timers), ended(*loop.timers) {}
+
+  SystemWorld& loop;
+  Work work;
+  std::deque<SteadyTime> due;
+  bool over = false;  // nothing more becomes due
+  Samples samples;
+  int running = 0;
+  Signal due_came;
+  Signal ended;
+};
+
+Task<void> work_when_due(Pacing& pacing, std::string url, int number) {
+  auto http = net::make_http_client(pacing.loop.io, pacing.loop.env, url);
+  if (!http) pacing.samples.add_error(http.error().message);
+  while (http) {
+    while (pacing.due.empty() && !pacing.over) co_await pacing.due_came.wait();
+    if (pacing.due.empty()) break;
+    const auto due = pacing.due.front();
+    pacing.due.pop_front();
+    const auto done = co_await pacing.work({**http, number});
+    if (done) {
+      pacing.samples.add(pacing.loop.timers->now() - due);
+    } else {
+      pacing.samples.add_error(done.error().message);
+    }
+  }
+  --pacing.running;
+  pacing.ended.notify_all();
 }
 
 }  // namespace
@@ -84,10 +119,33 @@ Task<Samples> drive(SystemWorld& loop, std::vector<std::string> urls, Load load,
   co_return std::move(driving.samples);
 }
 
+Task<Samples> keep_pace(SystemWorld& loop, std::vector<std::string> urls, Pace pace, Work work) {
+  Pacing pacing(loop, std::move(work));
+  pacing.running = pace.clients;
+  for (int number = 0; number < pace.clients; ++number)
+    spawn(loop.io.get_executor(), "bench client",
+          work_when_due(pacing, urls[static_cast<std::size_t>(number) % urls.size()], number));
+  const auto began = loop.timers->now();
+  const auto interval =
+      std::chrono::duration_cast<Duration>(std::chrono::duration<double>(1 / pace.per_second));
+  for (auto next = began; next < began + pace.duration;) {
+    for (; next <= loop.timers->now(); next += interval) pacing.due.push_back(next);
+    pacing.due_came.notify_all();
+    co_await sleep_for(*loop.timers,
+                       std::max<Duration>(next - loop.timers->now(), std::chrono::milliseconds(1)));
+  }
+  pacing.over = true;
+  pacing.due_came.notify_all();
+  while (pacing.running > 0) co_await pacing.ended.wait();
+  const auto took = loop.timers->now() - began;
+  pacing.samples.set_seconds(std::chrono::duration<double>(took).count());
+  co_return std::move(pacing.samples);
+}
+
 Task<Result<std::string>> call(SystemWorld& loop, net::HttpClient& http, net::Method method,
                                std::string target, std::string body) {
   auto response =
-      co_await http.send({method, target, {}, std::move(body), {}}, loop.timers->now() + patience);
+      co_await http.send({method, target, {}, std::move(body), {}}, loop.timers->now() + request_patience);
   if (!response) co_return fail(response.error());
   if (response->status < 400) co_return std::move(response->body);
   std::string detail;

@@ -54,6 +54,16 @@ struct Load {
 // turn.
 Task<Samples> drive(SystemWorld& loop, std::vector<std::string> urls, Load load, Work work);
 
+struct Pace {
+  double per_second = 1;
+  int clients = 64;  // that do the work; what finds none free waits, and its wait counts
+  Duration duration = std::chrono::seconds(5);
+};
+
+// Begins `work` at even intervals, whether what was begun before has ended or not, and measures each from
+// when it was due. Clients take the URLs in turn.
+Task<Samples> keep_pace(SystemWorld& loop, std::vector<std::string> urls, Pace pace, Work work);
+
 // Sends a request and gives its body. A status of 400 or more is an error with its detail.
 Task<Result<std::string>> call(SystemWorld& loop, net::HttpClient& http, net::Method method,
                                std::string target, std::string body = "");

@@ -43,6 +43,11 @@ Task<Status> Target::wait_for_workers(int count) {
   co_return fail(Errc::unavailable, "no worker serves:" + instance.last_lines());
 }
 
+std::string Target::worker_token() const {
+  const auto found = environment_.find("DURAGRAPH_WORKER_TOKEN");
+  return found == environment_.end() ? "" : found->second;
+}
+
 Result<std::unique_ptr<Process>> Target::start_worker(int processes, int slots) const {
   ChildOptions options;
   options.command = ending_with_us(

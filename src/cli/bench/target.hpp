@@ -49,6 +49,8 @@ class Target {
   std::int64_t memory() const { return instances_.front()->memory(); }
   // Returns when so many workers are connected. unavailable when that takes too long.
   Task<Status> wait_for_workers(int count);
+  // What a worker shows; empty where the server made its own.
+  std::string worker_token() const;
   // One more `duragraph worker` on the project.
   Result<std::unique_ptr<Process>> start_worker(int processes, int slots) const;
 

@@ -14,6 +14,9 @@ const std::vector<Workload>& workloads() {
       {"readers", "one stream that 100 and 1,000 clients read", any, &bench_readers},
       {"idle", "10,000 streams that wait", any, &bench_idle},
       {"recovery", "a killed worker's run goes on with another", any, &bench_recovery},
+      {"claim", "from a run's creation to a worker of another instance", several_instances, &bench_claim},
+      {"sizing", "500 runs of a second each and 500 reads per second, begun whatever is under way",
+       deployment, &bench_sizing},
       {"chat", "bytes on the disk per turn of long conversations", embedded_store, &bench_chat}};
   return all;
 }
@@ -21,6 +24,8 @@ const std::vector<Workload>& workloads() {
 std::string why_not(const Workload& workload, const Bench& bench) {
   if (workload.measures == Measures::embedded_store && bench.deployment != nullptr)
     return "measures the store of `duragraph dev`: leave --postgres out";
+  if (workload.measures == Measures::deployment && bench.deployment == nullptr)
+    return "measures a deployment: add --postgres";
   const int instances = bench.deployment == nullptr ? 1 : bench.deployment->instances;
   if (workload.measures == Measures::several_instances && instances < 2)
     return "measures what passes between instances: add --postgres --instances 2";

@@ -22,7 +22,7 @@ struct Bench {
 };
 
 // What a workload is about.
-enum class Measures { any, embedded_store, several_instances };
+enum class Measures { any, embedded_store, deployment, several_instances };
 
 struct Workload {
   std::string name;
@@ -55,6 +55,10 @@ Task<Result<std::vector<Row>>> bench_readers(Bench& bench);
 Task<Result<std::vector<Row>>> bench_idle(Bench& bench);
 // How long a run stands still when its worker is killed, alone and with its supervisor.
 Task<Result<std::vector<Row>>> bench_recovery(Bench& bench);
+// Runs that one instance queues and a worker of another gets.
+Task<Result<std::vector<Row>>> bench_claim(Bench& bench);
+// 500 runs of a second each and 500 reads begin in each second.
+Task<Result<std::vector<Row>>> bench_sizing(Bench& bench);
 // Long conversations: bytes on the disk for each turn.
 Task<Result<std::vector<Row>>> bench_chat(Bench& bench);
 
