@@ -20,7 +20,7 @@ using store::postgres::Conninfo;
 using store::postgres::put_big_endian;
 
 constexpr std::size_t runs_per_transaction = 32;
-constexpr std::size_t most_rows = 80'000;  // of a table
+constexpr std::size_t most_rows = 400'000;  // of a table
 constexpr int binary = 1;
 
 // What is filled in when the schema is made is no part of a run.
@@ -193,32 +193,33 @@ Status make_schema(const Session& db) {
 
 }  // namespace
 
-Result<BareStore> measure_bare_postgres(const Conninfo& from, const Conninfo& to, Duration duration) {
+Result<BareStore> measure_bare_postgres(const Conninfo& from, const Conninfo& to, std::string_view what,
+                                        Duration duration) {
   const auto source = connect(from);
   const auto target = connect(to);
   if (PQstatus(source.get()) != CONNECTION_OK) return failed_on(source);
   if (PQstatus(target.get()) != CONNECTION_OK) return failed_on(target);
   if (auto made = make_schema(target); !made) return fail(made.error());
   auto tables = read_tables(source);
-  std::size_t runs = 0;
+  std::size_t all = 0;
   std::size_t rows = 0;
   for (auto& table : tables) {
     if (!read_rows(source, table)) return failed_on(source);
     if (!prepare(target, table)) return failed_on(target);
-    if (table.name == "runs") runs = table.count();
+    if (table.name == what) all = table.count();
     rows += table.count();
   }
-  if (runs == 0) return fail(Errc::internal, "the server wrote no runs");
+  if (all == 0) return fail(Errc::internal, fmt::format("the server wrote no {}", what));
 
   constexpr const char* written = "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn";
   const auto log_before = number(target, written);
   PQenterPipelineMode(target.get());
   const auto began = std::chrono::steady_clock::now();
   std::size_t done = 0;
-  while (done < runs && std::chrono::steady_clock::now() - began < duration) {
-    const auto count = std::min(runs_per_transaction, runs - done);
+  while (done < all && std::chrono::steady_clock::now() - began < duration) {
+    const auto count = std::min(runs_per_transaction, all - done);
     bool sent = true;
-    for (const auto& table : tables) sent = sent && send_share(target, table, done, count, runs);
+    for (const auto& table : tables) sent = sent && send_share(target, table, done, count, all);
     if (!receive_commit(target) || !sent) return failed_on(target);
     done += count;
   }
@@ -226,7 +227,7 @@ Result<BareStore> measure_bare_postgres(const Conninfo& from, const Conninfo& to
   PQexitPipelineMode(target.get());
   const auto log = number(target, written) - log_before;
   return BareStore{static_cast<double>(done) / took.count(),
-                   static_cast<double>(rows) / static_cast<double>(runs), log / static_cast<double>(done)};
+                   static_cast<double>(rows) / static_cast<double>(all), log / static_cast<double>(done)};
 }
 
 std::vector<std::pair<std::string, double>> postgres_rows_per_run(const Conninfo& database) {

@@ -92,7 +92,8 @@ bool insert_share(const Table& table, std::size_t first, std::size_t count, std:
 
 }  // namespace
 
-Result<BareStore> measure_bare_sqlite(const std::filesystem::path& database, Duration duration) {
+Result<BareStore> measure_bare_sqlite(const std::filesystem::path& database, std::string_view what,
+                                      Duration duration) {
   const ScratchFolder scratch("bench");
   const auto path = (scratch.path() / "bare.db").string();
   const auto source = open(database.string());
@@ -106,27 +107,27 @@ Result<BareStore> measure_bare_sqlite(const std::filesystem::path& database, Dur
     if (!execute(target.get(), sql)) return fail(Errc::internal, "the schema cannot be made again: " + sql);
 
   std::vector<Table> tables;
-  std::size_t runs = 0;
+  std::size_t all = 0;
   std::size_t rows = 0;
   for (const auto& name : first_column(source.get(), select_tables)) {
     auto& table = tables.emplace_back();
     table.name = name;
     table.rows = read_rows(source.get(), name, most_runs * 4);
-    if (name == "runs") runs = table.rows.size();
+    if (name == what) all = table.rows.size();
     rows += table.rows.size();
     if (table.rows.empty()) continue;
     std::string places = "?";
     for (std::size_t i = 1; i < table.rows.front().size(); ++i) places += ", ?";
     table.insert = prepare(target.get(), fmt::format("INSERT INTO \"{}\" VALUES ({})", name, places));
   }
-  if (runs == 0) return fail(Errc::internal, "the server wrote no runs");
+  if (all == 0) return fail(Errc::internal, fmt::format("the server wrote no {}", what));
 
   const auto began = std::chrono::steady_clock::now();
   std::size_t done = 0;
-  while (done < runs && std::chrono::steady_clock::now() - began < duration) {
-    const auto count = std::min(runs_per_commit, runs - done);
+  while (done < all && std::chrono::steady_clock::now() - began < duration) {
+    const auto count = std::min(runs_per_commit, all - done);
     bool written = execute(target.get(), "BEGIN IMMEDIATE");
-    for (const auto& table : tables) written = written && insert_share(table, done, count, runs);
+    for (const auto& table : tables) written = written && insert_share(table, done, count, all);
     if (!written || !execute(target.get(), "COMMIT"))
       return fail(Errc::internal,
                   fmt::format("the rows cannot be written again: {}", sqlite3_errmsg(target.get())));
@@ -135,7 +136,7 @@ Result<BareStore> measure_bare_sqlite(const std::filesystem::path& database, Dur
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
   const auto log = static_cast<double>(std::filesystem::file_size(path + "-wal"));
   return BareStore{static_cast<double>(done) / took.count(),
-                   static_cast<double>(rows) / static_cast<double>(runs), log / static_cast<double>(done)};
+                   static_cast<double>(rows) / static_cast<double>(all), log / static_cast<double>(done)};
 }
 
 std::vector<std::pair<std::string, double>> sqlite_rows_per_run(const std::filesystem::path& database) {

@@ -5,6 +5,7 @@
 #include <csignal>
 
 #include "cli/bench/limits.hpp"
+#include "store/sqlite/sqlite_store.hpp"
 
 namespace dg::cli::bench {
 
@@ -65,12 +66,16 @@ std::int64_t DevTarget::bytes_on_disk() const {
   return bytes;
 }
 
+Result<std::unique_ptr<store::Store>> DevTarget::open_store() const {
+  return store::open_sqlite(loop_.env, {.path = database().string()});
+}
+
 Task<void> DevTarget::stop() {
   return instances_.front()->stop(SIGTERM);
 }
 
-Result<BareStore> DevTarget::measure_bare_store(Duration duration) const {
-  return measure_bare_sqlite(database(), duration);
+Result<BareStore> DevTarget::measure_bare_store(std::string_view what, Duration duration) const {
+  return measure_bare_sqlite(database(), what, duration);
 }
 
 std::vector<std::pair<std::string, double>> DevTarget::rows_per_run() const {

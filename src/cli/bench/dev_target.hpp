@@ -17,7 +17,8 @@ class DevTarget : public Target {
   std::string what_is_written() const override { return "KiB written"; }
   std::int64_t bytes_on_disk() const override;
   Task<void> stop() override;
-  Result<BareStore> measure_bare_store(Duration duration) const override;
+  Result<BareStore> measure_bare_store(std::string_view what, Duration duration) const override;
+  Result<std::unique_ptr<store::Store>> open_store() const override;
   std::vector<std::pair<std::string, double>> rows_per_run() const override;
 
  private:

@@ -1,6 +1,8 @@
 #include "cli/bench/limits.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <iterator>
@@ -58,6 +60,21 @@ Task<Result<BareTokens>> measure_bare_tokens(Bench& bench, int streams, int toke
   const json::View found(*told);
   co_return BareTokens{found["p50_ms"].number().value_or(0), found["p99_ms"].number().value_or(0),
                        found["per_s"].number().value_or(0)};
+}
+
+double measure_flush(Duration duration) {
+  const ScratchFolder scratch("bench");
+  const auto file = ::open((scratch.path() / "log").c_str(), O_CREAT | O_WRONLY, 0600);
+  const std::string bytes(8192, 'x');
+  Samples samples;
+  const auto end = std::chrono::steady_clock::now() + duration;
+  while (file >= 0 && std::chrono::steady_clock::now() < end) {
+    const auto began = std::chrono::steady_clock::now();
+    if (::write(file, bytes.data(), bytes.size()) < 0 || ::fdatasync(file) != 0) break;
+    samples.add(std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now() - began));
+  }
+  if (file >= 0) ::close(file);
+  return samples.percentile(0.5);
 }
 
 struct MemoryServer::Parts {

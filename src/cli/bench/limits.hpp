@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
 
 #include "cli/bench/workloads.hpp"
@@ -25,18 +26,23 @@ struct BareTokens {
 };
 Task<Result<BareTokens>> measure_bare_tokens(Bench& bench, int streams, int tokens_per_second);
 
-// Runs per second when the rows that a server wrote for its runs are written to another database of the same
-// schema, those of 32 runs in each commit.
+// What is reached when the rows that a server wrote for its runs, or threads, are written to another database
+// of the same schema, those of 32 in each commit. `what` is the table that has one row for each.
 struct BareStore {
-  double runs_per_second = 0;
-  double rows_per_run = 0;
-  double bytes_per_run = 0;  // of the log
+  double per_second = 0;
+  double rows_each = 0;
+  double bytes_each = 0;  // of the log
 };
 // From the server's `database`.
-Result<BareStore> measure_bare_sqlite(const std::filesystem::path& database, Duration duration);
+Result<BareStore> measure_bare_sqlite(const std::filesystem::path& database, std::string_view what,
+                                      Duration duration);
 // From one database into another one, which is empty.
 Result<BareStore> measure_bare_postgres(const store::postgres::Conninfo& from,
-                                        const store::postgres::Conninfo& to, Duration duration);
+                                        const store::postgres::Conninfo& to, std::string_view what,
+                                        Duration duration);
+
+// How long the disk takes to have 8 kB more at the end of a file, in milliseconds, p50.
+double measure_flush(Duration duration);
 
 // Rows per run in each table of a server's `database` that has any, the most first.
 std::vector<std::pair<std::string, double>> sqlite_rows_per_run(const std::filesystem::path& database);

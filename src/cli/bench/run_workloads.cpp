@@ -88,15 +88,6 @@ void add_rows_per_run(Row& row, const Target& target) {
   row.note = fmt::format("rows of a run and its thread: {}", fmt::join(tables, ", "));
 }
 
-// Runs that are due in an hour, so that nobody executes them.
-Task<Status> create_run(SystemWorld& loop, net::HttpClient& http) {
-  const auto body =
-      R"({"assistant_id":"steps","input":{"steps":[]},"if_not_exists":"create","after_seconds":3600})";
-  const auto made =
-      co_await call(loop, http, Method::post, threads_path(make_uuid7(loop.env)) + "/runs", body);
-  co_return made ? Status{} : fail(made.error());
-}
-
 // The time to the stream's head and first frame, and to the first frame of the graph itself.
 Task<Status> stream_steps(SystemWorld& loop, net::HttpClient& http, Samples& first, Samples& graph) {
   const auto began = loop.timers->now();
@@ -135,23 +126,6 @@ Task<Result<std::vector<Row>>> bench_runs(Bench& bench) {
   for (auto& row : rows)
     row.limits = {{"bare graph p50 ms", bare->p50_ms}, {"bare graph runs/s", bare->runs_per_second}};
   co_return rows;
-}
-
-Task<Result<std::vector<Row>>> bench_create(Bench& bench) {
-  auto target = co_await Target::start(bench, {.worker = false});
-  if (!target) co_return fail(target.error());
-  auto& loop = bench.loop;
-  Row row{"create", 64, {}};
-  bench.progress("creating runs");
-  row.samples = co_await drive(loop, (*target)->urls(), {.clients = row.clients, .duration = bench.duration},
-                               [&loop](Client client) { return create_run(loop, client.http); });
-  co_await (*target)->stop();
-  bench.progress("the same rows in a bare loop");
-  const auto bare = (*target)->measure_bare_store(bench.duration);
-  if (!bare) co_return fail(bare.error());
-  row.limits = {{"bare rows of runs/s", bare->runs_per_second}};
-  row.figures = {{"rows per run", bare->rows_per_run}, {"log bytes per run", bare->bytes_per_run}};
-  co_return std::vector{std::move(row)};
 }
 
 Task<Result<std::vector<Row>>> bench_first_frame(Bench& bench) {

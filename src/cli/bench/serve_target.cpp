@@ -8,6 +8,7 @@
 #include "cli/bench/limits.hpp"
 #include "cli/bench/workloads.hpp"
 #include "cli/config/setting_table.hpp"
+#include "store/postgres/postgres_store.hpp"
 
 namespace dg::cli::bench {
 namespace {
@@ -109,16 +110,22 @@ std::int64_t ServeTarget::bytes_on_disk() const {
   return ask("SELECT pg_database_size(current_database())");
 }
 
+Result<std::unique_ptr<store::Store>> ServeTarget::open_store() const {
+  store::PostgresOptions options;
+  options.connect.conninfo = conninfo_;
+  return store::make_postgres_store(loop_.env, std::move(options));
+}
+
 Task<void> ServeTarget::stop() {
   if (worker_) co_await worker_->stop(SIGTERM);
   for (auto& instance : instances_) co_await instance->stop(SIGTERM);
 }
 
-Result<BareStore> ServeTarget::measure_bare_store(Duration duration) const {
+Result<BareStore> ServeTarget::measure_bare_store(std::string_view what, Duration duration) const {
   const auto name = name_ + "_bare";
   const auto target = deployment_.cluster->create_database(name);
   if (!target) return fail(target.error());
-  auto measured = measure_bare_postgres(conninfo_, *target, duration);
+  auto measured = measure_bare_postgres(conninfo_, *target, what, duration);
   deployment_.cluster->drop_database(name);
   return measured;
 }

@@ -11,6 +11,7 @@
 #include "cli/bench/load.hpp"
 #include "cli/bench/process.hpp"
 #include "cli/embed/file.hpp"
+#include "store/store.hpp"
 
 namespace dg::cli {
 
@@ -59,11 +60,13 @@ class Target {
   virtual std::string what_is_written() const = 0;
   // Bytes of the database.
   virtual std::int64_t bytes_on_disk() const = 0;
+  // Its database as a store of the bench's own. The server must have ended.
+  virtual Result<std::unique_ptr<store::Store>> open_store() const = 0;
   // Ends the server in good order; its database stays as long as the target.
   virtual Task<void> stop() = 0;
-  // How fast the rows that the server wrote for its runs are written again with nothing in between. The
-  // server must have ended.
-  virtual Result<BareStore> measure_bare_store(Duration duration) const = 0;
+  // How fast the rows that the server wrote for its runs, or for what has its rows in the table `what`, are
+  // written again with nothing in between. The server must have ended.
+  virtual Result<BareStore> measure_bare_store(std::string_view what, Duration duration) const = 0;
   // Rows per run in each table that has any, the most first. The server must have ended.
   virtual std::vector<std::pair<std::string, double>> rows_per_run() const = 0;
 

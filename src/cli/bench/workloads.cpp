@@ -7,7 +7,8 @@ const std::vector<Workload>& workloads() {
   static const std::vector<Workload> all{
       {"startup", "exec to the first answer; an idle server's memory", embedded_store, &bench_startup},
       {"runs", "thread + run + wait of a three-node graph, at 1, 8 and 32 clients", any, &bench_runs},
-      {"create", "runs accepted durably, 64 connections", any, &bench_create},
+      {"append", "commits of three events, 64 at a time, by the store alone", any, &bench_append},
+      {"create", "runs accepted durably, at 1 and 64 connections", any, &bench_create},
       {"state", "GET /threads/{id}/state, 8 clients", any, &bench_state},
       {"first-frame", "from the request to the first frames of a stream", any, &bench_first_frame},
       {"tokens", "200 streams of 50 tokens per second", any, &bench_tokens},

@@ -41,7 +41,9 @@ const std::vector<Workload>& workloads();
 Task<Result<std::vector<Row>>> bench_startup(Bench& bench);
 // Thread, run and its result, for 1, 8 and 32 clients, beside the bare graph in a loop.
 Task<Result<std::vector<Row>>> bench_runs(Bench& bench);
-// Accepting runs that wait, beside a bare loop of the same rows.
+// The store alone: commits of three events, 64 at a time, beside a bare loop of the same rows.
+Task<Result<std::vector<Row>>> bench_append(Bench& bench);
+// Accepting runs that wait, beside a bare loop of the same rows; and one client's, beside the disk.
 Task<Result<std::vector<Row>>> bench_create(Bench& bench);
 // Reading a thread's state, beside a server that has the same bytes in memory.
 Task<Result<std::vector<Row>>> bench_state(Bench& bench);
