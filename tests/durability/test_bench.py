@@ -14,6 +14,7 @@ from processes import binary
 WORKLOADS = {
     "startup": {"startup, empty folder", "startup, again"},
     "runs": {"runs", "runs, 2 workers"},
+    "append": {"append"},
     "create": {"create"},
     "state": {"state"},
     "first-frame": {"first-frame", "first-frame of the graph"},
@@ -59,15 +60,30 @@ def test_a_table_for_people_and_a_list_of_workloads() -> None:
 
 def test_on_postgres() -> None:
     """The same beside what PostgreSQL allows, and what is the embedded store's is refused."""
-    done = bench("create", "state", "--postgres", "--seconds", "1", "--json")
+    done = bench("append", "create", "state", "--postgres", "--seconds", "1", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     result: dict[str, Any] = json.loads(done.stdout)
     assert all(part in result["server"] for part in ("duragraph serve", "1 instance", "PostgreSQL", "fsync on", "NATS"))
     rows = {row["workload"]: row for row in result["rows"]}
-    assert set(rows) == {"create", "state"}
+    assert set(rows) == {"append", "create", "state"}
     assert all(row["errors"] == 0 and row["count"] > 0 for row in rows.values())
     assert rows["create"]["limits"]["bare rows of runs/s"] > 0 and rows["create"]["figures"]["rows per run"] > 5
+    assert rows["create"]["figures"]["told to NATS within s"] > 0
+    assert rows["append"]["limits"]["bare rows of commits/s"] > 0
     assert rows["state"]["limits"]["from memory/s"] > 0
     refused = bench("chat", "--postgres")
     assert refused.returncode == 2 and "--postgres" in refused.stderr
     assert bench("state", "--instances", "2").returncode == 2
+
+
+def test_on_two_instances() -> None:
+    done = bench("claim", "sizing", "--postgres", "--instances", "2", "--seconds", "2", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    result: dict[str, Any] = json.loads(done.stdout)
+    assert "2 instances" in result["server"]
+    rows = {row["workload"]: row for row in result["rows"]}
+    assert set(rows) == {"claim", "sizing, runs created", "sizing, states read"}
+    assert all(row["errors"] == 0 and row["count"] > 0 for row in rows.values())
+    assert rows["sizing, runs created"]["count"] == rows["sizing, states read"]["count"] == 1000
+    assert rows["sizing, runs created"]["figures"]["runs ended by then"] > 100
+    assert bench("claim", "--postgres").returncode == 2

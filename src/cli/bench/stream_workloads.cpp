@@ -1,5 +1,6 @@
 // Workloads of streams.
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include "base/json.hpp"
 #include "cli/bench/limits.hpp"
@@ -74,6 +75,13 @@ Task<int> open_readers(Reading& reading, int count, std::string url, std::string
     co_await sleep_for(*loop.timers, std::chrono::milliseconds(1));
   }
   co_return reading.begun;
+}
+
+// 10,000, or what the system lets a process open beside other files.
+int most_streams() {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  return static_cast<int>(std::min<rlim_t>(10'000, limit.rlim_cur - std::min<rlim_t>(limit.rlim_cur, 200)));
 }
 
 int seconds_of(const Bench& bench) {
@@ -155,7 +163,7 @@ Task<Result<std::vector<Row>>> bench_readers(Bench& bench) {
 }
 
 Task<Result<std::vector<Row>>> bench_idle(Bench& bench) {
-  constexpr int streams = 10000;
+  const int streams = most_streams();
   auto target = co_await Target::start(bench, {});
   if (!target) co_return fail(target.error());
   bench.progress(fmt::format("{} idle streams", streams));
