@@ -87,3 +87,13 @@ def test_on_two_instances() -> None:
     assert rows["sizing, runs created"]["count"] == rows["sizing, states read"]["count"] == 1000
     assert rows["sizing, runs created"]["figures"]["runs ended by then"] > 100
     assert bench("claim", "--postgres").returncode == 2
+
+
+def test_beside_much_that_is_stored() -> None:
+    done = bench("stored", "--postgres", "--seed-data", "1000", "--seconds", "1", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = json.loads(done.stdout)["rows"]
+    asked = {"run created, claimed and ended", "state", "list of runs"}
+    assert {row["workload"] for row in rows} == {f"{what}, {when}" for what in asked for when in ("empty", "1000 runs stored")}
+    assert all(row["errors"] == 0 and row["count"] > 0 for row in rows)
+    assert bench("stored", "--postgres").returncode == 2

@@ -18,6 +18,7 @@ struct BenchOptions {
   std::string dir = ".";
   std::vector<std::string> only;
   double seconds = 5;
+  std::int64_t seed_data = 0;
   bool json = false;
   bool postgres = false;
   bench::DeploymentOptions deployment;
@@ -106,8 +107,11 @@ int run_bench(const BenchOptions& options) {
     return static_cast<int>(ExitCode::failed);
   }
   SystemWorld loop;
-  bench::Bench bench{loop, nullptr, *python,
+  bench::Bench bench{loop,
+                     nullptr,
+                     *python,
                      std::chrono::duration_cast<Duration>(std::chrono::duration<double>(options.seconds)),
+                     options.seed_data,
                      [&out](const std::string& what) { out.note(what); }};
   int exit_code = 0;
   spawn(loop.io.get_executor(), "bench", measure(bench, options, out, exit_code));
@@ -138,6 +142,7 @@ void add_bench_command(CLI::App& app, int& exit_code) {
   command->add_option("--instances", options->deployment.instances, "Of `duragraph serve`")
       ->check(whole_number(1))
       ->capture_default_str();
+  command->add_option("--seed-data", options->seed_data, "How many runs `stored` fills the database with");
   command->footer(descriptions());
   command->callback([options, named, &exit_code] {
     options->postgres = options->postgres || named->count() > 0;

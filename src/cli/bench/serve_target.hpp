@@ -13,6 +13,7 @@ class ServeTarget : public Target {
                                                      TargetOptions options);
   ~ServeTarget() override;
 
+  const store::postgres::Conninfo& conninfo() const { return conninfo_; }
   std::int64_t bytes_written() const override;
   std::string what_is_written() const override { return "KiB of WAL"; }
   std::int64_t bytes_on_disk() const override;

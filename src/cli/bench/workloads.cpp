@@ -18,6 +18,8 @@ const std::vector<Workload>& workloads() {
       {"claim", "from a run's creation to a worker of another instance", several_instances, &bench_claim},
       {"sizing", "500 runs of a second each and 500 reads per second, begun whatever is under way",
        deployment, &bench_sizing},
+      {"stored", "what requests cost in an empty database, and with as many runs as --seed-data says",
+       much_data, &bench_stored},
       {"chat", "bytes on the disk per turn of long conversations", embedded_store, &bench_chat}};
   return all;
 }
@@ -27,6 +29,8 @@ std::string why_not(const Workload& workload, const Bench& bench) {
     return "measures the store of `duragraph dev`: leave --postgres out";
   if (workload.measures == Measures::deployment && bench.deployment == nullptr)
     return "measures a deployment: add --postgres";
+  if (workload.measures == Measures::much_data && (bench.deployment == nullptr || bench.seed_data == 0))
+    return "measures a deployment that holds much: add --postgres --seed-data 1000000";
   const int instances = bench.deployment == nullptr ? 1 : bench.deployment->instances;
   if (workload.measures == Measures::several_instances && instances < 2)
     return "measures what passes between instances: add --postgres --instances 2";

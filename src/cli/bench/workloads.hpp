@@ -17,12 +17,13 @@ struct Bench {
   SystemWorld& loop;
   const Deployment* deployment;  // of `duragraph serve`; null: `duragraph dev` is measured
   std::filesystem::path python;
-  Duration duration;                                 // of one measurement
+  Duration duration;       // of one measurement
+  std::int64_t seed_data;  // how many runs are stored before some measurements; 0: leave those out
   std::function<void(const std::string&)> progress;  // told what is being done
 };
 
 // What a workload is about.
-enum class Measures { any, embedded_store, deployment, several_instances };
+enum class Measures { any, embedded_store, deployment, several_instances, much_data };
 
 struct Workload {
   std::string name;
@@ -61,6 +62,8 @@ Task<Result<std::vector<Row>>> bench_recovery(Bench& bench);
 Task<Result<std::vector<Row>>> bench_claim(Bench& bench);
 // 500 runs of a second each and 500 reads begin in each second.
 Task<Result<std::vector<Row>>> bench_sizing(Bench& bench);
+// Creation, claims, states and lists in an empty database, and when it holds Bench::seed_data runs.
+Task<Result<std::vector<Row>>> bench_stored(Bench& bench);
 // Long conversations: bytes on the disk for each turn.
 Task<Result<std::vector<Row>>> bench_chat(Bench& bench);
 
