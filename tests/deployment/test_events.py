@@ -196,7 +196,8 @@ def test_it_is_let_in(project: Project, migrated: Database, tmp_path: Path, way:
         if way == "token":
             wrong = {"NATS_URL": made.url, "DURAGRAPH_NATS_TOKEN": "wr0ng"}
             refused = ServeServer(project, migrated.url, worker=False, ready=False, **wrong)
-            refused.wait_output(lambda text: "Authorization Violation" in text)
+            assert refused.wait() == FAILED
+            assert "Authorization Violation" in refused.output and "DURAGRAPH_NATS_TOKEN" in refused.output
             assert "wr0ng" not in refused.output
         assert "s3cret" not in server.output
     finally:

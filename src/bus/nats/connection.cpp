@@ -132,6 +132,7 @@ void Connection::take_answer(const Incoming& message) {
 void Connection::take(const Connected& event) {
   max_payload_ = event.max_payload;
   connected_ = true;
+  refused_ = false;
   why_not_.clear();
   log::info("connected to NATS{}", connections_++ == 0 ? "" : " again");
   if (watcher_.connected) watcher_.connected();
@@ -141,6 +142,7 @@ void Connection::take(const Lost& event) {
   if (std::exchange(connected_, false) || why_not_ != event.why)
     log::warn("NATS cannot be used, which is tried again until it works: {}", event.why);
   why_not_ = event.why;
+  refused_ = event.refused;
   if (watcher_.lost) watcher_.lost();
   const auto alive = std::weak_ptr(alive_);
   for (auto& [question, answered] : std::exchange(questions_, {})) {

@@ -69,6 +69,8 @@ class Connection {
   bool is_connected() const { return connected_; }
   // Why not, for a person.
   const std::string& why_not_connected() const { return why_not_; }
+  // Whether a server was reached that does not take the credentials.
+  bool is_refused() const { return refused_; }
   std::size_t max_payload() const { return max_payload_; }
   // Of the server's newest answer.
   Duration round_trip() const { return round_trip_; }
@@ -103,6 +105,7 @@ class Connection {
   bool flushing_ = false;
   bool connected_ = false;
   std::string why_not_ = "no connection was made yet";
+  bool refused_ = false;
   std::string trouble_;
   std::size_t max_payload_ = 0;
   Duration round_trip_{};

@@ -27,6 +27,7 @@ struct Connected {
 // There is none, for the reason that is given.
 struct Lost {
   std::string why;
+  bool refused = false;  // the server does not let us in
 };
 // The server has answered after everything up to this subscription.
 struct Confirmed {

@@ -173,7 +173,7 @@ bool Link::connect() {
   natsConnection* made = nullptr;
   const auto status = natsConnection_Connect(&made, options_.get());
   if (status != NATS_OK) {
-    lose(last_error(status));
+    lose(last_error(status), status == NATS_CONNECTION_AUTH_FAILED);
     return false;
   }
   connection_ = made;
@@ -193,10 +193,10 @@ void Link::disconnect() {
   natsConnection_Destroy(std::exchange(connection_, nullptr));
 }
 
-void Link::lose(const std::string& why) {
+void Link::lose(const std::string& why, bool refused) {
   disconnect();
   ++failures_;
-  inbox_->put(Lost{why});
+  inbox_->put(Lost{why, refused});
 }
 
 // Half of it is a matter of chance, so that instances do not come back together.

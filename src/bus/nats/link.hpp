@@ -74,7 +74,7 @@ class Link {
   void run();
   bool connect();
   void disconnect();
-  void lose(const std::string& why);
+  void lose(const std::string& why, bool refused = false);
   void pause();
   std::vector<Order> await_orders();
   void execute(Order& order);

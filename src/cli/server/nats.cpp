@@ -74,8 +74,13 @@ Task<void> Nats::run(std::function<void(const std::string&)> give_up) {
   co_await relay_->run(scope);
 }
 
-// This is looked at once: while serving, a NATS that cannot is one that is away.
+// This is looked at once: while serving, a NATS that cannot, or lets nobody in, is one that is away.
 Task<bool> Nats::can_keep_streams(const std::function<void(const std::string&)>& give_up) {
+  if (connection_->is_refused())
+    give_up(
+        fmt::format("NATS lets nobody in with these credentials ({}): set DURAGRAPH_NATS_CREDENTIALS, "
+                    "DURAGRAPH_NATS_TOKEN, or DURAGRAPH_NATS_USER and DURAGRAPH_NATS_PASSWORD",
+                    connection_->why_not_connected()));
   if (!stream_->is_reachable()) co_return false;
   const auto can = co_await stream_->can_keep_streams();
   if (can) co_return true;
