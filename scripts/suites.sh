@@ -34,7 +34,7 @@ cpp_suites() {
   done
 }
 
-cpp() { (cd "$ROOT/build/$1" && timeout 600 "$2" --gtest_brief=1 "--gtest_output=xml:$report"); }
+cpp() { (cd "$ROOT/build/$1" && timeout 600 "$2" "${@:3}" --gtest_brief=1 "--gtest_output=xml:$report"); }
 
 # python ENV ARGUMENTS...: pytest of that environment.
 python() {
@@ -43,9 +43,9 @@ python() {
     "--junitxml=$report" "${@:2}"
 }
 
-# One PostgreSQL server for the tests of all suites, which ends with this script.
+# shared_postgres [BIN_DIR]: one PostgreSQL server for the tests of all suites that this shell runs, which ends with it.
 shared_postgres() {
-  coproc POSTGRES { exec setsid "$ROOT/scripts/postgres-server.sh" hold --fast; }
+  coproc POSTGRES { exec setsid "$ROOT/scripts/postgres-server.sh" hold --fast "$@"; }
   read -r DURAGRAPH_TEST_POSTGRES <&"${POSTGRES[0]}" || die "no PostgreSQL server could be started for the tests"
   export DURAGRAPH_TEST_POSTGRES
 }

@@ -25,6 +25,14 @@ javascript() {
 # Some seconds of those targets that are built in some; their corpus and the other targets are a C++ suite.
 fuzzers() { scripts/fuzz.sh --junit "$report" 5 json http sse langgraph_json pack; }
 
+# on_postgres BIN_DIR COMMAND...: with a server of those programs instead of the shared one.
+on_postgres() (
+  shared_postgres "$1"
+  "${@:2}"
+)
+store_contract() { cpp release "$ROOT"/build/release/src/store/dg_store_test --gtest_filter='Postgres/*:Writer/*'; }
+instances() { python test-env tests/deployment/test_instances.py tests/deployment/test_events.py; }
+
 # The same clients, of a server on PostgreSQL.
 clients_of_serve() { DURAGRAPH_TEST_SERVER=serve python test-env tests/conformance; }
 
@@ -33,6 +41,10 @@ suite "fuzzers" fuzzers
 suite "python host" python test-env sdk/python/tests
 suite "python clients" python test-env --ignore tests/chaos tests
 suite "clients of serve" clients_of_serve
+while read -r version bin_dir; do
+  suite "store on PostgreSQL $version" on_postgres "$bin_dir" store_contract
+  suite "instances on PostgreSQL $version" on_postgres "$bin_dir" instances
+done < <(scripts/postgres-versions.sh)
 suite "chaos" python test-env tests/chaos
 suite "python oldest" python test-env-oldest -m oldest --ignore tests/deployment tests
 suite "javascript" javascript
