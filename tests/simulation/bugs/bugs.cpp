@@ -12,7 +12,8 @@ namespace {
 // Loses every so-many-th wake-up of one topic.
 class ForgetfulBus final : public bus::Bus {
  public:
-  ForgetfulBus(bus::Topic topic, std::uint64_t seed) : topic_(topic), dice_(seed) {}
+  ForgetfulBus(std::unique_ptr<bus::Bus> inner, bus::Topic topic, std::uint64_t seed)
+      : inner_(std::move(inner)), topic_(topic), dice_(seed) {}
   void publish(bus::Topic topic, const std::string& id) override {
     if (topic == topic_ && dice_.percent(20)) return;
     inner_->publish(topic, id);
@@ -26,9 +27,9 @@ class ForgetfulBus final : public bus::Bus {
   }
 
  private:
+  std::unique_ptr<bus::Bus> inner_;
   bus::Topic topic_;
   Dice dice_;
-  std::unique_ptr<bus::Bus> inner_ = bus::make_local_bus();
 };
 
 class ForgetfulTimers final : public Timers {
@@ -95,15 +96,18 @@ app::OwnerMessage heard(Bug bug, const Tables& tables, app::OwnerMessage message
   return message;
 }
 
-std::unique_ptr<SimulatedStore> make_store(Bug bug, Env env, Disk& disk) {
-  return is_of_store(bug) ? std::make_unique<BuggyStore>(env, disk, bug)
-                          : std::make_unique<SimulatedStore>(env, disk);
+std::unique_ptr<SimulatedStore> make_store(Bug bug, Env env, Disk& disk, DatabaseLink* link) {
+  return is_of_store(bug) ? std::make_unique<BuggyStore>(env, disk, link, bug)
+                          : std::make_unique<SimulatedStore>(env, disk, link);
 }
 
-std::unique_ptr<bus::Bus> make_bus(Bug bug, std::uint64_t seed) {
-  if (bug == Bug::reader_forgotten) return std::make_unique<ForgetfulBus>(bus::Topic::run, seed);
-  if (bug == Bug::dispatcher_forgotten) return std::make_unique<ForgetfulBus>(bus::Topic::queue, seed);
-  return bus::make_local_bus();
+std::unique_ptr<bus::Bus> make_bus(Bug bug, std::uint64_t seed, std::unique_ptr<bus::Bus> bus) {
+  const auto forgetful = [&](bus::Topic topic) {
+    return std::make_unique<ForgetfulBus>(std::move(bus), topic, seed);
+  };
+  if (bug == Bug::reader_forgotten) return forgetful(bus::Topic::run);
+  if (bug == Bug::dispatcher_forgotten) return forgetful(bus::Topic::queue);
+  return bus;
 }
 
 std::unique_ptr<Timers> make_timers(Bug bug, Timers& timers, std::uint64_t seed) {

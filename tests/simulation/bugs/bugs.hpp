@@ -35,6 +35,8 @@ enum class Bug {
   stopped_worker_beats,  // a supervisor speaks for a process that is stopped
   numbers_repeated,      // a worker counts anew after a reconnect
   step_repeated,         // a worker begins a further attempt at the first step
+  // several instances
+  many_leaders,
 };
 
 struct PlantedBug {
@@ -46,8 +48,8 @@ const std::vector<PlantedBug>& planted_bugs();
 
 // What a worker says about a run or operation, as it reaches the server.
 app::OwnerMessage heard(Bug bug, const Tables& tables, app::OwnerMessage message);
-std::unique_ptr<SimulatedStore> make_store(Bug bug, Env env, Disk& disk);
-std::unique_ptr<bus::Bus> make_bus(Bug bug, std::uint64_t seed);
+std::unique_ptr<SimulatedStore> make_store(Bug bug, Env env, Disk& disk, DatabaseLink* link);
+std::unique_ptr<bus::Bus> make_bus(Bug bug, std::uint64_t seed, std::unique_ptr<bus::Bus> bus);
 std::unique_ptr<Timers> make_timers(Bug bug, Timers& timers, std::uint64_t seed);
 
 }  // namespace dg::simulation

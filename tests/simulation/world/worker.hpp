@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "simulation/oracle/oracle.hpp"
-#include "simulation/world/server.hpp"
+#include "simulation/world/fleet.hpp"
 
 namespace dg::simulation {
 
@@ -29,7 +29,7 @@ class Worker final : public WorkerPeer {
  public:
   using Tuple = Result<std::optional<store::CheckpointTuple>>;
 
-  Worker(Stage& stage, Network& network, Server& server, Oracle& oracle, int number, Bug bug);
+  Worker(Stage& stage, Network& network, Fleet& fleet, Oracle& oracle, int number, Bug bug);
 
   // The supervisor starts the process.
   void start();
@@ -121,7 +121,7 @@ class Worker final : public WorkerPeer {
 
   Stage& stage_;
   Network& network_;
-  Server& server_;
+  Fleet& fleet_;
   Oracle& oracle_;
   Dice dice_;
   Bug bug_;
