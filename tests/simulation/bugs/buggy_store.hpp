@@ -15,6 +15,8 @@ class BuggyStore final : public SimulatedStore {
 
   Task<Result<Committed>> do_commit(Commit commit) override;
   Reply<std::optional<domain::Run>> run(std::string id) override;
+  Reply<Claimable> claimable_runs(std::vector<std::string> graph_ids, WallTime now,
+                                  std::int64_t limit) override;
 
  protected:
   void spoil(Commit& commit) override;
@@ -26,6 +28,7 @@ class BuggyStore final : public SimulatedStore {
   bool too_early(const Commit& commit) const;
   Task<Result<Committed>> answer_early(Commit commit);
   Task<Result<Committed>> in_halves(Commit commit);
+  Task<Result<Committed>> judged_before(Commit commit);
 
   Bug bug_;
   Dice dice_;

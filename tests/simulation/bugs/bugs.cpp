@@ -4,7 +4,10 @@
 #include <map>
 
 #include "simulation/bugs/buggy_store.hpp"
+#include "simulation/store/database.hpp"
+#include "simulation/world/broker.hpp"
 #include "simulation/world/stage.hpp"
+#include "store/frame_codec.hpp"
 
 namespace dg::simulation {
 namespace {
@@ -30,6 +33,37 @@ class ForgetfulBus final : public bus::Bus {
   std::unique_ptr<bus::Bus> inner_;
   bus::Topic topic_;
   Dice dice_;
+};
+
+// Hands frames of another instance over as if they followed those before them.
+class CarelessBus final : public bus::Bus {
+ public:
+  explicit CarelessBus(std::unique_ptr<bus::Bus> inner) : inner_(std::move(inner)) {}
+  void publish(bus::Topic topic, const std::string& id) override { inner_->publish(topic, id); }
+  void send(bus::Topic topic, const std::string& id, std::string body) override {
+    inner_->send(topic, id, std::move(body));
+  }
+  bool reaches_others() const override { return inner_->reaches_others(); }
+  bus::Subscription subscribe(bus::Topic topic, std::string id, Listener listener) override {
+    if (topic == bus::Topic::run)
+      listener = [hear = std::move(listener), next = std::int64_t{-1}](const std::string& run,
+                                                                       const std::string& body) mutable {
+        hear(run, body.empty() ? body : renumbered(body, next));
+      };
+    return inner_->subscribe(topic, std::move(id), std::move(listener));
+  }
+
+ private:
+  static std::string renumbered(const std::string& body, std::int64_t& next) {
+    const auto space = body.find(' ');
+    if (next < 0) next = std::stoll(body);
+    auto out = std::to_string(next) + body.substr(space);
+    store::FrameReader reader(std::string_view(body).substr(space + 1));
+    for (store::FrameView view; reader.next(view);) ++next;
+    return out;
+  }
+
+  std::unique_ptr<bus::Bus> inner_;
 };
 
 class ForgetfulTimers final : public Timers {
@@ -84,6 +118,14 @@ const std::vector<PlantedBug>& planted_bugs() {
       {Bug::stopped_worker_beats, "a stopped worker beats", 100},
       {Bug::numbers_repeated, "a worker repeats numbers", 100},
       {Bug::step_repeated, "a worker repeats steps", 100},
+      {Bug::connection_not_checked, "a lease is given to a session that has moved", 2000},
+      {Bug::fence_ignored, "fences are ignored", 2000},
+      {Bug::heads_not_locked, "heads are not locked", 2000},
+      {Bug::outcome_forgotten, "outcomes are forgotten", 2000},
+      {Bug::claims_kept, "claims are kept", 2000},
+      {Bug::own_clocks, "instances have clocks of their own", 2000},
+      {Bug::frames_without_numbers, "numbers of frames are not looked at", 2000},
+      {Bug::nobody_catches_up, "nobody catches up with the bus", 2000},
   };
   return bugs;
 }
@@ -94,6 +136,11 @@ app::OwnerMessage heard(Bug bug, const Tables& tables, app::OwnerMessage message
   if (const auto lease = tables.leases().find(message.owner); lease != tables.leases().end())
     message.epoch = lease->second.epoch;
   return message;
+}
+
+void spoil(Bug bug, Database& database, Broker& broker) {
+  database.forgets = bug == Bug::outcome_forgotten;
+  broker.wakes = bug != Bug::nobody_catches_up;
 }
 
 std::unique_ptr<SimulatedStore> make_store(Bug bug, Env env, Disk& disk, DatabaseLink* link) {
@@ -107,6 +154,7 @@ std::unique_ptr<bus::Bus> make_bus(Bug bug, std::uint64_t seed, std::unique_ptr<
   };
   if (bug == Bug::reader_forgotten) return forgetful(bus::Topic::run);
   if (bug == Bug::dispatcher_forgotten) return forgetful(bus::Topic::queue);
+  if (bug == Bug::frames_without_numbers) return std::make_unique<CarelessBus>(std::move(bus));
   return bus;
 }
 

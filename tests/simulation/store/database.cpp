@@ -37,11 +37,13 @@ void Database::settle_all(DatabaseLink& link, bool landed) {
 void Database::lose(DatabaseLink& link, bool landed) {
   ++link.losses_;
   settle_all(link, landed);
-  for (auto& [transaction, told] : std::exchange(link.under_way_, {}))
-    link.tell_later([transaction, told = std::move(told)] {
+  for (auto& [transaction, told] : std::exchange(link.under_way_, {})) {
+    if (forgets) transaction->state = Transaction::State::aborted;
+    link.tell_later([transaction, tell = std::move(told)] {
       transaction->told = true;
-      told();
+      tell();
     });
+  }
   std::erase_if(claims_, [&](const auto& claim) { return claim.second.link == &link; });
 }
 
@@ -159,7 +161,8 @@ Task<bool> DatabaseLink::keep_locks(std::shared_ptr<LockSession> session) {
     if (session->beats == beats) database.end(*session);
   });
   const bool led = std::ranges::any_of(database.sessions_, [](const auto& held) { return held->leads; });
-  if (!led || database.many_leaders) session->leads = true;
+  if (!led) session->leads = true;
+  session->time = StageClock(database.stage_).now();
   const auto losses = losses_;
   co_await sleep_for(timers_, database_.disk_.read_time());
   co_return losses == losses_;

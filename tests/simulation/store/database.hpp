@@ -29,6 +29,7 @@ struct LockSession {
   bool leads = false;
   bool ended = false;
   std::uint64_t beats = 0;
+  WallTime time{};  // of the database, when it answered last
 };
 
 class DatabaseLink;
@@ -42,8 +43,8 @@ class Database {
   bool is_up() const { return stage_.now() >= up_at_; }
   // An instance holds its lock.
   bool is_alive(const std::string& instance) const;
-  // For a planted bug: the leader's lock is given to whoever asks.
-  bool many_leaders = false;
+  // For a planted bug: what was committed when the connection was lost is said not to have been.
+  bool forgets = false;
 
  private:
   friend class DatabaseLink;

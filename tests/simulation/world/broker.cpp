@@ -51,6 +51,7 @@ void Broker::Member::connect() {
   connected_ = true;
   ++connections_;
   for (const auto& key : listeners_.keys()) held_.insert(key);
+  if (!broker_.wakes) return;
   tell_others({bus::Topic::sessions, "", "", true});
   listeners_.wake_all();
 }
@@ -108,7 +109,7 @@ bus::Subscription Broker::Member::subscribe(bus::Topic topic, std::string id, Li
   if (connected_)
     later(broker_.network_.arrival(), [this, key] {
       if (listeners_.has(key)) held_.insert(key);
-      later(broker_.network_.arrival(), [this, key] { listeners_.wake(key); });
+      if (broker_.wakes) later(broker_.network_.arrival(), [this, key] { listeners_.wake(key); });
     });
   return subscription;
 }
@@ -116,7 +117,7 @@ bus::Subscription Broker::Member::subscribe(bus::Topic topic, std::string id, Li
 void Broker::Member::tick() {
   timers_.call_at(timers_.now() + net, [this, alive = std::weak_ptr(alive_)] {
     if (alive.expired()) return;
-    if (!connected_) listeners_.wake_all();
+    if (!connected_ && broker_.wakes) listeners_.wake_all();
     if (!alive.expired()) tick();
   });
 }

@@ -22,6 +22,8 @@ class Broker {
   std::unique_ptr<Member> join(Timers& timers);
   // Nobody is connected until it is back.
   void set_away(bool away);
+  // For a planted bug: whether whoever may have missed something is woken.
+  bool wakes = true;
 
  private:
   Stage& stage_;

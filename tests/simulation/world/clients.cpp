@@ -58,7 +58,7 @@ void Clients::ask(std::function<Task<void>(app::App&, std::shared_ptr<Wire>)> ta
   auto wire = fleet_.connect();
   if (!wire) return;  // the client gives up; nothing was promised
   wires_.push_back(wire);
-  wire->to_server([this, wire, task = std::move(task)](Server& server) {
+  wire->to_server([wire, task = std::move(task)](Server& server) {
     server.run("client", serve(task(server.app(), wire), wire));
   });
 }

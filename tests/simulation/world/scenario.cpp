@@ -88,7 +88,6 @@ Scenario make_scenario(std::uint64_t seed) {
   Dice instances(~seed);
   if (instances.percent(50)) {
     out.instances = 2 + static_cast<int>(instances.below(2));
-    out.skewed = instances.percent(30);
     for (auto left = instances.below(8); left > 0; --left) add(choose(faults_of_instances, instances));
   }
   std::ranges::sort(out.entries, {}, [](const Entry& entry) { return std::pair(entry.at, entry.dice); });

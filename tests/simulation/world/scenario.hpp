@@ -55,7 +55,6 @@ struct Entry {
 struct Scenario {
   std::uint64_t seed = 0;
   int instances = 1;
-  bool skewed = false;  // their wall clocks differ by more than a moment
   int workers = 1;
   int threads = 1;
   std::vector<Entry> entries;  // in the order of their times

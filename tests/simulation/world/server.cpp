@@ -2,6 +2,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include "base/followed_clock.hpp"
 #include "base/log.hpp"
 
 namespace dg::simulation {
@@ -45,9 +46,10 @@ void Wire::deliver(std::function<void()> fn) {
 struct Server::Life {
   Life(Server& server, std::uint64_t seed, std::string made_id)
       : id(std::move(made_id)),
-        clock(server.site_.stage, server.machine_.wall_ahead),
+        own_clock(server.site_.stage, server.machine_.wall_ahead),
         random(seed),
         timers(make_timers(server.site_.bug, server.loop_, seed)),
+        clock(own_clock, *timers),
         env{clock, random, *timers},
         link(server.site_.database ? std::make_unique<DatabaseLink>(*server.site_.database, *timers) : nullptr),
         store(make_store(server.site_.bug, env, server.site_.disk, link.get())) {
@@ -61,9 +63,10 @@ struct Server::Life {
   }
 
   std::string id;
-  StageClock clock;
+  StageClock own_clock;
   SeededRandom random;
   std::unique_ptr<Timers> timers;
+  FollowedClock clock;
   Env env;
   std::unique_ptr<DatabaseLink> link;
   std::unique_ptr<SimulatedStore> store;
@@ -128,15 +131,25 @@ Task<Status> Server::declare() {
 
 Task<std::shared_ptr<LockSession>> Server::take_locks() {
   while (true) {
-    if (auto session = co_await life_->link->open_locks(life_->id)) co_return session;
+    const auto asked = life_->timers->now();
+    if (auto session = co_await life_->link->open_locks(life_->id)) {
+      hear_time(*session, asked);
+      co_return session;
+    }
     co_await sleep_for(*life_->timers, look_again);
   }
+}
+
+void Server::hear_time(const LockSession& session, SteadyTime asked) {
+  if (site_.bug != Bug::own_clocks) life_->clock.hear(session.time, asked);
 }
 
 Task<void> Server::keep_locks(std::shared_ptr<LockSession> session) {
   auto& leadership = life_->app->leadership;
   while (true) {
+    const auto asked = life_->timers->now();
     const bool kept = co_await life_->link->keep_locks(session);
+    if (kept) hear_time(*session, asked);
     if (kept && session->leads && !leadership.leads()) site_.stage.trace("{} leads", machine_.name);
     leadership.set(kept && session->leads);
     if (!kept) session = co_await take_locks();

@@ -60,7 +60,6 @@ class Server {
   // It is alive and not stopped.
   bool runs() const { return life_ && !paused_; }
   const std::string& name() const { return machine_.name; }
-  WallTime wall_time() const { return StageClock(site_.stage, machine_.wall_ahead).now(); }
   app::App& app();
   // The loop; there is nothing to run while the process is dead.
   ServerTimers& loop() { return loop_; }
@@ -80,6 +79,7 @@ class Server {
   struct Life;
   Task<void> boot();
   Task<std::shared_ptr<LockSession>> take_locks();
+  void hear_time(const LockSession& session, SteadyTime asked);
   Task<void> keep_locks(std::shared_ptr<LockSession> session);
   Task<Status> declare();
   Task<void> serve_worker(std::shared_ptr<Wire> wire, WorkerPeer& peer, app::Hello hello);

@@ -10,9 +10,8 @@ constexpr auto first_backoff = milliseconds(50);
 
 }  // namespace
 
-Worker::Worker(Stage& stage, Network& network, Fleet& fleet, Oracle& oracle, int number, Bug bug)
+Worker::Worker(Stage& stage, Fleet& fleet, Oracle& oracle, int number, Bug bug)
     : stage_(stage),
-      network_(network),
       fleet_(fleet),
       oracle_(oracle),
       dice_(stage.people.next()),

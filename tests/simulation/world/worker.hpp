@@ -29,7 +29,7 @@ class Worker final : public WorkerPeer {
  public:
   using Tuple = Result<std::optional<store::CheckpointTuple>>;
 
-  Worker(Stage& stage, Network& network, Fleet& fleet, Oracle& oracle, int number, Bug bug);
+  Worker(Stage& stage, Fleet& fleet, Oracle& oracle, int number, Bug bug);
 
   // The supervisor starts the process.
   void start();
@@ -120,7 +120,6 @@ class Worker final : public WorkerPeer {
   void say_ended(const std::string& session);
 
   Stage& stage_;
-  Network& network_;
   Fleet& fleet_;
   Oracle& oracle_;
   Dice dice_;

@@ -14,6 +14,7 @@ constexpr auto takeover = seconds(15);
 // What an instance has left undone is taken up at the pace of the leader's sweeps, which follow one another by
 // the server's safety net.
 constexpr auto longest_sweep = seconds(20);
+constexpr auto longest_news = seconds(15);  // until every instance knows what has happened
 
 std::uint64_t mix(std::uint64_t hash, std::string_view text) {
   for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
@@ -62,7 +63,7 @@ World::World(const Scenario& scenario, Bug bug, std::function<void(std::string)>
   };
   add_servers(bug);
   for (int i = 0; i < scenario.workers; ++i)
-    workers_.push_back(std::make_unique<Worker>(stage_, network_, fleet_, oracle_, i, bug));
+    workers_.push_back(std::make_unique<Worker>(stage_, fleet_, oracle_, i, bug));
 }
 
 void World::add_servers(Bug bug) {
@@ -72,12 +73,11 @@ void World::add_servers(Bug bug) {
         std::make_unique<Server>(Site{stage_, disk_, network_, nullptr, nullptr, bug}, Machine{"the server", seed}));
     return;
   }
-  const auto skew = scenario_.skewed ? Duration(std::chrono::hours(1)) : milliseconds(20);
-  database_.many_leaders = bug == Bug::many_leaders;
+  spoil(bug, database_, broker_);
   for (int i = 0; i < scenario_.instances; ++i) {
     Machine machine{std::string("server ") + static_cast<char>('a' + i), seed * 8 + static_cast<std::uint64_t>(i)};
     machine.steady_ahead = stage_.instances.between(Duration(0), std::chrono::hours(1000));
-    machine.wall_ahead = stage_.instances.between(Duration(0), skew);
+    machine.wall_ahead = stage_.instances.between(-std::chrono::hours(1), std::chrono::hours(1));
     fleet_.servers.push_back(
         std::make_unique<Server>(Site{stage_, disk_, network_, &database_, &broker_, bug}, std::move(machine)));
   }
@@ -104,8 +104,9 @@ Outcome World::run() {
     healed = true;
   });
   stage_.after(seconds(1), [this] { look(); });
-  while (!stage_.violation && !(healed && at_rest()) && stage_.now() < heal_at + longest_rest) step();
+  while (!stage_.violation && !(healed && rests()) && stage_.now() < heal_at + longest_rest) step();
   if (!stage_.violation) oracle_.check_at_rest();
+  if (!stage_.violation && fleet_.servers.size() > 1) check_sessions();
   if (!stage_.violation && !clients_.at_rest()) stage_.fail("G5", "somebody waits for a run for ever");
   return {stage_.violation, stage_.steps, fingerprint_, disk_.tables.runs().size(), lives_};
 }
@@ -275,10 +276,11 @@ void World::look() {
 
 void World::check_dispatch() {
   std::map<std::string, int> overdue;
+  const auto now = StageClock(stage_).now();
   for (const auto& server : fleet_.servers) {
     if (!server->listens() || !server->runs() || stage_.now() < stage_.calm_since()) continue;
     const auto graphs = server->app().workers.graphs_with_free_slots();
-    for (const auto& run : read_claimable_runs(disk_.tables, graphs, server->wall_time() - seconds(1), 100)) {
+    for (const auto& run : read_claimable_runs(disk_.tables, graphs, now - seconds(1), 100)) {
       if (overdue.contains(run.id)) continue;
       const auto looks = overdue[run.id] = overdue_[run.id] + 1;
       if (looks > looks_allowed)
@@ -306,6 +308,31 @@ void World::check_takeover() {
 bool World::at_rest() const {
   return clients_.at_rest() && disk_.tables.leases().empty() && disk_.tables.queued().empty() &&
          std::ranges::all_of(fleet_.servers, &Server::listens);
+}
+
+// Nothing is under way, and instances have had the time to hear of it.
+bool World::rests() {
+  if (!at_rest()) {
+    rests_since_.reset();
+    return false;
+  }
+  if (!rests_since_) rests_since_ = stage_.now();
+  return fleet_.servers.size() == 1 || stage_.now() - *rests_since_ > longest_news;
+}
+
+// What instances believe of sessions is so: all slots are free, and who is gone is forgotten.
+void World::check_sessions() {
+  for (const auto& [id, session] : disk_.tables.sessions)
+    if (std::ranges::none_of(workers_, [&](const auto& worker) { return worker->session() == id; }))
+      stage_.fail("G1", fmt::format("the session {} is there, and its process is not", id));
+  for (const auto& server : fleet_.servers)
+    for (const auto& session : server->app().workers.sessions()) {
+      if (!session->link) continue;
+      if (!session->running.empty() || session->reserved != 0 || session->doubted)
+        stage_.fail("G1", fmt::format("{} keeps slots of {} for nothing: {} run, {} are reserved{}", server->name(),
+                                      session->id, session->running.size(), session->reserved,
+                                      session->doubted ? ", and it is in doubt" : ""));
+    }
 }
 
 Outcome simulate(const Scenario& scenario, Bug bug) {

@@ -40,7 +40,9 @@ class World {
   void look();
   void check_dispatch();
   void check_takeover();
+  void check_sessions();
   bool at_rest() const;
+  bool rests();
 
   Scenario scenario_;
   Stage stage_;
@@ -59,6 +61,7 @@ class World {
   };
   std::map<Server*, Crash> crashes_;
   SteadyTime slow_until_{}, broken_until_{};
+  std::optional<SteadyTime> rests_since_;
   std::uint64_t fingerprint_ = 0, lives_ = 0;
   std::map<std::string, int> overdue_;  // looks at which the run might have been given out
 };
