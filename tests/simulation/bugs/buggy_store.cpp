@@ -26,7 +26,7 @@ bool has_event(const Commit& commit, std::string_view type) {
 bool is_of_store(Bug bug) {
   using enum Bug;
   return (bug >= numbers_not_checked && bug <= cancel_lost) ||
-         (bug >= connection_not_checked && bug <= claims_kept);
+         (bug >= connection_not_checked && bug <= heads_not_locked);
 }
 
 void BuggyStore::forget_numbers(Commit& commit) {
@@ -128,13 +128,6 @@ Reply<std::optional<domain::Run>> BuggyStore::run(std::string id) {
   const auto lags = then && env().clock.now() - then->updated_at < milliseconds(2);
   if (lags && then->created_at == then->updated_at) co_return std::nullopt;
   co_return co_await SimulatedStore::run(std::move(id));
-}
-
-Reply<Claimable> BuggyStore::claimable_runs(std::vector<std::string> graph_ids, WallTime now,
-                                            std::int64_t limit) {
-  auto claimed = co_await SimulatedStore::claimable_runs(std::move(graph_ids), now, limit);
-  if (claimed && bug_ == Bug::claims_kept) claimed->release = nullptr;
-  co_return claimed;
 }
 
 }  // namespace dg::simulation

@@ -15,8 +15,6 @@ class BuggyStore final : public SimulatedStore {
 
   Task<Result<Committed>> do_commit(Commit commit) override;
   Reply<std::optional<domain::Run>> run(std::string id) override;
-  Reply<Claimable> claimable_runs(std::vector<std::string> graph_ids, WallTime now,
-                                  std::int64_t limit) override;
 
  protected:
   void spoil(Commit& commit) override;

@@ -140,6 +140,7 @@ app::OwnerMessage heard(Bug bug, const Tables& tables, app::OwnerMessage message
 
 void spoil(Bug bug, Database& database, Broker& broker) {
   database.forgets = bug == Bug::outcome_forgotten;
+  database.keeps_claims = bug == Bug::claims_kept;
   broker.wakes = bug != Bug::nobody_catches_up;
 }
 

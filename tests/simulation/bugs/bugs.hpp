@@ -43,7 +43,7 @@ enum class Bug {
   fence_ignored,           // messages are applied whoever owns the run
   heads_not_locked,        // a commit is judged when it is handed over, and not when it is written
   outcome_forgotten,       // a commit whose answer was lost is taken for one that did not happen
-  claims_kept,             // runs that were not started stay locked for others
+  claims_kept,             // what an instance was about to start once stays locked for others
   own_clocks,              // instances have their machines' times, not the database's
   // and the bus
   frames_without_numbers,  // frames of another instance are taken for the next ones

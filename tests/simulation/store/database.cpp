@@ -70,6 +70,7 @@ void Database::end(LockSession& session) {
 }
 
 void Database::unlock(const DatabaseLink& link, std::uint64_t number) {
+  if (keeps_claims) return;
   std::erase_if(claims_, [&](const auto& claim) {
     return claim.second.link == &link && claim.second.number == number;
   });
@@ -111,6 +112,8 @@ std::shared_ptr<Transaction> DatabaseLink::commit(std::function<void()> write, s
   const auto transaction = std::make_shared<Transaction>();
   transaction->write = std::move(write);
   under_way_.emplace_back(transaction, std::move(told));
+  if (auto fn = std::exchange(database_.during_commit_, nullptr))
+    stage.after(stage.instances.between(Duration(0), Duration(600)), std::move(fn));
   const auto landing = stage.instances.between(Duration(50), Duration(500));
   const auto answer = landing + stage.instances.between(Duration(50), milliseconds(1));
   stage.after(landing, [&database = database_, transaction] { database.land(*transaction); });
@@ -132,7 +135,9 @@ std::uint64_t DatabaseLink::claim(std::vector<domain::Run>& runs, std::int64_t m
   std::vector<domain::Run> taken;
   for (auto& run : runs) {
     if (std::ssize(taken) >= most) break;
-    if (!database_.claims_.try_emplace(run.id, Database::Claim{this, number}).second) continue;
+    const auto [claim, is_new] = database_.claims_.try_emplace(run.id, Database::Claim{this, number});
+    if (!is_new && claim->second.link != this) continue;
+    claim->second.number = number;
     taken.push_back(std::move(run));
   }
   runs = std::move(taken);

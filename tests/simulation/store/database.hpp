@@ -43,8 +43,12 @@ class Database {
   bool is_up() const { return stage_.now() >= up_at_; }
   // An instance holds its lock.
   bool is_alive(const std::string& instance) const;
-  // For a planted bug: what was committed when the connection was lost is said not to have been.
-  bool forgets = false;
+  // Does something while the next COMMIT is under way.
+  void during_next_commit(std::function<void()> fn) { during_commit_ = std::move(fn); }
+
+  // For planted bugs: what was committed when the connection was lost is said not to have been, and claims
+  // last as long as their connection.
+  bool forgets = false, keeps_claims = false;
 
  private:
   friend class DatabaseLink;
@@ -61,6 +65,7 @@ class Database {
   Stage& stage_;
   Disk& disk_;
   SteadyTime up_at_{};
+  std::function<void()> during_commit_;
   std::vector<DatabaseLink*> links_;
   std::vector<std::shared_ptr<LockSession>> sessions_;
   std::map<std::string, Claim> claims_;  // by run

@@ -143,8 +143,8 @@ void Worker::orphan() {
   });
 }
 
-void Worker::cut_connection() {
-  if (wire_) wire_->cut();
+void Worker::cut_connection(bool silently) {
+  if (wire_) wire_->cut(silently);
 }
 
 void Worker::heal() {

@@ -40,7 +40,7 @@ class Worker final : public WorkerPeer {
   // Takes nothing new, gives up what it has, and ends.
   void drain();
   void orphan();
-  void cut_connection();
+  void cut_connection(bool silently = false);
   // Something happens to it right after it says something next, while that is on its way, which takes so much
   // longer than it would.
   void after_next_word(std::function<void()> fn, Duration late = {}) {

@@ -186,11 +186,17 @@ void World::disturb_server(Act act, Dice dice) {
       stage_.after(time, [&server] { server.resume(); });
       return;
     case Act::cut_database:
-      server.cut_database(true);
-      stage_.after(time, [&server] { server.cut_database(false); });
-      return;
-    case Act::restart_database:
-      return database_.restart(dice.between(milliseconds(20), seconds(6)));
+    case Act::restart_database: {
+      auto strike = [this, act, &server, time, dice]() mutable {
+        stage_.disturb(time + seconds(15) + longest_sweep);
+        if (act == Act::restart_database) return database_.restart(dice.between(milliseconds(20), seconds(6)));
+        server.cut_database(true);
+        stage_.after(time, [&server] { server.cut_database(false); });
+      };
+      // Mostly while something is being committed, so that its answer is lost.
+      if (dice.percent(30)) return strike();
+      return database_.during_next_commit(std::move(strike));
+    }
     case Act::cut_broker:
       server.cut_broker(true);
       stage_.after(time, [&server] { server.cut_broker(false); });
@@ -240,6 +246,7 @@ void World::perform(const Entry& entry) {
     case Act::drain_worker:
       return worker.drain();
     case Act::cut_worker:
+      if (fleet_.servers.size() > 1 && dice.percent(50)) return worker.cut_connection(true);
       if (dice.percent(40)) return worker.cut_connection();
       return worker.after_next_word([&worker] { worker.cut_connection(); });
     case Act::cut_clients:
@@ -263,6 +270,8 @@ void World::perform(const Entry& entry) {
 
 void World::heal() {
   stage_.trace("* all faults are over");
+  database_.during_next_commit(nullptr);
+  for (const auto& server : fleet_.servers) server->cut_database(false);
   for (const auto& worker : workers_) worker->heal();
 }
 
