@@ -59,7 +59,7 @@ void BuggyStore::spoil(Commit& commit) {
     case Bug::two_owners:
       return forget_holders(commit);
     case Bug::connection_not_checked:
-      if (has<PutLease>(commit)) std::erase_if(commit.conditions, is<SessionAt>);
+      std::erase_if(commit.conditions, is<SessionAt>);
       return;
     case Bug::fence_ignored:
       std::erase_if(commit.conditions, is<Fence>);

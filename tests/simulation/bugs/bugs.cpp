@@ -118,14 +118,14 @@ const std::vector<PlantedBug>& planted_bugs() {
       {Bug::stopped_worker_beats, "a stopped worker beats", 100},
       {Bug::numbers_repeated, "a worker repeats numbers", 100},
       {Bug::step_repeated, "a worker repeats steps", 100},
-      {Bug::connection_not_checked, "a lease is given to a session that has moved", 2000},
-      {Bug::fence_ignored, "fences are ignored", 2000},
-      {Bug::heads_not_locked, "heads are not locked", 2000},
-      {Bug::outcome_forgotten, "outcomes are forgotten", 2000},
-      {Bug::claims_kept, "claims are kept", 2000},
-      {Bug::own_clocks, "instances have clocks of their own", 2000},
-      {Bug::frames_without_numbers, "numbers of frames are not looked at", 2000},
-      {Bug::nobody_catches_up, "nobody catches up with the bus", 2000},
+      {Bug::connection_not_checked, "connections of sessions are not checked", 1000},
+      {Bug::fence_ignored, "fences are ignored", 100},
+      {Bug::heads_not_locked, "heads are not locked", 200},
+      {Bug::outcome_forgotten, "outcomes are forgotten", 300},
+      {Bug::claims_kept, "claims are kept", 100},
+      {Bug::own_clocks, "instances have clocks of their own", 100},
+      {Bug::frames_without_numbers, "numbers of frames are not looked at", 200},
+      {Bug::nobody_catches_up, "nobody catches up with the bus", 400},
   };
   return bugs;
 }

@@ -39,7 +39,7 @@ enum class Bug {
   numbers_repeated,      // a worker counts anew after a reconnect
   step_repeated,         // a worker begins a further attempt at the first step
   // several instances: the store
-  connection_not_checked,  // a lease is given to a session that has moved
+  connection_not_checked,  // what is said of a session holds wherever it is connected by now
   fence_ignored,           // messages are applied whoever owns the run
   heads_not_locked,        // a commit is judged when it is handed over, and not when it is written
   outcome_forgotten,       // a commit whose answer was lost is taken for one that did not happen
