@@ -27,12 +27,12 @@ SimulatedStore::~SimulatedStore() {
 void SimulatedStore::die(bool landed) {
   if (link_ != nullptr) {
     link_->die(landed);
-    return answered_.notify_all();  // who waits goes with the loop
+    answered_.notify_all();  // who waits goes with the loop
   }
   env_.timers.cancel(std::exchange(timer_, 0));
   auto lost = std::exchange(queue_, {});
   auto last = std::exchange(flushing_, {});
-  if (landed) write(last);
+  if (landed && link_ == nullptr) write(last);
 }
 
 Task<Result<Committed>> SimulatedStore::do_commit(Commit commit) {
