@@ -251,11 +251,9 @@ int run_serve(const SettingSources& sources) {
   auto instance = Instance::open(serve.io, serve.env, std::move(options));
   if (!instance) return report(instance.error());
   serve.instance = std::move(*instance);
-  serve.locks =
-      std::make_unique<InstanceLocks>(serve.env, serve.database, serve.instance->app().context.instance,
-                                      [&clock = serve.shared_clock](WallTime theirs, SteadyTime asked) {
-                                        clock.hear(theirs, asked);
-                                      });
+  serve.locks = std::make_unique<InstanceLocks>(
+      serve.env, serve.database, serve.instance->app().context.instance,
+      [&clock = serve.shared_clock](WallTime theirs, SteadyTime asked) { clock.hear(theirs, asked); });
   // What tells others to read their files again: ours are read when they change.
   std::signal(SIGHUP, SIG_IGN);
   serve.instance->serve();

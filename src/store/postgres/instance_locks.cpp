@@ -27,10 +27,7 @@ std::string instance_lock(std::string_view id) {
 }
 
 InstanceLocks::InstanceLocks(Env env, ConnectOptions options, std::string instance, OnTime on_time)
-    : env_(env),
-      options_(std::move(options)),
-      instance_(std::move(instance)),
-      on_time_(std::move(on_time)) {}
+    : env_(env), options_(std::move(options)), instance_(std::move(instance)), on_time_(std::move(on_time)) {}
 
 void InstanceLocks::take_time(Rows& rows, SteadyTime asked) const {
   if (on_time_ && rows.next()) on_time_(rows.time(), asked);

@@ -47,7 +47,7 @@ enum class Bug {
   own_clocks,              // instances have their machines' times, not the database's
   // and the bus
   frames_without_numbers,  // frames of another instance are taken for the next ones
-  nobody_catches_up,       // what was missed before a subscription holds, or without a connection, stays missed
+  nobody_catches_up,  // what was missed before a subscription holds, or without a connection, stays missed
 };
 
 struct PlantedBug {

@@ -6,8 +6,8 @@
 namespace dg::simulation {
 namespace {
 
-constexpr Duration silence = seconds(3);         // after which the server ends a session with locks
-constexpr Duration longest_claim = seconds(5);   // of a transaction in which nothing happens
+constexpr Duration silence = seconds(3);        // after which the server ends a session with locks
+constexpr Duration longest_claim = seconds(5);  // of a transaction in which nothing happens
 constexpr Duration lock_answer_time = seconds(2);
 
 }  // namespace
@@ -119,7 +119,8 @@ std::shared_ptr<Transaction> DatabaseLink::commit(std::function<void()> write, s
   stage.after(landing, [&database = database_, transaction] { database.land(*transaction); });
   stage.after(answer, [this, alive = std::weak_ptr(alive_), transaction] {
     if (alive.expired()) return;
-    const auto found = std::ranges::find(under_way_, transaction, [](const auto& entry) { return entry.first; });
+    const auto found =
+        std::ranges::find(under_way_, transaction, [](const auto& entry) { return entry.first; });
     if (found == under_way_.end()) return;  // the connection was lost
     tell_later([transaction, told = std::move(found->second)] {
       transaction->told = true;

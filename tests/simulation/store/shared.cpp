@@ -36,7 +36,8 @@ Task<SimulatedStore::Answers> SimulatedStore::try_shared(std::vector<Job>& batch
     co_await pause(disk_.flush_time());
     if (losses != link_->losses()) continue;
     Answers answers;
-    const auto transaction = link_->commit([&] { answers = write(batch); }, [this] { answered_.notify_all(); });
+    const auto transaction =
+        link_->commit([&] { answers = write(batch); }, [this] { answered_.notify_all(); });
     while (!transaction->told) co_await answered_.wait();
     while (losses != link_->losses() && transaction->state == Transaction::State::under_way)
       co_await sleep_for(env_.timers, ask_again);

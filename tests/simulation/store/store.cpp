@@ -49,8 +49,7 @@ void SimulatedStore::submit(Job job) {
   job.deadline = env_.timers.now() + commit_time;
   queue_.push_back(std::move(job));
   if (link_ != nullptr) {
-    if (!std::exchange(writing_, true))
-      spawn(env_.timers.executor(), "simulated writer", write_shared());
+    if (!std::exchange(writing_, true)) spawn(env_.timers.executor(), "simulated writer", write_shared());
     return;
   }
   if (flushing_.empty()) flush();

@@ -19,7 +19,8 @@ void Broker::set_away(bool away) {
   for (auto* member : members_) member->changed();
 }
 
-Broker::Member::Member(Broker& broker, Timers& timers) : broker_(broker), timers_(timers), number_(++broker.joined_) {
+Broker::Member::Member(Broker& broker, Timers& timers)
+    : broker_(broker), timers_(timers), number_(++broker.joined_) {
   broker_.members_.push_back(this);
   changed();
   tick();
@@ -57,13 +58,13 @@ void Broker::Member::connect() {
 }
 
 void Broker::Member::later(SteadyTime when, std::function<void()> fn) {
-  broker_.stage_.after(when - broker_.stage_.now(), [this, alive = std::weak_ptr(alive_), fn = std::move(fn),
-                                                     connection = connections_] {
-    if (alive.expired() || connection != connections_) return;
-    boost::asio::post(timers_.executor(), [alive, fn] {
-      if (!alive.expired()) fn();
-    });
-  });
+  broker_.stage_.after(when - broker_.stage_.now(),
+                       [this, alive = std::weak_ptr(alive_), fn = std::move(fn), connection = connections_] {
+                         if (alive.expired() || connection != connections_) return;
+                         boost::asio::post(timers_.executor(), [alive, fn] {
+                           if (!alive.expired()) fn();
+                         });
+                       });
 }
 
 void Broker::Member::tell_others(const Message& message) {
@@ -100,11 +101,10 @@ void Broker::Member::send(bus::Topic topic, const std::string& id, std::string b
 
 bus::Subscription Broker::Member::subscribe(bus::Topic topic, std::string id, Listener listener) {
   Key key{topic, id};
-  auto subscription =
-      listeners_.add(topic, std::move(id), std::move(listener),
-                     [this, alive = std::weak_ptr(alive_)](const Key& gone) {
-                       if (!alive.expired()) held_.erase(gone);
-                     });
+  auto subscription = listeners_.add(topic, std::move(id), std::move(listener),
+                                     [this, alive = std::weak_ptr(alive_)](const Key& gone) {
+                                       if (!alive.expired()) held_.erase(gone);
+                                     });
   // One that is lost meanwhile holds with the next connection.
   if (connected_)
     later(broker_.network_.arrival(), [this, key] {

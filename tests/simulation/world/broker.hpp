@@ -1,5 +1,5 @@
-// The broker between instances: messages take time, of one sender they arrive in order, and what is said while
-// somebody is not connected never reaches him. Then he looks for himself, as `bus/nats` sees to.
+// The broker between instances: messages take time, of one sender they arrive in order, and what is said
+// while somebody is not connected never reaches him. Then he looks for himself, as `bus/nats` sees to.
 #pragma once
 
 #include <map>
@@ -67,7 +67,7 @@ class Broker::Member final : public bus::Bus {
   std::uint64_t number_;
   bool cut_ = false, connected_ = false;
   std::uint64_t connections_ = 0;
-  std::set<Key> held_;                      // subscriptions that hold at the broker
+  std::set<Key> held_;                        // subscriptions that hold at the broker
   std::map<std::uint64_t, SteadyTime> last_;  // when the newest message of each sender arrives
   bus::Listeners listeners_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

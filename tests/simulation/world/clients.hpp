@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "simulation/oracle/oracle.hpp"
-#include "simulation/world/scenario.hpp"
 #include "simulation/world/fleet.hpp"
+#include "simulation/world/scenario.hpp"
 
 namespace dg::simulation {
 

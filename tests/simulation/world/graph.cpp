@@ -74,9 +74,9 @@ void Worker::read_state(const Exec& exec) {
         json::View(app::config_for_attempt(exec->run))["configurable"]["checkpoint_id"].string();
   wire_->to_server([this, life = life_, wire = wire_, exec, key](Server& server) {
     server.run("get_tuple", answer_state(server.app(), wire, key, [this, life, exec](const auto& tuple) {
-                  if (life != life_) return;
-                  act([this, exec, tuple] { take_state(exec, tuple); });
-                }));
+                 if (life != life_) return;
+                 act([this, exec, tuple] { take_state(exec, tuple); });
+               }));
   });
 }
 

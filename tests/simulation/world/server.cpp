@@ -16,8 +16,8 @@ std::uint16_t close_code(Errc code) {
 
 app::Settings settings(bool alone) {
   app::Settings out;
-  // A wake-up that was lost must be seen to be lost. What an instance leaves undone waits for as long, so there
-  // it is no longer than it must be for that.
+  // A wake-up that was lost must be seen to be lost. What an instance leaves undone waits for as long, so
+  // there it is no longer than it must be for that.
   out.safety_net = alone ? seconds(60) : seconds(15);
   return out;
 }
@@ -51,7 +51,8 @@ struct Server::Life {
         timers(make_timers(server.site_.bug, server.loop_, seed)),
         clock(own_clock, *timers),
         env{clock, random, *timers},
-        link(server.site_.database ? std::make_unique<DatabaseLink>(*server.site_.database, *timers) : nullptr),
+        link(server.site_.database ? std::make_unique<DatabaseLink>(*server.site_.database, *timers)
+                                   : nullptr),
         store(make_store(server.site_.bug, env, server.site_.disk, link.get())) {
     auto joined = server.site_.broker ? server.site_.broker->join(*timers) : nullptr;
     member = joined.get();
@@ -124,7 +125,8 @@ Task<Status> Server::declare() {
   auto& app = *life_->app;
   for (const std::string graph : {"agent", "planner"}) {
     if (auto done = co_await app.workers.declare_graph(graph, ""); !done) co_return done;
-    if (auto done = co_await app.assistants.declare(graph, "", "{}", "{}"); !done) co_return fail(done.error());
+    if (auto done = co_await app.assistants.declare(graph, "", "{}", "{}"); !done)
+      co_return fail(done.error());
   }
   co_return Status{};
 }

@@ -93,8 +93,8 @@ class Server {
   bool listens_ = false, broken_ = false, paused_ = false;
   bool database_cut_ = false, broker_cut_ = false;
   std::unique_ptr<Life> life_;
-  std::vector<std::function<void()>> held_back_;          // while it is stopped
-  std::map<std::uint64_t, std::shared_ptr<Wire>> wires_;  // in the order of their making
+  std::vector<std::function<void()>> held_back_;                     // while it is stopped
+  std::map<std::uint64_t, std::shared_ptr<Wire>> wires_;             // in the order of their making
   std::map<std::uint64_t, std::shared_ptr<app::WorkerLink>> links_;  // of workers
 };
 

@@ -44,7 +44,7 @@ class Dice {
 
 class Stage {
  public:
-  explicit Stage(std::uint64_t seed) 
+  explicit Stage(std::uint64_t seed)
       : network(seed * 4 + 1), disk(seed * 4 + 2), people(seed * 4 + 3), instances(seed * 4 + 4) {}
 
   SteadyTime now() const { return now_; }

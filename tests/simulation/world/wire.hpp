@@ -69,13 +69,15 @@ class Wire : public std::enable_shared_from_this<Wire> {
   // (`peer_gone`), for a second at most, which is how long the product's sockets wait.
   void close_from_server(std::uint16_t code) {
     to_peer([self = shared_from_this(), code] { self->tell_peer(code); });
-    stage_.after(seconds(1), [self = shared_from_this()] { self->deliver([self] { self->tell_server(false); }); });
+    stage_.after(seconds(1),
+                 [self = shared_from_this()] { self->deliver([self] { self->tell_server(false); }); });
   }
   // The network loses it. `silently`: the server does not notice before it has had no answer for a while.
   void cut(bool silently = false) {
     up_.open = down_.open = false;
     const auto delay = [this] { return stage_.network.between(Duration(100), milliseconds(300)); };
-    stage_.after(silently ? stage_.instances.between(seconds(1), seconds(8)) : delay(), [self = shared_from_this()] { self->deliver([self] { self->tell_server(false); }); });
+    stage_.after(silently ? stage_.instances.between(seconds(1), seconds(8)) : delay(),
+                 [self = shared_from_this()] { self->deliver([self] { self->tell_server(false); }); });
     stage_.after(delay(), [self = shared_from_this()] { self->tell_peer(1006); });
   }
   bool open() const { return up_.open && down_.open; }

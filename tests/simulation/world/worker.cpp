@@ -114,7 +114,8 @@ void Worker::drain() {
     stage_.trace("{} drains", name_);
     draining_ = true;
     if (wire_ && welcome_)
-      wire_->to_server([session = session_](Server& server) { server.app().workers.set_slots(session, 2, true); });
+      wire_->to_server(
+          [session = session_](Server& server) { server.app().workers.set_slots(session, 2, true); });
     const auto executions = executions_;
     for (const auto& [key, exec] : executions)
       if (!exec->is_operation && !exec->completed) complete(exec, app::Outcome::cancelled);
@@ -136,7 +137,8 @@ void Worker::orphan() {
   act([this] {
     draining_ = true;
     if (wire_ && welcome_)
-      wire_->to_server([session = session_](Server& server) { server.app().workers.set_slots(session, 2, true); });
+      wire_->to_server(
+          [session = session_](Server& server) { server.app().workers.set_slots(session, 2, true); });
   });
   stage_.after(milliseconds(9500), [this, life = life_] {
     if (life == life_) die(true);
@@ -182,7 +184,8 @@ void Worker::connect() {
   hello.slots = 2;
   hello.graphs = {{"agent", "", "null"}, {"planner", "", "null"}};
   for (const auto& [key, exec] : executions_) hello.owned.push_back({key.first, key.second});
-  wire_->to_server([this, wire = wire_, hello = std::move(hello)](Server& server) { server.serve(wire, *this, hello); });
+  wire_->to_server(
+      [this, wire = wire_, hello = std::move(hello)](Server& server) { server.serve(wire, *this, hello); });
 }
 
 void Worker::lost(std::uint16_t code) {
@@ -246,7 +249,8 @@ void Worker::supervise() {
     std::erase_if(ended_, [this](const auto& e) { return stage_.now() - e.second > seconds(30); });
     for (const auto& [session, at] : ended_) say_ended(session);
     if (running_ && (!paused_ || bug_ == Bug::stopped_worker_beats))
-      supervisor_wire_->to_server([session = session_](Server& server) { server.app().workers.beat(session); });
+      supervisor_wire_->to_server(
+          [session = session_](Server& server) { server.app().workers.beat(session); });
   }
   stage_.after(supervisor_wire_ ? Duration(seconds(2)) : Duration(milliseconds(200)),
                [this, life = supervisor_life_] {
@@ -318,7 +322,8 @@ void Worker::acknowledged(const Exec& exec, std::int64_t n) {
   if (exec->is_operation) {
     if (wire_ && exec->generation == generation_) {
       const auto result = R"({"checkpoint":{"checkpoint_id":")" + exec->head + R"("}})";
-      wire_->to_server([id = exec->request, result](Server& server) { server.app().workers.replied(id, result); });
+      wire_->to_server(
+          [id = exec->request, result](Server& server) { server.app().workers.replied(id, result); });
     }
     return drop(exec);
   }

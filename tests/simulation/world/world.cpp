@@ -11,8 +11,8 @@ constexpr auto longest_rest = std::chrono::minutes(6);
 constexpr int looks_allowed = 4;
 // Without a heartbeat for the lease's 10 s, or a connection for its 2 s, a run is taken away.
 constexpr auto takeover = seconds(15);
-// What an instance has left undone is taken up at the pace of the leader's sweeps, which follow one another by
-// the server's safety net.
+// What an instance has left undone is taken up at the pace of the leader's sweeps, which follow one another
+// by the server's safety net.
 constexpr auto longest_sweep = seconds(20);
 constexpr auto longest_news = seconds(15);  // until every instance knows what has happened
 
@@ -69,17 +69,18 @@ World::World(const Scenario& scenario, Bug bug, std::function<void(std::string)>
 void World::add_servers(Bug bug) {
   const auto seed = scenario_.seed;
   if (scenario_.instances == 1) {
-    fleet_.servers.push_back(
-        std::make_unique<Server>(Site{stage_, disk_, network_, nullptr, nullptr, bug}, Machine{"the server", seed}));
+    fleet_.servers.push_back(std::make_unique<Server>(Site{stage_, disk_, network_, nullptr, nullptr, bug},
+                                                      Machine{"the server", seed}));
     return;
   }
   spoil(bug, database_, broker_);
   for (int i = 0; i < scenario_.instances; ++i) {
-    Machine machine{std::string("server ") + static_cast<char>('a' + i), seed * 8 + static_cast<std::uint64_t>(i)};
+    Machine machine{std::string("server ") + static_cast<char>('a' + i),
+                    seed * 8 + static_cast<std::uint64_t>(i)};
     machine.steady_ahead = stage_.instances.between(Duration(0), std::chrono::hours(1000));
     machine.wall_ahead = stage_.instances.between(-std::chrono::hours(1), std::chrono::hours(1));
-    fleet_.servers.push_back(
-        std::make_unique<Server>(Site{stage_, disk_, network_, &database_, &broker_, bug}, std::move(machine)));
+    fleet_.servers.push_back(std::make_unique<Server>(
+        Site{stage_, disk_, network_, &database_, &broker_, bug}, std::move(machine)));
   }
 }
 
@@ -173,14 +174,13 @@ void World::crash(Server& server, Dice dice) {
 // What happens to one of several instances, or between them.
 void World::disturb_server(Act act, Dice dice) {
   auto& server = *fleet_.servers[dice.below(fleet_.servers.size())];
-  const auto time = dice.percent(50) ? dice.between(milliseconds(20), seconds(3))
-                                     : dice.between(seconds(3), seconds(20));
+  const auto time =
+      dice.percent(50) ? dice.between(milliseconds(20), seconds(3)) : dice.between(seconds(3), seconds(20));
   stage_.disturb(time + seconds(15) + longest_sweep);
   switch (act) {
     case Act::replace_server:
-      return server.leave([this, &server, dice]() mutable {
-        restart(server, dice.between(milliseconds(20), seconds(3)));
-      });
+      return server.leave(
+          [this, &server, dice]() mutable { restart(server, dice.between(milliseconds(20), seconds(3))); });
     case Act::stop_server:
       server.pause();
       stage_.after(time, [&server] { server.resume(); });
@@ -189,7 +189,8 @@ void World::disturb_server(Act act, Dice dice) {
     case Act::restart_database: {
       auto strike = [this, act, &server, time, dice]() mutable {
         stage_.disturb(time + seconds(15) + longest_sweep);
-        if (act == Act::restart_database) return database_.restart(dice.between(milliseconds(20), seconds(6)));
+        if (act == Act::restart_database)
+          return database_.restart(dice.between(milliseconds(20), seconds(6)));
         server.cut_database(true);
         stage_.after(time, [&server] { server.cut_database(false); });
       };
@@ -338,8 +339,8 @@ void World::check_sessions() {
     for (const auto& session : server->app().workers.sessions()) {
       if (!session->link) continue;
       if (!session->running.empty() || session->reserved != 0 || session->doubted)
-        stage_.fail("G1", fmt::format("{} keeps slots of {} for nothing: {} run, {} are reserved{}", server->name(),
-                                      session->id, session->running.size(), session->reserved,
+        stage_.fail("G1", fmt::format("{} keeps slots of {} for nothing: {} run, {} are reserved{}",
+                                      server->name(), session->id, session->running.size(), session->reserved,
                                       session->doubted ? ", and it is in doubt" : ""));
     }
 }

@@ -1,5 +1,5 @@
-// A whole simulated world: one server, or several that share a database, workers, clients and the oracle, all in
-// one thread. A scenario and a bug decide everything that happens in it.
+// A whole simulated world: one server, or several that share a database, workers, clients and the oracle, all
+// in one thread. A scenario and a bug decide everything that happens in it.
 #pragma once
 
 #include <memory>
