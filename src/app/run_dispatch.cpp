@@ -71,18 +71,18 @@ Task<Result<int>> Runs::dispatch_once() {
         co_await context_.store.claimable_runs(std::move(graphs), context_.env.clock.now(), limit);
     if (!claimable) co_return fail(claimable.error());
     const auto starting = std::make_shared<Starting>(context_.env.timers);
-    bool left_over = false;
     for (auto& run : claimable->runs) {
       auto session = workers_.reserve(run.graph_id);
-      left_over = left_over || !session;
       if (!session) continue;
       ++starting->left;
       spawn(context_.env.timers.executor(), "start", start_one(std::move(run), std::move(session), starting));
     }
     while (starting->left > 0) co_await starting->changed.wait();
     if (claimable->release) co_await claimable->release();
-    // Other instances did not see these runs meanwhile, and may have looked for more.
-    if (std::ssize(claimable->runs) == limit || left_over) context_.bus.send(bus::Topic::queue, "", "more");
+    // Other instances did not see these runs meanwhile, and may have looked for more, or for one that was not
+    // started here, as when its worker has moved to them.
+    const auto seen = std::ssize(claimable->runs);
+    if (seen == limit || starting->started < seen) context_.bus.send(bus::Topic::queue, "", "more");
     if (starting->error) co_return fail(*starting->error);
     all_started += starting->started;
     if (starting->started == 0) co_return all_started;

@@ -31,6 +31,10 @@ class Clock {
     return std::max(least, last + 1);
   }
 
+ protected:
+  // Those to come are not compared with those before.
+  void forget_stamps() { last_stamp_ = 0; }
+
  private:
   std::atomic<std::uint64_t> last_stamp_ = 0;
 };

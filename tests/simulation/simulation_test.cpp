@@ -6,7 +6,7 @@
 namespace dg::simulation {
 namespace {
 
-constexpr std::uint64_t fixed_seeds = 1000;
+constexpr std::uint64_t fixed_seeds = 500;
 
 // What a test may be called.
 std::string test_name(std::string_view name) {

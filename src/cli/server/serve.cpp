@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstdio>
 
+#include "base/followed_clock.hpp"
 #include "base/log.hpp"
 #include "base/system_world.hpp"
 #include "cli/client/client.hpp"
@@ -43,6 +44,9 @@ constexpr const char* behind_pooler =
 
 // Everything that `serve` runs; it lives until the process ends.
 struct Serve : SystemWorld {
+  // The database's time of day is that of all instances: when a run is due is decided by any of them.
+  FollowedClock shared_clock{*clock, *timers};
+  Env env{shared_clock, *random, *timers};
   ConnectOptions database;
   std::unique_ptr<Nats> nats;
   std::unique_ptr<Instance> instance;
@@ -247,8 +251,9 @@ int run_serve(const SettingSources& sources) {
   auto instance = Instance::open(serve.io, serve.env, std::move(options));
   if (!instance) return report(instance.error());
   serve.instance = std::move(*instance);
-  serve.locks =
-      std::make_unique<InstanceLocks>(serve.env, serve.database, serve.instance->app().context.instance);
+  serve.locks = std::make_unique<InstanceLocks>(
+      serve.env, serve.database, serve.instance->app().context.instance,
+      [&clock = serve.shared_clock](WallTime theirs, SteadyTime asked) { clock.hear(theirs, asked); });
   // What tells others to read their files again: ours are read when they change.
   std::signal(SIGHUP, SIG_IGN);
   serve.instance->serve();

@@ -23,8 +23,11 @@ std::string instance_lock(std::string_view id);
 // few seconds.
 class InstanceLocks {
  public:
-  // The ports outlive it. `instance` is the id of this process.
-  InstanceLocks(Env env, ConnectOptions options, std::string instance);
+  // Told the database's time of day, which it had between then, by the timers, and now.
+  using OnTime = std::function<void(WallTime, SteadyTime)>;
+  // The ports outlive it. `instance` is the id of this process. The database is asked for its time with each
+  // question.
+  InstanceLocks(Env env, ConnectOptions options, std::string instance, OnTime on_time = {});
 
   // Tries once to be an instance that serves; false while somebody keeps instances from it.
   Task<Outcome<bool>> try_take();
@@ -34,10 +37,12 @@ class InstanceLocks {
 
  private:
   Task<Outcome<bool>> beat(bool leads);
+  void take_time(Rows& rows, SteadyTime asked) const;
 
   Env env_;
   ConnectOptions options_;
   std::string instance_;
+  OnTime on_time_;
   std::unique_ptr<Connection> connection_;
 };
 

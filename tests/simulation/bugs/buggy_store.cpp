@@ -10,6 +10,11 @@ bool has(const Commit& commit) {
   return std::ranges::any_of(commit.changes, [](const Change& c) { return std::holds_alternative<T>(c); });
 }
 
+template <class T>
+bool is(const Condition& condition) {
+  return std::holds_alternative<T>(condition);
+}
+
 bool has_event(const Commit& commit, std::string_view type) {
   return std::ranges::any_of(commit.appends, [&](const Append& append) {
     return std::ranges::any_of(append.events, [&](const NewEvent& event) { return event.type == type; });
@@ -20,7 +25,8 @@ bool has_event(const Commit& commit, std::string_view type) {
 
 bool is_of_store(Bug bug) {
   using enum Bug;
-  return bug >= numbers_not_checked && bug <= cancel_lost;
+  return (bug >= numbers_not_checked && bug <= cancel_lost) ||
+         (bug >= connection_not_checked && bug <= heads_not_locked);
 }
 
 void BuggyStore::forget_numbers(Commit& commit) {
@@ -52,6 +58,12 @@ void BuggyStore::spoil(Commit& commit) {
       return;
     case Bug::two_owners:
       return forget_holders(commit);
+    case Bug::connection_not_checked:
+      std::erase_if(commit.conditions, is<SessionAt>);
+      return;
+    case Bug::fence_ignored:
+      std::erase_if(commit.conditions, is<Fence>);
+      return;
     case Bug::cancel_lost:
       if (has_event(commit, "RunCancelRequested") && commit.appends.size() == 1) commit = {};
       return;
@@ -68,6 +80,14 @@ bool BuggyStore::too_early(const Commit& commit) const {
 Task<Result<Committed>> BuggyStore::do_commit(Commit commit) {
   if (too_early(commit)) co_return co_await answer_early(std::move(commit));
   if (bug_ == Bug::commits_in_halves) co_return co_await in_halves(std::move(commit));
+  if (bug_ == Bug::heads_not_locked) co_return co_await judged_before(std::move(commit));
+  co_return co_await SimulatedStore::do_commit(std::move(commit));
+}
+
+Task<Result<Committed>> BuggyStore::judged_before(Commit commit) {
+  if (auto judged = disk().tables.judge(commit); !judged) co_return fail(std::move(judged.error()));
+  std::erase_if(commit.conditions, [](const Condition& condition) { return !is<Fence>(condition); });
+  for (auto& append : commit.appends) append.expected_version.reset();
   co_return co_await SimulatedStore::do_commit(std::move(commit));
 }
 

@@ -10,7 +10,8 @@ bool is_of_store(Bug bug);
 
 class BuggyStore final : public SimulatedStore {
  public:
-  BuggyStore(Env env, Disk& disk, Bug bug) : SimulatedStore(env, disk), bug_(bug), dice_(env.random.next()) {}
+  BuggyStore(Env env, Disk& disk, DatabaseLink* link, Bug bug)
+      : SimulatedStore(env, disk, link), bug_(bug), dice_(env.random.next()) {}
 
   Task<Result<Committed>> do_commit(Commit commit) override;
   Reply<std::optional<domain::Run>> run(std::string id) override;
@@ -25,6 +26,7 @@ class BuggyStore final : public SimulatedStore {
   bool too_early(const Commit& commit) const;
   Task<Result<Committed>> answer_early(Commit commit);
   Task<Result<Committed>> in_halves(Commit commit);
+  Task<Result<Committed>> judged_before(Commit commit);
 
   Bug bug_;
   Dice dice_;

@@ -4,7 +4,10 @@
 #include <map>
 
 #include "simulation/bugs/buggy_store.hpp"
+#include "simulation/store/database.hpp"
+#include "simulation/world/broker.hpp"
 #include "simulation/world/stage.hpp"
+#include "store/frame_codec.hpp"
 
 namespace dg::simulation {
 namespace {
@@ -12,7 +15,8 @@ namespace {
 // Loses every so-many-th wake-up of one topic.
 class ForgetfulBus final : public bus::Bus {
  public:
-  ForgetfulBus(bus::Topic topic, std::uint64_t seed) : topic_(topic), dice_(seed) {}
+  ForgetfulBus(std::unique_ptr<bus::Bus> inner, bus::Topic topic, std::uint64_t seed)
+      : inner_(std::move(inner)), topic_(topic), dice_(seed) {}
   void publish(bus::Topic topic, const std::string& id) override {
     if (topic == topic_ && dice_.percent(20)) return;
     inner_->publish(topic, id);
@@ -26,9 +30,40 @@ class ForgetfulBus final : public bus::Bus {
   }
 
  private:
+  std::unique_ptr<bus::Bus> inner_;
   bus::Topic topic_;
   Dice dice_;
-  std::unique_ptr<bus::Bus> inner_ = bus::make_local_bus();
+};
+
+// Hands frames of another instance over as if they followed those before them.
+class CarelessBus final : public bus::Bus {
+ public:
+  explicit CarelessBus(std::unique_ptr<bus::Bus> inner) : inner_(std::move(inner)) {}
+  void publish(bus::Topic topic, const std::string& id) override { inner_->publish(topic, id); }
+  void send(bus::Topic topic, const std::string& id, std::string body) override {
+    inner_->send(topic, id, std::move(body));
+  }
+  bool reaches_others() const override { return inner_->reaches_others(); }
+  bus::Subscription subscribe(bus::Topic topic, std::string id, Listener listener) override {
+    if (topic == bus::Topic::run)
+      listener = [hear = std::move(listener), next = std::int64_t{-1}](const std::string& run,
+                                                                       const std::string& body) mutable {
+        hear(run, body.empty() ? body : renumbered(body, next));
+      };
+    return inner_->subscribe(topic, std::move(id), std::move(listener));
+  }
+
+ private:
+  static std::string renumbered(const std::string& body, std::int64_t& next) {
+    const auto space = body.find(' ');
+    if (next < 0) next = std::stoll(body);
+    auto out = std::to_string(next) + body.substr(space);
+    store::FrameReader reader(std::string_view(body).substr(space + 1));
+    for (store::FrameView view; reader.next(view);) ++next;
+    return out;
+  }
+
+  std::unique_ptr<bus::Bus> inner_;
 };
 
 class ForgetfulTimers final : public Timers {
@@ -83,6 +118,14 @@ const std::vector<PlantedBug>& planted_bugs() {
       {Bug::stopped_worker_beats, "a stopped worker beats", 100},
       {Bug::numbers_repeated, "a worker repeats numbers", 100},
       {Bug::step_repeated, "a worker repeats steps", 100},
+      {Bug::connection_not_checked, "connections of sessions are not checked", 1000},
+      {Bug::fence_ignored, "fences are ignored", 100},
+      {Bug::heads_not_locked, "heads are not locked", 200},
+      {Bug::outcome_forgotten, "outcomes are forgotten", 300},
+      {Bug::claims_kept, "claims are kept", 100},
+      {Bug::own_clocks, "instances have clocks of their own", 100},
+      {Bug::frames_without_numbers, "numbers of frames are not looked at", 200},
+      {Bug::nobody_catches_up, "nobody catches up with the bus", 400},
   };
   return bugs;
 }
@@ -95,15 +138,25 @@ app::OwnerMessage heard(Bug bug, const Tables& tables, app::OwnerMessage message
   return message;
 }
 
-std::unique_ptr<SimulatedStore> make_store(Bug bug, Env env, Disk& disk) {
-  return is_of_store(bug) ? std::make_unique<BuggyStore>(env, disk, bug)
-                          : std::make_unique<SimulatedStore>(env, disk);
+void spoil(Bug bug, Database& database, Broker& broker) {
+  database.forgets = bug == Bug::outcome_forgotten;
+  database.keeps_claims = bug == Bug::claims_kept;
+  broker.wakes = bug != Bug::nobody_catches_up;
 }
 
-std::unique_ptr<bus::Bus> make_bus(Bug bug, std::uint64_t seed) {
-  if (bug == Bug::reader_forgotten) return std::make_unique<ForgetfulBus>(bus::Topic::run, seed);
-  if (bug == Bug::dispatcher_forgotten) return std::make_unique<ForgetfulBus>(bus::Topic::queue, seed);
-  return bus::make_local_bus();
+std::unique_ptr<SimulatedStore> make_store(Bug bug, Env env, Disk& disk, DatabaseLink* link) {
+  return is_of_store(bug) ? std::make_unique<BuggyStore>(env, disk, link, bug)
+                          : std::make_unique<SimulatedStore>(env, disk, link);
+}
+
+std::unique_ptr<bus::Bus> make_bus(Bug bug, std::uint64_t seed, std::unique_ptr<bus::Bus> bus) {
+  const auto forgetful = [&](bus::Topic topic) {
+    return std::make_unique<ForgetfulBus>(std::move(bus), topic, seed);
+  };
+  if (bug == Bug::reader_forgotten) return forgetful(bus::Topic::run);
+  if (bug == Bug::dispatcher_forgotten) return forgetful(bus::Topic::queue);
+  if (bug == Bug::frames_without_numbers) return std::make_unique<CarelessBus>(std::move(bus));
+  return bus;
 }
 
 std::unique_ptr<Timers> make_timers(Bug bug, Timers& timers, std::uint64_t seed) {

@@ -13,6 +13,9 @@
 
 namespace dg::simulation {
 
+class Broker;
+class Database;
+
 enum class Bug {
   none,
   // what the server hears
@@ -35,6 +38,16 @@ enum class Bug {
   stopped_worker_beats,  // a supervisor speaks for a process that is stopped
   numbers_repeated,      // a worker counts anew after a reconnect
   step_repeated,         // a worker begins a further attempt at the first step
+  // several instances: the store
+  connection_not_checked,  // what is said of a session holds wherever it is connected by now
+  fence_ignored,           // messages are applied whoever owns the run
+  heads_not_locked,        // a commit is judged when it is handed over, and not when it is written
+  outcome_forgotten,       // a commit whose answer was lost is taken for one that did not happen
+  claims_kept,             // what an instance was about to start once stays locked for others
+  own_clocks,              // instances have their machines' times, not the database's
+  // and the bus
+  frames_without_numbers,  // frames of another instance are taken for the next ones
+  nobody_catches_up,  // what was missed before a subscription holds, or without a connection, stays missed
 };
 
 struct PlantedBug {
@@ -46,8 +59,10 @@ const std::vector<PlantedBug>& planted_bugs();
 
 // What a worker says about a run or operation, as it reaches the server.
 app::OwnerMessage heard(Bug bug, const Tables& tables, app::OwnerMessage message);
-std::unique_ptr<SimulatedStore> make_store(Bug bug, Env env, Disk& disk);
-std::unique_ptr<bus::Bus> make_bus(Bug bug, std::uint64_t seed);
+// What goes on where several processes meet.
+void spoil(Bug bug, Database& database, Broker& broker);
+std::unique_ptr<SimulatedStore> make_store(Bug bug, Env env, Disk& disk, DatabaseLink* link);
+std::unique_ptr<bus::Bus> make_bus(Bug bug, std::uint64_t seed, std::unique_ptr<bus::Bus> bus);
 std::unique_ptr<Timers> make_timers(Bug bug, Timers& timers, std::uint64_t seed);
 
 }  // namespace dg::simulation

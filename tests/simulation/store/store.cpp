@@ -6,6 +6,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <utility>
 
+#include "simulation/store/database.hpp"
 #include "store/columns.hpp"
 
 namespace dg::simulation {
@@ -13,7 +14,9 @@ namespace {
 
 namespace asio = boost::asio;
 constexpr auto use_task = asio::use_awaitable_t<Executor>{};
+constexpr Duration commit_time = std::chrono::seconds(20);
 constexpr const char* broken = "the disk does not work";
+constexpr const char* unreachable = "the database cannot answer, try again";
 
 }  // namespace
 
@@ -22,10 +25,14 @@ SimulatedStore::~SimulatedStore() {
 }
 
 void SimulatedStore::die(bool landed) {
+  if (link_ != nullptr) {
+    link_->die(landed);
+    answered_.notify_all();  // who waits goes with the loop
+  }
   env_.timers.cancel(std::exchange(timer_, 0));
   auto lost = std::exchange(queue_, {});
   auto last = std::exchange(flushing_, {});
-  if (landed) write(last);
+  if (landed && link_ == nullptr) write(last);
 }
 
 Task<Result<Committed>> SimulatedStore::do_commit(Commit commit) {
@@ -39,7 +46,12 @@ Task<Result<Committed>> SimulatedStore::do_commit(Commit commit) {
 }
 
 void SimulatedStore::submit(Job job) {
+  job.deadline = env_.timers.now() + commit_time;
   queue_.push_back(std::move(job));
+  if (link_ != nullptr) {
+    if (!std::exchange(writing_, true)) spawn(env_.timers.executor(), "simulated writer", write_shared());
+    return;
+  }
   if (flushing_.empty()) flush();
 }
 
@@ -51,20 +63,24 @@ void SimulatedStore::flush() {
 void SimulatedStore::flushed() {
   auto batch = std::exchange(flushing_, {});
   auto answers = write(batch);
+  answer(batch, std::move(answers));
+  if (!queue_.empty()) flush();
+}
+
+void SimulatedStore::answer(std::vector<Job>& batch, Answers answers) {
   for (std::size_t i = 0; i < batch.size(); ++i)
     asio::post(env_.timers.executor(),
                [done = std::move(batch[i].done), answer = std::move(answers[i])]() mutable {
                  done(std::move(answer));
                });
-  if (!queue_.empty()) flush();
 }
 
-std::vector<Result<Committed>> SimulatedStore::write(std::vector<Job>& batch) {
-  std::vector<Result<Committed>> answers;
+SimulatedStore::Answers SimulatedStore::write(std::vector<Job>& batch) {
+  Answers answers;
   answers.reserve(batch.size());
   commits_ += batch.size();
   ++batches_;
-  if (disk_.fails()) return std::vector<Result<Committed>>(batch.size(), fail(Errc::internal, broken));
+  if (disk_.fails()) return Answers(batch.size(), fail(Errc::internal, broken));
   for (auto& job : batch) {
     spoil(job.commit);
     answers.push_back(disk_.tables.commit(env_, job.commit));
@@ -83,7 +99,18 @@ Task<void> SimulatedStore::pause(Duration time) {
 }
 
 template <class T, class Fn>
-Reply<T> SimulatedStore::read(Fn fn) {
+Reply<T> SimulatedStore::read(Fn fn, Duration patience) {
+  const auto deadline = env_.timers.now() + patience;
+  while (link_ != nullptr) {
+    if (!co_await link_->reach(deadline)) co_return fail(Errc::unavailable, unreachable);
+    const auto losses = link_->losses();
+    co_await pause(disk_.read_time());
+    if (losses != link_->losses()) continue;
+    if (disk_.fails()) co_return fail(Errc::internal, broken);
+    T found = fn(std::as_const(disk_.tables));
+    co_await pause(disk_.read_time());
+    if (losses == link_->losses()) co_return found;
+  }
   // What is read may have changed again by the time it arrives.
   co_await pause(disk_.read_time());
   if (disk_.fails()) co_return fail(Errc::internal, broken);
@@ -138,8 +165,18 @@ Reply<std::vector<domain::Run>> SimulatedStore::open_runs(std::string thread_id)
 }
 Reply<Claimable> SimulatedStore::claimable_runs(std::vector<std::string> graph_ids, WallTime now,
                                                 std::int64_t limit) {
-  return read<Claimable>([graph_ids = std::move(graph_ids), now, limit](const Tables& t) {
-    return Claimable{read_claimable_runs(t, graph_ids, now, limit), {}};
+  constexpr std::int64_t candidates = 4;  // looked at for each that is taken
+  if (link_ == nullptr)
+    co_return co_await read<Claimable>([graph_ids = std::move(graph_ids), now, limit](const Tables& t) {
+      return Claimable{read_claimable_runs(t, graph_ids, now, limit), {}};
+    });
+  co_return co_await read<Claimable>([this, graph_ids = std::move(graph_ids), now, limit](const Tables& t) {
+    Claimable out{read_claimable_runs(t, graph_ids, now, limit * candidates), {}};
+    out.release = [this, number = link_->claim(out.runs, limit)]() -> Task<void> {
+      co_await pause(disk_.read_time());
+      link_->unlock(number);
+    };
+    return out;
   });
 }
 Reply<std::optional<WallTime>> SimulatedStore::next_due(WallTime now) {
@@ -217,18 +254,29 @@ Reply<std::vector<std::vector<std::string>>> SimulatedStore::namespaces(Namespac
       [search = std::move(search)](const Tables& t) { return read_namespaces(t, search); });
 }
 Reply<std::vector<Session>> SimulatedStore::sessions() {
-  return read<std::vector<Session>>([](const Tables& t) {
+  return read<std::vector<Session>>([this](const Tables& t) {
     std::vector<Session> out;
     out.reserve(t.sessions.size());
-    for (const auto& [id, session] : t.sessions) out.push_back(session);
+    for (const auto& [id, session] : t.sessions) out.push_back(with_life(session));
     return out;
   });
 }
 Reply<std::optional<Session>> SimulatedStore::session(std::string id) {
-  return read<std::optional<Session>>([id = std::move(id)](const Tables& t) {
+  return read<std::optional<Session>>([this, id = std::move(id)](const Tables& t) {
     const auto found = t.sessions.find(id);
-    return found == t.sessions.end() ? std::nullopt : std::optional(found->second);
+    return found == t.sessions.end() ? std::nullopt : std::optional(with_life(found->second));
   });
+}
+Task<Status> SimulatedStore::beat(std::vector<std::string> sessions) {
+  if (link_ == nullptr) co_return Status{};  // one server alone uses the tables
+  const auto counted = co_await read<bool>([this, sessions = std::move(sessions)](const Tables&) {
+    for (const auto& id : sessions)
+      if (const auto found = disk_.tables.sessions.find(id); found != disk_.tables.sessions.end())
+        ++found->second.beats;
+    return true;
+  });
+  if (!counted) co_return fail(counted.error());
+  co_return Status{};
 }
 Reply<std::vector<domain::Run>> SimulatedStore::stopping_runs() {
   return read<std::vector<domain::Run>>([](const Tables& t) {
@@ -273,7 +321,7 @@ Reply<std::vector<ApiKey>> SimulatedStore::api_keys() {
   });
 }
 Reply<std::int64_t> SimulatedStore::ping() {
-  return read<std::int64_t>([](const Tables&) -> std::int64_t { return 1; });
+  return read<std::int64_t>([](const Tables&) -> std::int64_t { return 1; }, std::chrono::seconds(2));
 }
 
 }  // namespace dg::simulation

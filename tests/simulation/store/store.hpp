@@ -12,6 +12,8 @@
 
 namespace dg::simulation {
 
+class DatabaseLink;
+
 // What outlives the process, and how fast it is. Not owned by the store.
 struct Disk {
   Tables tables;
@@ -26,7 +28,10 @@ struct Disk {
 
 class SimulatedStore : public Store {
  public:
-  SimulatedStore(Env env, Disk& disk) : env_(env), disk_(disk) {}
+  // With a link, which outlives it, the tables are a database's that others share: calls go there and their
+  // answers come back, are tried again where the connection was lost, and fail after their time.
+  SimulatedStore(Env env, Disk& disk, DatabaseLink* link = nullptr)
+      : env_(env), disk_(disk), link_(link), answered_(env.timers) {}
   ~SimulatedStore() override;
   SimulatedStore(const SimulatedStore&) = delete;
   SimulatedStore& operator=(const SimulatedStore&) = delete;
@@ -75,8 +80,7 @@ class SimulatedStore : public Store {
   Reply<std::vector<std::vector<std::string>>> namespaces(NamespaceSearch search) override;
   Reply<std::vector<Session>> sessions() override;
   Reply<std::optional<Session>> session(std::string id) override;
-  // One server alone uses the tables.
-  Task<Status> beat(std::vector<std::string>) override { co_return Status{}; }
+  Task<Status> beat(std::vector<std::string> sessions) override;
   Reply<std::vector<Lease>> leases() override;
   Reply<std::optional<Lease>> lease(std::string owner) override;
   Reply<std::vector<GraphRow>> graphs() override;
@@ -90,24 +94,36 @@ class SimulatedStore : public Store {
   virtual void spoil(Commit&) {}
   Env& env() { return env_; }
   Disk& disk() { return disk_; }
+  DatabaseLink* link() { return link_; }
 
  private:
   using Done = std::move_only_function<void(Result<Committed>)>;
+  using Answers = std::vector<Result<Committed>>;
   struct Job {
     Commit commit;
     Done done;
+    SteadyTime deadline{};
   };
   void submit(Job job);
   void flush();
   void flushed();
-  std::vector<Result<Committed>> write(std::vector<Job>& batch);
+  Answers write(std::vector<Job>& batch);
+  void answer(std::vector<Job>& batch, Answers answers);
+
+  // --- over a link (shared.cpp) ---
+  Task<void> write_shared();
+  Task<Answers> try_shared(std::vector<Job>& batch);
+  Session with_life(Session session) const;
   // Suspends the caller for that long, at the least until the loop comes round.
   Task<void> pause(Duration time);
   template <class T, class Fn>
-  Reply<T> read(Fn fn);
+  Reply<T> read(Fn fn, Duration patience = std::chrono::seconds(30));
 
   Env env_;
   Disk& disk_;
+  DatabaseLink* link_;
+  Signal answered_;
+  bool writing_ = false;  // over the link
   std::vector<Job> queue_, flushing_;
   Timers::Id timer_ = 0;
   std::uint64_t commits_ = 0, batches_ = 0;

@@ -410,9 +410,13 @@ class Applying {
   Committed result_;
 };
 
-Result<Committed> Tables::commit(const Env& env, const Commit& commit) {
+Status Tables::judge(const Commit& commit) const {
   Facts facts(*this);
-  if (auto status = check_commit(facts, commit); !status) return fail(std::move(status.error()));
+  return check_commit(facts, commit);
+}
+
+Result<Committed> Tables::commit(const Env& env, const Commit& commit) {
+  if (auto status = judge(commit); !status) return fail(std::move(status.error()));
   return Applying(*this, env, commit).run();
 }
 

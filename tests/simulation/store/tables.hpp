@@ -52,6 +52,7 @@ class Tables {
   };
   using Space = std::map<std::string, Namespace>;  // the namespaces of a thread
 
+  Status judge(const Commit& commit) const;
   // Judges the commit and, where it may be applied, applies all of it.
   Result<Committed> commit(const Env& env, const Commit& commit);
 

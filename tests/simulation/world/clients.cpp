@@ -30,8 +30,8 @@ domain::CancelAction cancel_action(Dice& dice) {
 
 }  // namespace
 
-Clients::Clients(Stage& stage, Server& server, Oracle& oracle, int threads)
-    : stage_(stage), server_(server), oracle_(oracle) {
+Clients::Clients(Stage& stage, Fleet& fleet, Oracle& oracle, int threads)
+    : stage_(stage), fleet_(fleet), oracle_(oracle) {
   for (int i = 0; i < threads; ++i)
     threads_.push_back(fmt::format("00000000-0000-4000-8000-00000000000{}", i));
 }
@@ -55,11 +55,11 @@ Task<void> Clients::serve(Task<void> task, std::shared_ptr<Wire> wire) {
 }
 
 void Clients::ask(std::function<Task<void>(app::App&, std::shared_ptr<Wire>)> task) {
-  auto wire = server_.connect();
+  auto wire = fleet_.connect();
   if (!wire) return;  // the client gives up; nothing was promised
   wires_.push_back(wire);
-  wire->to_server([this, wire, task = std::move(task)] {
-    server_.run("client", serve(task(server_.app(), wire), wire));
+  wire->to_server([wire, task = std::move(task)](Server& server) {
+    server.run("client", serve(task(server.app(), wire), wire));
   });
 }
 
@@ -241,7 +241,7 @@ void Clients::follow(const std::string& run_id, Dice dice) {
 void Clients::attach(const ReaderPtr& reader) {
   if (reader->done) return;
   const auto again = [this, reader] { attach(reader); };
-  reader->wire = server_.connect();
+  reader->wire = fleet_.connect();
   if (!reader->wire) {
     stage_.after(milliseconds(300), again);
     return;
@@ -255,11 +255,11 @@ void Clients::attach(const ReaderPtr& reader) {
     reader->wire = nullptr;
     stage_.after(milliseconds(20), [this, reader] { attach(reader); });
   };
-  reader->wire->to_server([this, reader, wire = reader->wire] {
+  reader->wire->to_server([this, reader, wire = reader->wire](Server& server) {
     reader->served = true;
     reader->given = reader->next;
-    auto task = reader->joins ? join(server_.app(), wire, reader) : stream(server_.app(), wire, reader);
-    server_.run("reader", serve(std::move(task), wire));
+    auto task = reader->joins ? join(server.app(), wire, reader) : stream(server.app(), wire, reader);
+    server.run("reader", serve(std::move(task), wire));
   });
 }
 

@@ -8,14 +8,14 @@
 #include <vector>
 
 #include "simulation/oracle/oracle.hpp"
+#include "simulation/world/fleet.hpp"
 #include "simulation/world/scenario.hpp"
-#include "simulation/world/server.hpp"
 
 namespace dg::simulation {
 
 class Clients {
  public:
-  Clients(Stage& stage, Server& server, Oracle& oracle, int threads);
+  Clients(Stage& stage, Fleet& fleet, Oracle& oracle, int threads);
 
   void perform(const Entry& entry);
   void cut_connections();
@@ -63,7 +63,7 @@ class Clients {
   Task<void> join(app::App& app, std::shared_ptr<Wire> wire, ReaderPtr reader);
 
   Stage& stage_;
-  Server& server_;
+  Fleet& fleet_;
   Oracle& oracle_;
   std::vector<std::string> threads_;
   std::vector<std::string> runs_;  // acknowledged, oldest first

@@ -60,7 +60,7 @@ void Worker::say(
 
 void Worker::send(const app::OwnerMessage& message) {
   wire_->delay_to_server(std::exchange(next_word_late_, Duration{}));
-  wire_->to_server([this, wire = wire_, message] { server_.hear(wire, message); });
+  wire_->to_server([wire = wire_, message](Server& server) { server.hear(wire, message); });
   if (auto fn = std::exchange(after_next_word_, nullptr))
     stage_.after(dice_.between(Duration(0), Duration(500)), std::move(fn));
 }
@@ -72,11 +72,11 @@ void Worker::read_state(const Exec& exec) {
   if (!exec->is_operation)
     key.checkpoint_id =
         json::View(app::config_for_attempt(exec->run))["configurable"]["checkpoint_id"].string();
-  wire_->to_server([this, life = life_, wire = wire_, exec, key] {
-    server_.run("get_tuple", answer_state(server_.app(), wire, key, [this, life, exec](const auto& tuple) {
-                  if (life != life_) return;
-                  act([this, exec, tuple] { take_state(exec, tuple); });
-                }));
+  wire_->to_server([this, life = life_, wire = wire_, exec, key](Server& server) {
+    server.run("get_tuple", answer_state(server.app(), wire, key, [this, life, exec](const auto& tuple) {
+                 if (life != life_) return;
+                 act([this, exec, tuple] { take_state(exec, tuple); });
+               }));
   });
 }
 

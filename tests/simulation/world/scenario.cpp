@@ -34,6 +34,16 @@ constexpr std::array faults{
     Kind{Act::broken_disk, "the disk does not work", 5},
 };
 
+constexpr std::array faults_of_instances{
+    Kind{Act::crash_server, "the server dies", 20},
+    Kind{Act::replace_server, "a server is told to end and starts again", 12},
+    Kind{Act::stop_server, "a server is stopped", 20},
+    Kind{Act::cut_database, "a server is cut off from the database", 14},
+    Kind{Act::restart_database, "the database restarts", 6},
+    Kind{Act::cut_broker, "a server is cut off from the broker", 14},
+    Kind{Act::lose_broker, "the broker is away", 8},
+};
+
 template <std::size_t N>
 Act choose(const std::array<Kind, N>& kinds, Dice& dice) {
   std::uint64_t sum = 0;
@@ -52,6 +62,8 @@ std::string_view name_of(Act act) {
   for (const auto& kind : commands)
     if (kind.act == act) return kind.name;
   for (const auto& kind : faults)
+    if (kind.act == act) return kind.name;
+  for (const auto& kind : faults_of_instances)
     if (kind.act == act) return kind.name;
   return "";
 }
@@ -72,12 +84,19 @@ Scenario make_scenario(std::uint64_t seed) {
   const auto add = [&](Act act) { out.entries.push_back({time(), act, dice.next()}); };
   for (auto left = 8 + dice.below(30); left > 0; --left) add(choose(commands, dice));
   for (auto left = dice.below(9); left > 0; --left) add(choose(faults, dice));
+  // Half of the seeds are worlds of several instances.
+  Dice instances(~seed);
+  if (instances.percent(50)) {
+    out.instances = 2 + static_cast<int>(instances.below(2));
+    for (auto left = instances.below(8); left > 0; --left) add(choose(faults_of_instances, instances));
+  }
   std::ranges::sort(out.entries, {}, [](const Entry& entry) { return std::pair(entry.at, entry.dice); });
   return out;
 }
 
 std::string describe(const Scenario& scenario) {
-  auto text = fmt::format("{} worker(s), {} thread(s)", scenario.workers, scenario.threads);
+  auto text = fmt::format("{} instance(s), {} worker(s), {} thread(s)", scenario.instances, scenario.workers,
+                          scenario.threads);
   for (const auto& entry : scenario.entries)
     text += fmt::format("\n  {:>10.3f} s  {} ({:016x})", static_cast<double>(entry.at.count()) / 1e6,
                         name_of(entry.act), entry.dice);

@@ -36,6 +36,13 @@ enum class Act {
   stall_network,
   slow_disk,
   broken_disk,
+  // faults among several instances
+  replace_server,
+  stop_server,
+  cut_database,
+  restart_database,
+  cut_broker,
+  lose_broker,
 };
 std::string_view name_of(Act act);
 
@@ -47,6 +54,7 @@ struct Entry {
 
 struct Scenario {
   std::uint64_t seed = 0;
+  int instances = 1;
   int workers = 1;
   int threads = 1;
   std::vector<Entry> entries;  // in the order of their times

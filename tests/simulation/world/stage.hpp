@@ -44,7 +44,8 @@ class Dice {
 
 class Stage {
  public:
-  explicit Stage(std::uint64_t seed) : network(seed * 4 + 1), disk(seed * 4 + 2), people(seed * 4 + 3) {}
+  explicit Stage(std::uint64_t seed)
+      : network(seed * 4 + 1), disk(seed * 4 + 2), people(seed * 4 + 3), instances(seed * 4 + 4) {}
 
   SteadyTime now() const { return now_; }
   Duration elapsed() const { return now_ - begin; }
@@ -83,7 +84,8 @@ class Stage {
   }
 
   static constexpr SteadyTime begin{std::chrono::hours(1)};
-  Dice network, disk, people;  // apart, so that one's fate does not hang on the others' use
+  // Apart, so that one's fate does not hang on the others' use.
+  Dice network, disk, people, instances;
   std::optional<Violation> violation;
   std::uint64_t steps = 0;
   std::function<void(std::string)> tell;  // told what happens, where somebody wants to know
@@ -94,11 +96,12 @@ class Stage {
   TimedCalls calls_;
 };
 
-// The server's loop on a stage: it runs one thing at a time, so that the server may die between any two.
+// A server's loop on a stage: it runs one thing at a time, so that the server may die between any two. Its
+// clock is ahead of the stage's by its own offset, since no two machines' steady clocks have one origin.
 class ServerTimers final : public Timers {
  public:
-  explicit ServerTimers(Stage& stage) : stage_(stage) {}
-  SteadyTime now() const override { return stage_.now(); }
+  ServerTimers(Stage& stage, Duration ahead) : stage_(stage), ahead_(ahead) {}
+  SteadyTime now() const override { return stage_.now() + ahead_; }
   Id call_at(SteadyTime when, std::function<void()> fn) override { return calls_.add(when, std::move(fn)); }
   void cancel(Id id) override { calls_.cancel(id); }
   Executor executor() const override { return io_->get_executor(); }
@@ -108,9 +111,13 @@ class ServerTimers final : public Timers {
     if (io_->stopped()) io_->restart();
     return io_->poll_one() > 0;
   }
-  SteadyTime earliest() const { return calls_.earliest(); }
+  // On the stage's clock.
+  SteadyTime earliest() const {
+    const auto own = calls_.earliest();
+    return own == SteadyTime::max() ? own : own - ahead_;
+  }
   void make_first() {
-    stage_.move_to(calls_.earliest());
+    stage_.move_to(earliest());
     calls_.take_first()();
   }
   // As when the process dies: nothing goes on.
@@ -121,19 +128,21 @@ class ServerTimers final : public Timers {
 
  private:
   Stage& stage_;
+  Duration ahead_;
   std::unique_ptr<boost::asio::io_context> io_ = std::make_unique<boost::asio::io_context>(1);
   TimedCalls calls_;
 };
 
 class StageClock final : public Clock {
  public:
-  explicit StageClock(const Stage& stage) : stage_(stage) {}
+  explicit StageClock(const Stage& stage, Duration ahead = {}) : stage_(stage), ahead_(ahead) {}
   WallTime now() const override {
-    return from_micros(1'767'225'600'000'000) + stage_.now().time_since_epoch();
+    return from_micros(1'767'225'600'000'000) + stage_.now().time_since_epoch() + ahead_;
   }
 
  private:
   const Stage& stage_;
+  Duration ahead_;
 };
 
 }  // namespace dg::simulation

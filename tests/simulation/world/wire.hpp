@@ -23,21 +23,28 @@ class Network {
     return std::max(stage_.now() + delay, stalled_until_);
   }
   void stall(Duration time) { stalled_until_ = stage_.now() + time; }
+  // Of one more connection.
+  std::uint64_t next_number() { return ++connections_; }
 
  private:
   Stage& stage_;
   SteadyTime stalled_until_{};
+  std::uint64_t connections_ = 0;
 };
+
+class Server;
 
 class Wire : public std::enable_shared_from_this<Wire> {
  public:
-  Wire(Stage& stage, Network& network, std::uint64_t made_number)
-      : number(made_number), stage_(stage), network_(network) {}
+  Wire(Stage& stage, Network& network, Server& server, std::uint64_t made_number)
+      : number(made_number), stage_(stage), network_(network), server_(server) {}
 
-  const std::uint64_t number;
+  const std::uint64_t number;  // one of its own among all of the world
 
   // Does something at the other end when the message arrives, unless the connection is lost before.
-  void to_server(std::function<void()> fn) { send(up_, std::move(fn)); }
+  void to_server(std::function<void(Server&)> fn) {
+    send(up_, [this, fn = std::move(fn)] { deliver([this, fn] { fn(server_); }); });
+  }
   void to_peer(std::function<void()> fn) { send(down_, std::move(fn)); }
 
   // The network loses a packet of the peer's: what it says next arrives that much later.
@@ -50,19 +57,27 @@ class Wire : public std::enable_shared_from_this<Wire> {
   }
   void peer_gone(bool clean = false) {
     down_.open = false;
-    to_server([self = shared_from_this(), clean] { self->tell_server(clean); });
+    to_server([self = shared_from_this(), clean](Server&) { self->tell_server(clean); });
+  }
+  // The peer has heard nothing for too long.
+  void give_up() {
+    if (!down_.open) return;
+    tell_peer(1006);
+    peer_gone();
   }
   // The server closes it with a code. What the peer says is heard until it has read that and answers
   // (`peer_gone`), for a second at most, which is how long the product's sockets wait.
   void close_from_server(std::uint16_t code) {
     to_peer([self = shared_from_this(), code] { self->tell_peer(code); });
-    stage_.after(seconds(1), [self = shared_from_this()] { self->tell_server(false); });
+    stage_.after(seconds(1),
+                 [self = shared_from_this()] { self->deliver([self] { self->tell_server(false); }); });
   }
-  // The network loses it.
-  void cut() {
+  // The network loses it. `silently`: the server does not notice before it has had no answer for a while.
+  void cut(bool silently = false) {
     up_.open = down_.open = false;
     const auto delay = [this] { return stage_.network.between(Duration(100), milliseconds(300)); };
-    stage_.after(delay(), [self = shared_from_this()] { self->tell_server(false); });
+    stage_.after(silently ? stage_.instances.between(seconds(1), seconds(8)) : delay(),
+                 [self = shared_from_this()] { self->deliver([self] { self->tell_server(false); }); });
     stage_.after(delay(), [self = shared_from_this()] { self->tell_peer(1006); });
   }
   bool open() const { return up_.open && down_.open; }
@@ -84,6 +99,8 @@ class Wire : public std::enable_shared_from_this<Wire> {
       if (direction.open) fn();
     });
   }
+  // What reaches a server that is stopped is read when it continues.
+  void deliver(std::function<void()> fn);
   void tell_peer(std::uint16_t code) {
     down_.open = false;  // who is stopped, and has not read this, goes on speaking when it continues
     if (auto told = std::exchange(on_peer_closed, nullptr)) told(code);
@@ -96,6 +113,7 @@ class Wire : public std::enable_shared_from_this<Wire> {
 
   Stage& stage_;
   Network& network_;
+  Server& server_;
   Direction up_, down_;
   bool server_told_ = false;
 };

@@ -10,10 +10,9 @@ constexpr auto first_backoff = milliseconds(50);
 
 }  // namespace
 
-Worker::Worker(Stage& stage, Network& network, Server& server, Oracle& oracle, int number, Bug bug)
+Worker::Worker(Stage& stage, Fleet& fleet, Oracle& oracle, int number, Bug bug)
     : stage_(stage),
-      network_(network),
-      server_(server),
+      fleet_(fleet),
       oracle_(oracle),
       dice_(stage.people.next()),
       bug_(bug),
@@ -115,7 +114,8 @@ void Worker::drain() {
     stage_.trace("{} drains", name_);
     draining_ = true;
     if (wire_ && welcome_)
-      wire_->to_server([this, session = session_] { server_.app().workers.set_slots(session, 2, true); });
+      wire_->to_server(
+          [session = session_](Server& server) { server.app().workers.set_slots(session, 2, true); });
     const auto executions = executions_;
     for (const auto& [key, exec] : executions)
       if (!exec->is_operation && !exec->completed) complete(exec, app::Outcome::cancelled);
@@ -137,15 +137,16 @@ void Worker::orphan() {
   act([this] {
     draining_ = true;
     if (wire_ && welcome_)
-      wire_->to_server([this, session = session_] { server_.app().workers.set_slots(session, 2, true); });
+      wire_->to_server(
+          [session = session_](Server& server) { server.app().workers.set_slots(session, 2, true); });
   });
   stage_.after(milliseconds(9500), [this, life = life_] {
     if (life == life_) die(true);
   });
 }
 
-void Worker::cut_connection() {
-  if (wire_) wire_->cut();
+void Worker::cut_connection(bool silently) {
+  if (wire_) wire_->cut(silently);
 }
 
 void Worker::heal() {
@@ -163,7 +164,7 @@ void Worker::connect() {
     backoff_ = std::min<Duration>(backoff_ * 2, seconds(1));
   };
   if (wire_) return;
-  wire_ = server_.connect();
+  wire_ = fleet_.connect();
   if (!wire_) return again();
   const auto is_this = [this, number = wire_->number] { return wire_ && wire_->number == number; };
   wire_->on_peer_closed = [this, life = life_, is_this](std::uint16_t code) {
@@ -183,7 +184,8 @@ void Worker::connect() {
   hello.slots = 2;
   hello.graphs = {{"agent", "", "null"}, {"planner", "", "null"}};
   for (const auto& [key, exec] : executions_) hello.owned.push_back({key.first, key.second});
-  wire_->to_server([this, wire = wire_, hello = std::move(hello)] { server_.serve(wire, *this, hello); });
+  wire_->to_server(
+      [this, wire = wire_, hello = std::move(hello)](Server& server) { server.serve(wire, *this, hello); });
 }
 
 void Worker::lost(std::uint16_t code) {
@@ -242,12 +244,13 @@ void Worker::receive(const std::shared_ptr<Wire>& wire, app::ToWorker message) {
 void Worker::supervise() {
   if (!supervisor_alive_) return;
   if (supervisor_wire_ && !supervisor_wire_->open()) supervisor_wire_ = nullptr;
-  if (!supervisor_wire_) supervisor_wire_ = server_.connect();
+  if (!supervisor_wire_) supervisor_wire_ = fleet_.connect();
   if (supervisor_wire_) {
     std::erase_if(ended_, [this](const auto& e) { return stage_.now() - e.second > seconds(30); });
     for (const auto& [session, at] : ended_) say_ended(session);
     if (running_ && (!paused_ || bug_ == Bug::stopped_worker_beats))
-      supervisor_wire_->to_server([this, session = session_] { server_.app().workers.beat(session); });
+      supervisor_wire_->to_server(
+          [session = session_](Server& server) { server.app().workers.beat(session); });
   }
   stage_.after(supervisor_wire_ ? Duration(seconds(2)) : Duration(milliseconds(200)),
                [this, life = supervisor_life_] {
@@ -259,7 +262,7 @@ void Worker::say_ended(const std::string& session) {
   ended_.try_emplace(session, stage_.now());
   if (supervisor_wire_)
     supervisor_wire_->to_server(
-        [this, session] { server_.app().workers.ended(session, "its process ended"); });
+        [session](Server& server) { server.app().workers.ended(session, "its process ended"); });
 }
 
 // --- messages -----------------------------------------------------------------------------------
@@ -319,7 +322,8 @@ void Worker::acknowledged(const Exec& exec, std::int64_t n) {
   if (exec->is_operation) {
     if (wire_ && exec->generation == generation_) {
       const auto result = R"({"checkpoint":{"checkpoint_id":")" + exec->head + R"("}})";
-      wire_->to_server([this, id = exec->request, result] { server_.app().workers.replied(id, result); });
+      wire_->to_server(
+          [id = exec->request, result](Server& server) { server.app().workers.replied(id, result); });
     }
     return drop(exec);
   }

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "simulation/oracle/oracle.hpp"
-#include "simulation/world/server.hpp"
+#include "simulation/world/fleet.hpp"
 
 namespace dg::simulation {
 
@@ -29,7 +29,7 @@ class Worker final : public WorkerPeer {
  public:
   using Tuple = Result<std::optional<store::CheckpointTuple>>;
 
-  Worker(Stage& stage, Network& network, Server& server, Oracle& oracle, int number, Bug bug);
+  Worker(Stage& stage, Fleet& fleet, Oracle& oracle, int number, Bug bug);
 
   // The supervisor starts the process.
   void start();
@@ -40,7 +40,7 @@ class Worker final : public WorkerPeer {
   // Takes nothing new, gives up what it has, and ends.
   void drain();
   void orphan();
-  void cut_connection();
+  void cut_connection(bool silently = false);
   // Something happens to it right after it says something next, while that is on its way, which takes so much
   // longer than it would.
   void after_next_word(std::function<void()> fn, Duration late = {}) {
@@ -120,8 +120,7 @@ class Worker final : public WorkerPeer {
   void say_ended(const std::string& session);
 
   Stage& stage_;
-  Network& network_;
-  Server& server_;
+  Fleet& fleet_;
   Oracle& oracle_;
   Dice dice_;
   Bug bug_;

@@ -11,6 +11,10 @@ constexpr auto longest_rest = std::chrono::minutes(6);
 constexpr int looks_allowed = 4;
 // Without a heartbeat for the lease's 10 s, or a connection for its 2 s, a run is taken away.
 constexpr auto takeover = seconds(15);
+// What an instance has left undone is taken up at the pace of the leader's sweeps, which follow one another
+// by the server's safety net.
+constexpr auto longest_sweep = seconds(20);
+constexpr auto longest_news = seconds(15);  // until every instance knows what has happened
 
 std::uint64_t mix(std::uint64_t hash, std::string_view text) {
   for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
@@ -24,8 +28,9 @@ World::World(const Scenario& scenario, Bug bug, std::function<void(std::string)>
       stage_(scenario.seed),
       network_(stage_),
       oracle_(stage_, disk_.tables),
-      server_(stage_, disk_, network_, scenario.seed, bug),
-      clients_(stage_, server_, oracle_, scenario.threads) {
+      database_(stage_, disk_),
+      broker_(stage_, network_),
+      clients_(stage_, fleet_, oracle_, scenario.threads) {
   log::set_level(tell ? log::Level::info : log::Level::off);
   stage_.tell = std::move(tell);
   const auto slow = [this] { return stage_.now() < slow_until_; };
@@ -56,17 +61,37 @@ World::World(const Scenario& scenario, Bug bug, std::function<void(std::string)>
       }
     oracle_.committed(commit, committed);
   };
+  add_servers(bug);
   for (int i = 0; i < scenario.workers; ++i)
-    workers_.push_back(std::make_unique<Worker>(stage_, network_, server_, oracle_, i, bug));
+    workers_.push_back(std::make_unique<Worker>(stage_, fleet_, oracle_, i, bug));
+}
+
+void World::add_servers(Bug bug) {
+  const auto seed = scenario_.seed;
+  if (scenario_.instances == 1) {
+    fleet_.servers.push_back(std::make_unique<Server>(Site{stage_, disk_, network_, nullptr, nullptr, bug},
+                                                      Machine{"the server", seed}));
+    return;
+  }
+  spoil(bug, database_, broker_);
+  for (int i = 0; i < scenario_.instances; ++i) {
+    Machine machine{std::string("server ") + static_cast<char>('a' + i),
+                    seed * 8 + static_cast<std::uint64_t>(i)};
+    machine.steady_ahead = stage_.instances.between(Duration(0), std::chrono::hours(1000));
+    machine.wall_ahead = stage_.instances.between(-std::chrono::hours(1), std::chrono::hours(1));
+    fleet_.servers.push_back(std::make_unique<Server>(
+        Site{stage_, disk_, network_, &database_, &broker_, bug}, std::move(machine)));
+  }
 }
 
 World::~World() {
-  if (server_.alive()) server_.die(false);
+  for (const auto& server : fleet_.servers)
+    if (server->alive()) server->die(false);
 }
 
 Outcome World::run() {
-  server_.start();
-  ++lives_;
+  for (const auto& server : fleet_.servers) server->start();
+  lives_ += fleet_.servers.size();
   for (const auto& worker : workers_) worker->start();
   auto end = Duration{};
   for (const auto& entry : scenario_.entries) {
@@ -80,50 +105,108 @@ Outcome World::run() {
     healed = true;
   });
   stage_.after(seconds(1), [this] { look(); });
-  while (!stage_.violation && !(healed && at_rest()) && stage_.now() < heal_at + longest_rest) step();
+  while (!stage_.violation && !(healed && rests()) && stage_.now() < heal_at + longest_rest) step();
   if (!stage_.violation) oracle_.check_at_rest();
+  if (!stage_.violation && fleet_.servers.size() > 1) check_sessions();
   if (!stage_.violation && !clients_.at_rest()) stage_.fail("G5", "somebody waits for a run for ever");
   return {stage_.violation, stage_.steps, fingerprint_, disk_.tables.runs().size(), lives_};
 }
 
+// The server that has resumed something that was ready; null when nobody has anything. All that is ready is
+// done before time passes, by the servers in any order.
+Server* World::runs_one() {
+  const auto& servers = fleet_.servers;
+  const auto first = servers.size() > 1 ? stage_.instances.below(servers.size()) : 0;
+  for (std::size_t i = 0; i < servers.size(); ++i) {
+    auto& server = *servers[(first + i) % servers.size()];
+    if (server.runs() && server.loop().run_one()) return &server;
+  }
+  return nullptr;
+}
+
 void World::step() {
   ++stage_.steps;
-  auto& loop = server_.loop();
-  bool of_server = server_.alive() && loop.run_one();
-  if (!of_server) {
-    of_server = server_.alive() && loop.earliest() <= stage_.earliest();
-    if (of_server) {
-      loop.make_first();
+  auto* acting = runs_one();
+  if (acting == nullptr) {
+    auto earliest = stage_.earliest();
+    for (const auto& server : fleet_.servers)
+      if (server->runs() && server->loop().earliest() <= earliest) {
+        earliest = server->loop().earliest();
+        acting = server.get();
+      }
+    if (acting != nullptr) {
+      acting->loop().make_first();
     } else {
       stage_.make_first();
     }
   }
-  if (server_.broken()) {
-    server_.die(false);
-    return restart(seconds(1));
+  if (acting == nullptr) return;
+  if (acting->broken()) {
+    acting->die(false);
+    return restart(*acting, seconds(1));
   }
-  if (of_server && crash_in_ && (*crash_in_)-- == 0) {
-    crash_in_.reset();
-    server_.die(crash_lands_);
-    restart(down_for_);
-  }
+  const auto crash = crashes_.find(acting);
+  if (crash == crashes_.end() || crash->second.in-- > 0) return;
+  const auto [in, lands, down] = crash->second;
+  crashes_.erase(crash);
+  acting->die(lands);
+  restart(*acting, down);
 }
 
-void World::restart(Duration delay) {
-  stage_.disturb(delay + seconds(4));
-  stage_.after(delay, [this] {
-    if (server_.alive()) return;
-    server_.start();
+void World::restart(Server& server, Duration delay) {
+  stage_.disturb(delay + seconds(4) + (fleet_.servers.size() > 1 ? longest_sweep : seconds(0)));
+  crashes_.erase(&server);
+  stage_.after(delay, [this, &server] {
+    if (server.alive()) return;
+    server.start();
     ++lives_;
   });
 }
 
-void World::crash(Dice dice) {
-  if (!server_.alive() || crash_in_) return;
-  crash_in_ = dice.below(80);
-  crash_lands_ = dice.percent(50);
-  down_for_ =
+void World::crash(Server& server, Dice dice) {
+  if (!server.alive() || crashes_.contains(&server)) return;
+  Crash crash{dice.below(80), dice.percent(50), {}};
+  crash.down =
       dice.percent(70) ? dice.between(milliseconds(20), seconds(1)) : dice.between(seconds(1), seconds(15));
+  crashes_[&server] = crash;
+}
+
+// What happens to one of several instances, or between them.
+void World::disturb_server(Act act, Dice dice) {
+  auto& server = *fleet_.servers[dice.below(fleet_.servers.size())];
+  const auto time =
+      dice.percent(50) ? dice.between(milliseconds(20), seconds(3)) : dice.between(seconds(3), seconds(20));
+  stage_.disturb(time + seconds(15) + longest_sweep);
+  switch (act) {
+    case Act::replace_server:
+      return server.leave(
+          [this, &server, dice]() mutable { restart(server, dice.between(milliseconds(20), seconds(3))); });
+    case Act::stop_server:
+      server.pause();
+      stage_.after(time, [&server] { server.resume(); });
+      return;
+    case Act::cut_database:
+    case Act::restart_database: {
+      auto strike = [this, act, &server, time, dice]() mutable {
+        stage_.disturb(time + seconds(15) + longest_sweep);
+        if (act == Act::restart_database)
+          return database_.restart(dice.between(milliseconds(20), seconds(6)));
+        server.cut_database(true);
+        stage_.after(time, [&server] { server.cut_database(false); });
+      };
+      // Mostly while something is being committed, so that its answer is lost.
+      if (dice.percent(30)) return strike();
+      return database_.during_next_commit(std::move(strike));
+    }
+    case Act::cut_broker:
+      server.cut_broker(true);
+      stage_.after(time, [&server] { server.cut_broker(false); });
+      return;
+    default:
+      broker_.set_away(true);
+      stage_.after(time, [this] { broker_.set_away(false); });
+      return;
+  }
 }
 
 void World::slow_down(Dice dice) {
@@ -138,7 +221,15 @@ void World::perform(const Entry& entry) {
   auto& worker = *workers_[dice.below(workers_.size())];
   switch (entry.act) {
     case Act::crash_server:
-      return crash(dice);
+      if (fleet_.servers.size() == 1) return crash(*fleet_.servers.front(), dice);
+      return crash(*fleet_.servers[Dice(entry.dice).below(fleet_.servers.size())], dice);
+    case Act::replace_server:
+    case Act::stop_server:
+    case Act::cut_database:
+    case Act::restart_database:
+    case Act::cut_broker:
+    case Act::lose_broker:
+      return disturb_server(entry.act, dice);
     case Act::kill_worker:
       if (dice.percent(40)) return worker.die(false);
       // What it said last may arrive when somebody else executes the run.
@@ -156,6 +247,7 @@ void World::perform(const Entry& entry) {
     case Act::drain_worker:
       return worker.drain();
     case Act::cut_worker:
+      if (fleet_.servers.size() > 1 && dice.percent(50)) return worker.cut_connection(true);
       if (dice.percent(40)) return worker.cut_connection();
       return worker.after_next_word([&worker] { worker.cut_connection(); });
     case Act::cut_clients:
@@ -179,25 +271,27 @@ void World::perform(const Entry& entry) {
 
 void World::heal() {
   stage_.trace("* all faults are over");
+  database_.during_next_commit(nullptr);
+  for (const auto& server : fleet_.servers) server->cut_database(false);
   for (const auto& worker : workers_) worker->heal();
 }
 
 // About once a second: is somebody kept waiting who need not wait?
 void World::look() {
-  if (server_.listens()) {
-    check_dispatch();
-    check_takeover();
-  }
+  check_dispatch();
+  if (std::ranges::any_of(fleet_.servers, &Server::listens)) check_takeover();
   clients_.check_waiting();
   stage_.after(seconds(1), [this] { look(); });
 }
 
 void World::check_dispatch() {
   std::map<std::string, int> overdue;
-  std::vector<std::string> graphs = server_.app().workers.graphs_with_free_slots();
   const auto now = StageClock(stage_).now();
-  if (stage_.now() >= stage_.calm_since())
+  for (const auto& server : fleet_.servers) {
+    if (!server->listens() || !server->runs() || stage_.now() < stage_.calm_since()) continue;
+    const auto graphs = server->app().workers.graphs_with_free_slots();
     for (const auto& run : read_claimable_runs(disk_.tables, graphs, now - seconds(1), 100)) {
+      if (overdue.contains(run.id)) continue;
       const auto looks = overdue[run.id] = overdue_[run.id] + 1;
       if (looks > looks_allowed)
         stage_.fail(
@@ -205,6 +299,7 @@ void World::check_dispatch() {
             fmt::format("the run {} is due, its thread is free and a slot is free, and nobody starts it",
                         run.id));
     }
+  }
   overdue_ = std::move(overdue);
 }
 
@@ -213,15 +308,41 @@ void World::check_takeover() {
     for (const auto& worker : workers_) {
       const auto silent = worker->silent().find(lease.session_id);
       if (silent == worker->silent().end()) continue;
-      if (stage_.now() - std::max(silent->second, stage_.calm_since()) > takeover)
+      const auto allowed = fleet_.servers.size() > 1 ? takeover + longest_sweep : takeover;
+      if (stage_.now() - std::max(silent->second, stage_.calm_since()) > allowed)
         stage_.fail("G1", fmt::format("{} still owns {}, {} s after its process died or stopped",
-                                      lease.session_id, owner, takeover.count()));
+                                      lease.session_id, owner, allowed.count()));
     }
 }
 
 bool World::at_rest() const {
   return clients_.at_rest() && disk_.tables.leases().empty() && disk_.tables.queued().empty() &&
-         server_.listens();
+         std::ranges::all_of(fleet_.servers, &Server::listens);
+}
+
+// Nothing is under way, and instances have had the time to hear of it.
+bool World::rests() {
+  if (!at_rest()) {
+    rests_since_.reset();
+    return false;
+  }
+  if (!rests_since_) rests_since_ = stage_.now();
+  return fleet_.servers.size() == 1 || stage_.now() - *rests_since_ > longest_news;
+}
+
+// What instances believe of sessions is so: all slots are free, and who is gone is forgotten.
+void World::check_sessions() {
+  for (const auto& [id, session] : disk_.tables.sessions)
+    if (std::ranges::none_of(workers_, [&](const auto& worker) { return worker->session() == id; }))
+      stage_.fail("G1", fmt::format("the session {} is there, and its process is not", id));
+  for (const auto& server : fleet_.servers)
+    for (const auto& session : server->app().workers.sessions()) {
+      if (!session->link) continue;
+      if (!session->running.empty() || session->reserved != 0 || session->doubted)
+        stage_.fail("G1", fmt::format("{} keeps slots of {} for nothing: {} run, {} are reserved{}",
+                                      server->name(), session->id, session->running.size(), session->reserved,
+                                      session->doubted ? ", and it is in doubt" : ""));
+    }
 }
 
 Outcome simulate(const Scenario& scenario, Bug bug) {

@@ -1,5 +1,5 @@
-// A whole simulated world: one server that may die and start again, workers, clients and the oracle, all in
-// one thread. A scenario and a bug decide everything that happens in it.
+// A whole simulated world: one server, or several that share a database, workers, clients and the oracle, all
+// in one thread. A scenario and a bug decide everything that happens in it.
 #pragma once
 
 #include <memory>
@@ -30,27 +30,38 @@ class World {
   // One resumption of the server or one thing outside it.
   void step();
   void perform(const Entry& entry);
-  void crash(Dice dice);
-  void restart(Duration delay);
+  void add_servers(Bug bug);
+  Server* runs_one();
+  void crash(Server& server, Dice dice);
+  void restart(Server& server, Duration delay);
+  void disturb_server(Act act, Dice dice);
   void slow_down(Dice dice);
   void heal();
   void look();
   void check_dispatch();
   void check_takeover();
+  void check_sessions();
   bool at_rest() const;
+  bool rests();
 
   Scenario scenario_;
   Stage stage_;
   Network network_;
   Disk disk_;
   Oracle oracle_;
-  Server server_;
+  Database database_;
+  Broker broker_;
+  Fleet fleet_;
   std::vector<std::unique_ptr<Worker>> workers_;
   Clients clients_;
-  std::optional<std::uint64_t> crash_in_;  // resumptions of the server
-  bool crash_lands_ = false;
-  Duration down_for_{};
+  struct Crash {
+    std::uint64_t in = 0;  // resumptions of the server
+    bool lands = false;
+    Duration down{};
+  };
+  std::map<Server*, Crash> crashes_;
   SteadyTime slow_until_{}, broken_until_{};
+  std::optional<SteadyTime> rests_since_;
   std::uint64_t fingerprint_ = 0, lives_ = 0;
   std::map<std::string, int> overdue_;  // looks at which the run might have been given out
 };
