@@ -47,12 +47,13 @@ CREATE TABLE IF NOT EXISTS run_events (
   PRIMARY KEY (run_id, event_version)
 ) PARTITION BY RANGE (run_id);
 
--- Stream frames of a run: one row per commit.
+-- Stream frames of a run: one row per commit, merged later.
 CREATE TABLE IF NOT EXISTS run_segments (
   run_id text COLLATE "C" NOT NULL,
   first_no bigint NOT NULL,                    -- the first frame's number among the run's
   count bigint NOT NULL,
   first_seq bigint NOT NULL,                   -- the first frame's place in the thread's log
+  pending bigint NOT NULL,                     -- 0 when merged, else how many unmerged rows end with this one
   data bytea NOT NULL,
   cuts bytea NOT NULL,                         -- large channels that are cut out of its values frames, or empty
   PRIMARY KEY (run_id, first_no)

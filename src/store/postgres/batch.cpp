@@ -1,5 +1,8 @@
 #include "store/postgres/batch.hpp"
 
+#include <algorithm>
+#include <iterator>
+
 #include "store/postgres/collect.hpp"
 
 namespace dg::store::postgres {
@@ -17,6 +20,7 @@ Task<Outcome<Batch::Answers>> Batch::run(std::span<const Commit* const> commits)
     if (!committed) co_return fail_with(std::move(committed.error()));
     answers_.emplace_back(std::move(*committed));
   }
+  merge_segments();
   if (!to_collect_.empty()) {
     if (auto flushed = co_await flush(); !flushed) co_return fail_with(std::move(flushed.error()));
     for (const auto& [thread_id, ns] : to_collect_)
@@ -32,6 +36,19 @@ Task<Outcome<Batch::Answers>> Batch::run(std::span<const Commit* const> commits)
   auto written = co_await connection_.run(std::move(pipeline));
   if (!written) co_return fail_with(std::move(written.error()));
   co_return std::move(answers_);
+}
+
+void Batch::merge_segments() {
+  for (const auto& run_id : to_merge_) {
+    const auto added = std::ranges::stable_partition(
+        writes_.segments, [&](const SegmentRow& row) { return row.run_id != run_id; });
+    std::vector<SegmentRow> rows(std::make_move_iterator(added.begin()),
+                                 std::make_move_iterator(added.end()));
+    writes_.segments.erase(added.begin(), added.end());
+    auto merged = merge(std::move(facts_.streams[run_id].unmerged), std::move(rows));
+    std::ranges::move(merged.put, std::back_inserter(writes_.segments));
+    std::ranges::move(merged.erased, std::back_inserter(writes_.erased_segments));
+  }
 }
 
 Task<Outcome<void>> Batch::flush() {

@@ -36,10 +36,16 @@ constexpr std::string_view select_leases =
 constexpr std::string_view lock_sessions =
     "SELECT id, connection, beats, ended <> '' FROM workers WHERE id = ANY ($1) ORDER BY id FOR UPDATE";
 constexpr std::string_view select_transaction = "SELECT pg_current_xact_id()::text";
-constexpr std::string_view select_ends =
-    "SELECT wanted.id, last.first_no + last.count FROM unnest($1) AS wanted (id) CROSS JOIN LATERAL "
-    "(SELECT first_no, count FROM run_segments WHERE run_id = wanted.id ORDER BY first_no DESC LIMIT 1) AS "
-    "last";
+// Where the run's frames end; and, where that many rows or more wait to be merged, those of them that are not
+// too large for it.
+constexpr std::string_view select_tails =
+    "SELECT w.id, last.first_no + last.count, last.pending, s.first_no, s.count, s.first_seq, s.data, s.cuts "
+    "FROM unnest($1, $2) AS w (id, least) CROSS JOIN LATERAL "
+    "(SELECT first_no, count, pending FROM run_segments WHERE run_id = w.id ORDER BY first_no DESC LIMIT 1) "
+    "AS last LEFT JOIN LATERAL (SELECT * FROM (SELECT first_no, count, first_seq, data, cuts FROM "
+    "run_segments WHERE run_id = w.id ORDER BY first_no DESC LIMIT CASE WHEN last.pending >= w.least THEN "
+    "last.pending ELSE 0 END) AS unmerged WHERE octet_length(data) <= $3) AS s ON true "
+    "ORDER BY w.id, s.first_no";
 constexpr std::string_view select_checkpoints =
     "SELECT c.thread_id, c.checkpoint_ns, c.checkpoint_id, c.run_id, c.cuts FROM unnest($1, $2, $3) AS w (t, "
     "n, c) "
@@ -84,6 +90,18 @@ Params params_of(const std::set<delta::SeriesKey>& keys) {
       .add_column(keys, &Key::channel)
       .add_column(keys, [](const Key& key) { return std::string(to_text(key.kind)); });
 }
+// What an end merges is more than one row, with those that are added.
+Params params_of(const std::map<std::string, Needs::Stream>& streams) {
+  using Entry = std::pair<const std::string, Needs::Stream>;
+  return Params()
+      .add_column(streams, &Entry::first)
+      .add_column(streams,
+                  [](const Entry& e) {
+                    const auto least = e.second.ends ? 2 : merge_segments_every;
+                    return std::max<std::int64_t>(least - e.second.appends, 1);
+                  })
+      .add(most_merged_bytes);
+}
 void add_heads(Params& params, const std::set<HeadKey>& heads) {
   params.add_column(heads, &HeadKey::first).add_column(heads, [](const HeadKey& key) {
     return std::string(to_string(key.second));
@@ -104,7 +122,7 @@ delta::Series read_series(Rows& row) {
 
 // Where each detail's rows are among the results, if it was asked for.
 struct Facts::Places {
-  std::optional<std::size_t> ends, checkpoints, patches, values, checkpointed, series, series_ids;
+  std::optional<std::size_t> streams, checkpoints, patches, values, checkpointed, series, series_ids;
 };
 
 Task<Outcome<void>> Facts::begin(Connection& connection, const Needs& needs) {
@@ -150,7 +168,7 @@ Task<Outcome<void>> Facts::begin(Connection& connection, const Needs& needs) {
 }
 
 Task<Outcome<void>> Facts::read_details(Connection& connection, const Needs& needs) {
-  stream_ends.clear();
+  streams.clear();
   checkpoints.clear();
   patches.clear();
   values.clear();
@@ -167,7 +185,7 @@ Task<Outcome<void>> Facts::read_details(Connection& connection, const Needs& nee
 }
 
 void Facts::add_details(Pipeline& pipeline, Places& places, const Needs& needs) {
-  if (!needs.streams.empty()) places.ends = pipeline.add_prepared(select_ends, params_of(needs.streams));
+  if (!needs.streams.empty()) places.streams = pipeline.add_prepared(select_tails, params_of(needs.streams));
   if (!needs.checkpoints.empty())
     places.checkpoints = pipeline.add_prepared(select_checkpoints, params_of(needs.checkpoints));
   if (!needs.patches.empty())
@@ -210,10 +228,7 @@ void Facts::take_details(std::vector<Rows>& results, const Places& places) {
     if (!place) return;
     for (auto& rows = results[*place]; rows.next();) take(rows);
   };
-  each(places.ends, [&](Rows& row) {
-    auto run = row.text();
-    stream_ends[std::move(run)] = row.integer();
-  });
+  each(places.streams, [&](Rows& row) { take_stream(row); });
   each(places.checkpoints, [&](Rows& row) {
     CheckpointPlace place{row.text(), row.text(), row.text()};
     checkpoints[std::move(place)] = {row.text(), row.text()};
@@ -226,6 +241,21 @@ void Facts::take_details(std::vector<Rows>& results, const Places& places) {
        [&](Rows& row) { values.insert(ValuePlace{row.text(), row.text(), row.text(), row.text()}); });
   each(places.checkpointed, [&](Rows& row) { with_checkpoint.insert(row.text()); });
   each(places.series_ids, [&](Rows& row) { cache_.add_ids(row.integer()); });
+}
+
+void Facts::take_stream(Rows& row) {
+  const auto run_id = row.text();
+  auto& tail = streams[run_id];
+  tail.end = row.integer();
+  tail.pending = row.integer();
+  if (row.is_null()) return;
+  auto& segment = tail.unmerged.emplace_back();
+  segment.run_id = run_id;
+  segment.first_no = row.integer();
+  segment.count = row.integer();
+  segment.first_seq = row.integer();
+  segment.data.bytes = row.text();
+  segment.cuts.bytes = row.text();
 }
 
 // What the cache does not hold as the row says is read; what has no row is new.

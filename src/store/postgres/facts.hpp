@@ -9,6 +9,7 @@
 #include "store/commit_check.hpp"
 #include "store/postgres/connection.hpp"
 #include "store/postgres/needs.hpp"
+#include "store/postgres/segments.hpp"
 #include "store/postgres/series_cache.hpp"
 
 namespace dg::store::postgres {
@@ -56,7 +57,7 @@ class Facts final : public CommitFacts {
   std::map<std::string, std::optional<Lease>> take_changed_leases();
 
   std::map<std::string, Connected> sessions;
-  std::map<std::string, std::int64_t> stream_ends;  // by run: how many frames it has
+  std::map<std::string, StreamTail> streams;  // by run
   std::map<CheckpointPlace, StoredCheckpoint> checkpoints;
   std::map<TaskPlace, std::string> patches;
   std::set<ValuePlace> values;
@@ -71,6 +72,7 @@ class Facts final : public CommitFacts {
   void take_heads(Rows& rows);
   bool take_leases(Rows& rows, const Needs& needs);
   void take_details(std::vector<Rows>& results, const Places& places);
+  void take_stream(Rows& row);
   Task<Outcome<void>> take_series(Connection& connection, Rows rows, const Needs& needs);
 
   SeriesCache& cache_;
