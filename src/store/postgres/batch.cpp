@@ -11,6 +11,7 @@ Task<Outcome<Batch::Answers>> Batch::run(std::span<const Commit* const> commits)
   for (const auto* commit : commits) needs_.add(*commit);
   if (auto begun = co_await facts_.begin(connection_, needs_); !begun)
     co_return fail_with(std::move(begun.error()));
+  merge_parts();
   for (const auto* commit : commits) {
     if (auto judged = check_commit(facts_, *commit); !judged) {
       answers_.emplace_back(fail(std::move(judged.error())));
@@ -36,6 +37,17 @@ Task<Outcome<Batch::Answers>> Batch::run(std::span<const Commit* const> commits)
   auto written = co_await connection_.run(std::move(pipeline));
   if (!written) co_return fail_with(std::move(written.error()));
   co_return std::move(answers_);
+}
+
+void Batch::merge_parts() {
+  for (auto& [key, parts] : std::exchange(facts_.unmerged_parts, {})) {
+    auto merged = merge(std::move(parts));
+    std::ranges::move(merged.put, std::back_inserter(writes_.series_parts));
+    std::ranges::move(merged.erased, std::back_inserter(writes_.erased_parts));
+    auto& series = facts_.series(key);
+    series.pending = 0;
+    writes_.series[key] = &series;
+  }
 }
 
 void Batch::merge_segments() {

@@ -59,6 +59,7 @@ class Batch {
   void mark_erased(domain::AggregateType type, const std::string& id);
   delta::Ref add_large(const delta::SeriesKey& key, std::string_view value, delta::NamedBy by);
   void merge_segments();
+  void merge_parts();
   // Writes what was gathered so far, for statements that read it.
   Task<Outcome<void>> flush();
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "store/columns.hpp"
+#include "store/postgres/grouping.hpp"
 #include "store/postgres/series_values.hpp"
 
 namespace dg::store::postgres {
@@ -61,10 +62,15 @@ constexpr std::string_view select_values =
 constexpr std::string_view select_checkpointed =
     "SELECT id FROM unnest($1) AS wanted (id) WHERE EXISTS (SELECT 1 FROM checkpoints WHERE thread_id = "
     "wanted.id)";
+// A series, repeated for each of its last $5 parts or more where so many wait to be merged.
 constexpr std::string_view select_series =
-    "SELECT s.thread_id, s.checkpoint_ns, s.channel, s.kind, s.id, s.size, s.pending, s.loose, s.newest "
-    "FROM unnest($1, $2, $3, $4) AS w (t, n, c, k) JOIN checkpoint_series AS s ON s.thread_id = w.t AND "
-    "s.checkpoint_ns = w.n AND s.channel = w.c AND s.kind = w.k";
+    "SELECT s.thread_id, s.checkpoint_ns, s.channel, s.kind, s.id, s.size, s.pending, s.loose, s.newest, "
+    "p.at, p.size, p.data FROM unnest($1, $2, $3, $4) AS w (t, n, c, k) JOIN checkpoint_series AS s ON "
+    "s.thread_id = w.t AND s.checkpoint_ns = w.n AND s.channel = w.c AND s.kind = w.k "
+    "LEFT JOIN LATERAL (SELECT * FROM (SELECT at, size, data FROM checkpoint_series_parts WHERE series = "
+    "s.id "
+    "ORDER BY at DESC LIMIT CASE WHEN s.pending >= $5 THEN s.pending ELSE 0 END) AS last WHERE size < $6) AS "
+    "p ON true ORDER BY s.id, p.at";
 constexpr std::string_view select_series_ids =
     "SELECT nextval('checkpoint_series_id') FROM generate_series(1, $1)";
 
@@ -88,7 +94,9 @@ Params params_of(const std::set<delta::SeriesKey>& keys) {
       .add_column(keys, &Key::thread_id)
       .add_column(keys, &Key::ns)
       .add_column(keys, &Key::channel)
-      .add_column(keys, [](const Key& key) { return std::string(to_text(key.kind)); });
+      .add_column(keys, [](const Key& key) { return std::string(to_text(key.kind)); })
+      .add(merge_parts_every)
+      .add(most_merged_bytes);
 }
 // What an end merges is more than one row, with those that are added.
 Params params_of(const std::map<std::string, Needs::Stream>& streams) {
@@ -174,6 +182,7 @@ Task<Outcome<void>> Facts::read_details(Connection& connection, const Needs& nee
   values.clear();
   with_checkpoint.clear();
   series_.clear();
+  unmerged_parts.clear();
   Pipeline pipeline;
   Places places;
   add_details(pipeline, places, needs);
@@ -267,12 +276,13 @@ Task<Outcome<void>> Facts::take_series(Connection& connection, Rows rows, const 
     key.kind =
         rows.view() == to_text(delta::SeriesKind::json) ? delta::SeriesKind::json : delta::SeriesKind::blob;
     auto stored = read_series(rows);
-    if (auto* const known = cache_.find(key, stored)) {
-      series_[key] = known;
-    } else {
-      refs.push_back({stored.id, stored.newest.recipe.encode()});
-      unknown.emplace_back(std::move(key), std::move(stored));
-    }
+    take_part(rows, key, stored);
+    if (series_.contains(key)) continue;
+    auto* const known = cache_.find(key, stored);
+    series_[key] = known;
+    if (known != nullptr) continue;
+    refs.push_back({stored.id, stored.newest.recipe.encode()});
+    unknown.emplace_back(std::move(key), std::move(stored));
   }
   if (!refs.empty()) {
     auto bytes = co_await read_series_values(connection, std::move(refs));
@@ -291,6 +301,17 @@ Task<Outcome<void>> Facts::take_series(Connection& connection, Rows rows, const 
     place = cache_.put(key, std::move(fresh));
   }
   co_return Outcome<void>{};
+}
+
+void Facts::take_part(Rows& row, const delta::SeriesKey& key, const delta::Series& stored) {
+  if (stored.pending < merge_parts_every) return;
+  auto& parts = unmerged_parts[key];
+  if (row.is_null()) return;
+  auto& part = parts.emplace_back();
+  part.series = stored.id;
+  part.at = row.integer();
+  part.size = row.integer();
+  part.data.bytes = row.text();
 }
 
 void Facts::settle_heads() {

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "store/audit/verify.hpp"
 #include "store/contract/contract.hpp"
 #include "store/postgres/audit.hpp"
 #include "store/postgres/testing/database.hpp"
@@ -51,6 +52,17 @@ class PostgresStoreTest : public contract::StoreContract {
       for (int i = from; i < end; ++i)
         ASSERT_EQ(page.frames[static_cast<std::size_t>(i - from)].data, std::to_string(i));
     }
+  }
+
+  // Nothing is wrong with what hangs on the thread's checkpoints and series.
+  void expect_sound() {
+    const auto audit = open_postgres_audit(database_->conninfo()).value();
+    const auto verified = audit::verify(*audit, 10);
+    ASSERT_TRUE(verified) << verified.error().message;
+    for (const auto kind : {"part-broken", "part-missing", "part-unreferenced", "recipe-unreadable",
+                            "segment-broken", "stream-order", "log-place", "value-unreferenced",
+                            "checkpoint-column", "pack-broken", "pack-column"})
+      EXPECT_FALSE(verified->findings.counts().contains(kind)) << kind;
   }
 
   const testing::TestDatabase* database_ = nullptr;
@@ -153,6 +165,55 @@ TEST_F(PostgresStoreTest, ADamagedSegmentIsNotMerged) {
   this->run("UPDATE run_segments SET data = '\\x0000' WHERE first_no = 1");
   end(run);
   EXPECT_EQ(count("run_segments"), 3);
+}
+
+TEST_F(PostgresStoreTest, ALongConversationCostsWhatIsNew) {
+  const auto thread = add_thread();
+  const auto run = add_run(thread, domain::RunState::in_progress);
+  contract::Conversation conversation(thread);
+  for (int turn = 0; turn < 400; ++turn) {
+    apply(PutCheckpoint{conversation.next(run.id)});
+    apply(AppendFrames{run.id, thread, {{"values", conversation.values()}}});
+  }
+  EXPECT_LT(count("checkpoint_series_parts"), 2 * (400 / 64 + 66));
+  // Both representations of each message.
+  EXPECT_LT(number("SELECT sum(octet_length(data)) FROM checkpoint_series_parts"), 400 * 2 * 530);
+  EXPECT_EQ(value("SELECT bool_and(pending <= 65)::text FROM checkpoint_series"), "true");
+  expect_holds(thread, conversation);
+  expect_sound();
+}
+
+// Each holds what it knows of a series against the row, which the other has written.
+TEST_F(PostgresStoreTest, InstancesMergePartsOfOneSeries) {
+  const auto thread = add_thread();
+  contract::Conversation conversation(thread);
+  auto there = another();
+  for (int turn = 0; turn < 200; ++turn) {
+    Commit commit;
+    commit.changes.emplace_back(PutCheckpoint{conversation.next()});
+    ASSERT_TRUE(wait((turn % 3 == 0 ? *there : store()).commit(std::move(commit))));
+  }
+  EXPECT_LT(count("checkpoint_series_parts"), 2 * (200 / 64 + 66));
+  expect_holds(thread, conversation);
+  expect_sound();
+}
+
+TEST_F(PostgresStoreTest, LargeAndDamagedPartsStayAsTheyAre) {
+  const auto thread = add_thread();
+  const auto put = [&](int number, std::size_t bytes) {
+    // Letters that are like those of no other number, so that each value is a part of its own.
+    std::string text;
+    for (std::size_t i = 0; text.size() < bytes; ++i) text += sha256_hex(fmt::format("{} {}", number, i));
+    apply(PutCheckpoint{make_checkpoint(thread, fmt::format("{:04}", number), "", text)});
+  };
+  for (int i = 0; i < 64; ++i) put(i, i == 20 ? 300'000 : 1'000);
+  EXPECT_EQ(count("checkpoint_series_parts"), 64);
+  run("UPDATE checkpoint_series_parts SET data = '\\x00' WHERE at = (SELECT min(at) FROM "
+      "checkpoint_series_parts)");
+  put(64, 1'000);
+  // What is in front of the large one has a damaged part, so it stays; what is behind it is one.
+  EXPECT_EQ(count("checkpoint_series_parts"), 20 + 1 + 1 + 1);
+  EXPECT_EQ(value("SELECT pending FROM checkpoint_series"), "1");
 }
 
 }  // namespace

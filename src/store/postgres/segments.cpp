@@ -2,29 +2,15 @@
 
 #include <algorithm>
 #include <iterator>
-#include <ranges>
-#include <span>
+#include <limits>
+#include <optional>
 #include <utility>
 
 #include "store/frame_codec.hpp"
+#include "store/postgres/grouping.hpp"
 
 namespace dg::store::postgres {
 namespace {
-
-std::int64_t end_of(const SegmentRow& row) {
-  return row.first_no + row.count;
-}
-
-// How many of the rows become one: they follow one another and stay below the bound.
-std::size_t size_of_group(std::span<const SegmentRow> rows) {
-  auto bytes = std::ssize(rows.front().data.bytes);
-  std::size_t size = 1;
-  for (; size < rows.size(); ++size) {
-    bytes += std::ssize(rows[size].data.bytes);
-    if (bytes > most_merged_bytes || rows[size].first_no != end_of(rows[size - 1])) break;
-  }
-  return size;
-}
 
 // Nothing where there is nothing to merge, or one of them is damaged.
 std::optional<SegmentRow> merged(std::span<const SegmentRow> group) {
@@ -45,17 +31,22 @@ std::optional<SegmentRow> merged(std::span<const SegmentRow> group) {
 
 MergedRows merge(std::vector<SegmentRow> stored, std::vector<SegmentRow> added) {
   MergedRows out;
-  const auto are_stored = stored.size();
+  const auto first_added = added.empty() ? std::numeric_limits<std::int64_t>::max() : added.front().first_no;
   auto rows = std::move(stored);
   std::ranges::move(added, std::back_inserter(rows));
-  for (std::size_t at = 0; at < rows.size();) {
-    const auto end = at + size_of_group(std::span(rows).subspan(at));
-    auto one = merged(std::span(rows).subspan(at, end - at));
-    for (; at < end; ++at) {
-      if (one && at < are_stored) out.erased.push_back({rows[at].run_id, rows[at].first_no});
-      if (one || at < are_stored) continue;
-      rows[at].pending = 0;
-      out.put.push_back(std::move(rows[at]));
+  const auto groups = grouped(
+      std::span(rows), [](const SegmentRow& row) { return std::ssize(row.data.bytes); },
+      [](const SegmentRow& one, const SegmentRow& next) {
+        return one.first_no + one.count == next.first_no;
+      });
+  for (const auto group : groups) {
+    auto one = merged(group);
+    for (auto& row : group) {
+      const bool is_stored = row.first_no < first_added;
+      if (one && is_stored) out.erased.push_back({row.run_id, row.first_no});
+      if (one || is_stored) continue;
+      row.pending = 0;
+      out.put.push_back(std::move(row));
     }
     if (one) out.put.push_back(std::move(*one));
   }

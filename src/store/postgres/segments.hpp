@@ -10,8 +10,6 @@
 namespace dg::store::postgres {
 
 inline constexpr std::int64_t merge_segments_every = 64;
-// Of frames in one merged row. Larger rows stay what they are, and are not read again.
-inline constexpr std::int64_t most_merged_bytes = std::int64_t{256} << 10;
 
 // The end of a run's stream.
 struct StreamTail {

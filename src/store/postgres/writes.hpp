@@ -41,6 +41,7 @@ struct Writes {
   std::vector<SegmentKey> erased_segments;  // that were merged; those that replace them may have their keys
   std::set<std::string> framed_runs;        // that have their first frames now
   std::vector<SeriesPartRow> series_parts;
+  std::vector<PartKey> erased_parts;  // that were merged; those that replace them may have their keys
   std::map<delta::SeriesKey, const delta::Series*> series;
   // By namespace_key and key; what was erased before it was put is made anew.
   std::set<std::pair<std::string, std::string>> erased_items;
