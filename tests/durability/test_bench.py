@@ -68,6 +68,6 @@ def test_on_postgres() -> None:
     assert all(row["errors"] == 0 and row["count"] > 0 for row in rows.values())
     assert rows["create"]["limits"]["bare rows of runs/s"] > 0 and rows["create"]["figures"]["rows per run"] > 5
     assert rows["state"]["limits"]["from memory/s"] > 0
-    refused = bench("chat", "--postgres")
+    refused = bench("startup", "--postgres")
     assert refused.returncode == 2 and "--postgres" in refused.stderr
     assert bench("state", "--instances", "2").returncode == 2
