@@ -147,7 +147,7 @@ TEST_F(PostgresAuditTest, DamageOfPartsIsNamed) {
   expect_found("DELETE FROM checkpoint_series_parts WHERE series = " + series("json"),
                "part-missing" + place + "checkpoint=c1: the series ");
   EXPECT_THAT(findings(), Contains(StartsWith("part-missing thread=" + large_.thread_id +
-                                              " run=" + large_.id + " segment=1")));
+                                              " run=" + large_.id + " segment=0")));
   expect_found("DELETE FROM checkpoint_series WHERE id = " + series("blob"),
                "part-missing" + place + "channel=messages version=c5: the series ");
   EXPECT_THAT(findings(), Contains(StartsWith("part-unreferenced series=")));
