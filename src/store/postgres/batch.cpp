@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include "store/postgres/collect.hpp"
 
@@ -52,12 +53,10 @@ void Batch::merge_parts() {
 
 void Batch::merge_segments() {
   for (const auto& run_id : to_merge_) {
-    const auto added = std::ranges::stable_partition(
-        writes_.segments, [&](const SegmentRow& row) { return row.run_id != run_id; });
-    std::vector<SegmentRow> rows(std::make_move_iterator(added.begin()),
-                                 std::make_move_iterator(added.end()));
-    writes_.segments.erase(added.begin(), added.end());
-    auto merged = merge(std::move(facts_.streams[run_id].unmerged), std::move(rows));
+    std::vector<SegmentRow> added;
+    for (auto& row : std::exchange(writes_.segments, {}))
+      (row.run_id == run_id ? added : writes_.segments).push_back(std::move(row));
+    auto merged = merge(std::move(facts_.streams[run_id].unmerged), std::move(added));
     std::ranges::move(merged.put, std::back_inserter(writes_.segments));
     std::ranges::move(merged.erased, std::back_inserter(writes_.erased_segments));
   }

@@ -241,10 +241,10 @@ void Writes::take_runs(Pipeline& pipeline, const Facts& facts) {
   }
   if (!marked_runs.empty()) pipeline.add(mark_runs, taken(marked_runs));
   if (!erased_segments.empty()) {
-    const auto keys = taken(erased_segments);
+    const auto merged = taken(erased_segments);
     pipeline.add_prepared(
         delete_segments,
-        Params().add_column(keys, &SegmentKey::run_id).add_column(keys, &SegmentKey::first_no));
+        Params().add_column(merged, &SegmentKey::run_id).add_column(merged, &SegmentKey::first_no));
   }
   if (!segments.empty()) pipeline.add_prepared(insert_segments, columns_of(taken(segments)));
   if (!framed_runs.empty()) pipeline.add(frame_runs, taken(framed_runs));

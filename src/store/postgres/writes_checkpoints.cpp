@@ -61,9 +61,9 @@ void Writes::take_checkpoints(Pipeline& pipeline) {
 
 void Writes::take_series(Pipeline& pipeline) {
   if (!erased_parts.empty()) {
-    const auto keys = taken(erased_parts);
+    const auto merged = taken(erased_parts);
     pipeline.add_prepared(delete_parts,
-                          Params().add_column(keys, &PartKey::series).add_column(keys, &PartKey::at));
+                          Params().add_column(merged, &PartKey::series).add_column(merged, &PartKey::at));
   }
   if (!series_parts.empty()) pipeline.add_prepared(insert_parts, columns_of(taken(series_parts)));
   if (series.empty()) return;
