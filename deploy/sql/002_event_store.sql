@@ -47,12 +47,13 @@ CREATE TABLE IF NOT EXISTS run_events (
   PRIMARY KEY (run_id, event_version)
 ) PARTITION BY RANGE (run_id);
 
--- Stream frames of a run: one row per commit.
+-- Stream frames of a run: one row per commit, merged later.
 CREATE TABLE IF NOT EXISTS run_segments (
   run_id text COLLATE "C" NOT NULL,
   first_no bigint NOT NULL,                    -- the first frame's number among the run's
   count bigint NOT NULL,
   first_seq bigint NOT NULL,                   -- the first frame's place in the thread's log
+  pending bigint NOT NULL,                     -- 0 when merged, else how many unmerged rows end with this one
   data bytea NOT NULL,
   cuts bytea NOT NULL,                         -- large channels that are cut out of its values frames, or empty
   PRIMARY KEY (run_id, first_no)
@@ -94,6 +95,69 @@ BEGIN
 END
 $$;
 SELECT duragraph_ensure_partitions(now() + interval '56 days');
+
+-- Makes partitions where old ones were dropped, one for all that are missing in a row: something came late.
+CREATE OR REPLACE FUNCTION duragraph_fill_partitions() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  span CONSTANT bigint := 28 * 86400;
+  parent text;
+  reached text;                                -- up to where there are partitions
+  child text;
+  part record;
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtext('duragraph_ensure_partitions'));
+  FOREACH parent IN ARRAY ARRAY['run_events', 'run_segments'] LOOP
+    reached := 'MINVALUE';
+    FOR part IN
+      SELECT substr(c.relname, length(parent) + 3)::bigint AS period,
+             substring(pg_get_expr(c.relpartbound, c.oid) FROM '\((.*)\) TO') AS low
+      FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid WHERE i.inhparent = parent::regclass ORDER BY 1
+    LOOP
+      IF part.low <> reached THEN
+        child := parent || '_p' || (part.period - 1);
+        EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', child, parent);
+        EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%s) TO (%s)', parent, child, reached,
+                       part.low);
+      END IF;
+      reached := quote_literal(duragraph_first_id(to_timestamp((part.period + 1) * span)));
+    END LOOP;
+  END LOOP;
+END
+$$;
+
+-- Partitions whose time was over by then.
+CREATE OR REPLACE FUNCTION duragraph_old_partitions(by_then timestamptz)
+RETURNS TABLE (parent text, child text, bytes bigint) LANGUAGE sql STABLE AS $$
+  SELECT p.relname::text, c.relname::text, pg_relation_size(c.oid)
+  FROM pg_inherits AS i JOIN pg_class AS p ON p.oid = i.inhparent JOIN pg_class AS c ON c.oid = i.inhrelid
+  WHERE i.inhparent IN ('run_events'::regclass, 'run_segments'::regclass)
+    AND to_timestamp((substring(c.relname FROM '_p(\d+)$')::bigint + 1) * 28 * 86400) <= by_then
+  ORDER BY c.relname
+$$;
+
+-- Drops the partition if it is empty. That nothing comes into it meanwhile, and that the table above forgets it,
+-- takes that table's lock, for which everybody waits who comes later: so this waits for a moment only, and fails
+-- (55P03) where somebody reads or writes for longer.
+CREATE OR REPLACE FUNCTION duragraph_drop_partition(parent text, child text) RETURNS boolean LANGUAGE plpgsql
+SET lock_timeout = '100ms' AS $$
+DECLARE
+  holds_any boolean;
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtext('duragraph_ensure_partitions'));
+  EXECUTE format('LOCK TABLE ONLY %I IN ACCESS EXCLUSIVE MODE', parent);
+  -- It is looked through under the lock, so it must be short.
+  SELECT pg_relation_size(c.oid) > 1048576 INTO holds_any FROM pg_inherits AS i JOIN pg_class AS c
+    ON c.oid = i.inhrelid WHERE i.inhparent = parent::regclass AND c.relname = child;
+  IF holds_any IS NULL OR holds_any THEN
+    RETURN false;
+  END IF;
+  EXECUTE format('SELECT EXISTS (SELECT FROM %I)', child) INTO holds_any;
+  IF NOT holds_any THEN
+    EXECUTE format('DROP TABLE %I', child);
+  END IF;
+  RETURN NOT holds_any;
+END
+$$;
 
 INSERT INTO schema_migrations (version, name) VALUES (2, '002_event_store.sql') ON CONFLICT DO NOTHING;
 COMMIT;

@@ -82,8 +82,8 @@ TEST_F(PostgresAuditTest, DamageOfLogsAndStreamsIsNamed) {
   expect_found("UPDATE run_segments SET first_seq = 1 WHERE run_id = '" + done_.id + "'",
                "log-place thread=" + done_.thread_id + " seq=1: a frame of " + done_.id);
   expect_found(
-      "INSERT INTO run_segments (run_id, first_no, count, first_seq, data, cuts) "
-      "SELECT run_id, 50, 1, 1, data, cuts FROM run_segments WHERE run_id = '" +
+      "INSERT INTO run_segments (run_id, first_no, count, first_seq, pending, data, cuts) "
+      "SELECT run_id, 50, 1, 1, 0, data, cuts FROM run_segments WHERE run_id = '" +
           failed_.id + "' AND first_no = 0",
       "stream-order run=" + failed_.id + " thread=" + failed_.thread_id + " segment=50");
   expect_found("UPDATE run_segments SET run_id = '" + deleted_.id + "' WHERE run_id = '" + lost_.id + "'",
@@ -147,7 +147,7 @@ TEST_F(PostgresAuditTest, DamageOfPartsIsNamed) {
   expect_found("DELETE FROM checkpoint_series_parts WHERE series = " + series("json"),
                "part-missing" + place + "checkpoint=c1: the series ");
   EXPECT_THAT(findings(), Contains(StartsWith("part-missing thread=" + large_.thread_id +
-                                              " run=" + large_.id + " segment=1")));
+                                              " run=" + large_.id + " segment=0")));
   expect_found("DELETE FROM checkpoint_series WHERE id = " + series("blob"),
                "part-missing" + place + "channel=messages version=c5: the series ");
   EXPECT_THAT(findings(), Contains(StartsWith("part-unreferenced series=")));

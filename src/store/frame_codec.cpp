@@ -43,4 +43,17 @@ FrameCuts decode_cuts(std::string_view bytes) {
   return cuts;
 }
 
+bool MergedSegment::add(std::int64_t first_seq, std::int64_t count, std::string_view data,
+                        std::string_view cuts) {
+  if (count_ == 0) first_seq_ = first_seq;
+  FrameReader reader(data);
+  std::int64_t frames = 0;
+  for (FrameView view; reader.next(view); ++frames)
+    encode_frame(data_, view.frame(), first_seq + view.offset - first_seq_);
+  for (auto& [place, of_frame] : decode_cuts(cuts))
+    cuts_[static_cast<std::uint64_t>(count_) + place] = std::move(of_frame);
+  count_ += count;
+  return reader.at_end() && frames == count;
+}
+
 }  // namespace dg::store

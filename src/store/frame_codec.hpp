@@ -42,4 +42,22 @@ using FrameCuts = std::map<std::uint64_t, std::vector<delta::Cut>>;
 std::string encode_cuts(const FrameCuts& cuts);
 FrameCuts decode_cuts(std::string_view bytes);
 
+// Segments of a run that follow one another, as one.
+class MergedSegment {
+ public:
+  // Adds the one that comes next. False where it is damaged; then nothing is to be merged.
+  bool add(std::int64_t first_seq, std::int64_t count, std::string_view data, std::string_view cuts);
+
+  std::int64_t first_seq() const { return first_seq_; }
+  std::int64_t count() const { return count_; }
+  const std::string& data() const { return data_; }
+  std::string cuts() const { return encode_cuts(cuts_); }
+
+ private:
+  std::int64_t first_seq_ = 0;
+  std::int64_t count_ = 0;
+  std::string data_;
+  FrameCuts cuts_;
+};
+
 }  // namespace dg::store

@@ -71,7 +71,7 @@ def test_on_postgres() -> None:
     assert rows["create"]["figures"]["told to NATS within s"] > 0
     assert rows["append"]["limits"]["bare rows of commits/s"] > 0
     assert rows["state"]["limits"]["from memory/s"] > 0
-    refused = bench("chat", "--postgres")
+    refused = bench("startup", "--postgres")
     assert refused.returncode == 2 and "--postgres" in refused.stderr
     assert bench("state", "--instances", "2").returncode == 2
 

@@ -107,7 +107,9 @@ std::int64_t ServeTarget::bytes_written() const {
 }
 
 std::int64_t ServeTarget::bytes_on_disk() const {
-  return ask("SELECT pg_database_size(current_database())");
+  return ask(
+      "SELECT sum(pg_total_relation_size(oid))::bigint FROM pg_class WHERE relkind = 'r' AND relnamespace = "
+      "current_schema()::regnamespace");
 }
 
 Result<std::unique_ptr<store::Store>> ServeTarget::open_store() const {

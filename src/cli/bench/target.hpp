@@ -58,7 +58,7 @@ class Target {
   // What was written for what the server stored since it started, in bytes, and in which words that is told.
   virtual std::int64_t bytes_written() const = 0;
   virtual std::string what_is_written() const = 0;
-  // Bytes of the database.
+  // Bytes of what is stored, with its indexes and what is free between its rows.
   virtual std::int64_t bytes_on_disk() const = 0;
   // Its database as a store of the bench's own. The server must have ended.
   virtual Result<std::unique_ptr<store::Store>> open_store() const = 0;

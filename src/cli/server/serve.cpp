@@ -29,6 +29,7 @@ namespace {
 using store::postgres::Agreement;
 using store::postgres::Connection;
 using store::postgres::ConnectOptions;
+using store::postgres::DroppedPartitions;
 using store::postgres::InstanceLocks;
 using store::postgres::Outcome;
 using store::postgres::SchemaState;
@@ -149,9 +150,10 @@ Task<void> keep_locks(Serve& serve) {
   }
 }
 
+constexpr Duration look_for_partitions = std::chrono::hours(6);
+
 // Partitions are made long before they are needed, so a failure is only told.
 Task<void> keep_partitions(Serve& serve) {
-  constexpr Duration look_for_partitions = std::chrono::hours(6);
   while (true) {
     auto connection = co_await Connection::open(*serve.timers, serve.database);
     auto made = connection ? co_await store::postgres::ensure_partitions(**connection)
@@ -161,6 +163,35 @@ Task<void> keep_partitions(Serve& serve) {
                 made.error().message);
     if (connection) connection->reset();
     co_await sleep_for(*serve.timers, look_for_partitions);
+  }
+}
+
+Task<Outcome<DroppedPartitions>> drop_partitions(Serve& serve) {
+  constexpr Duration grace = std::chrono::hours(24);
+  auto options = serve.database;
+  options.statement_timeout = std::chrono::minutes(30);  // a partition that was emptied is vacuumed
+  auto connection = co_await Connection::open(*serve.timers, std::move(options));
+  if (!connection) co_return store::postgres::fail_with(std::move(connection.error()));
+  co_return co_await store::postgres::drop_empty_partitions(**connection, serve.env.clock.now() - grace);
+}
+
+// The leader's part. They are in nobody's way meanwhile.
+Task<void> retire_partitions(Serve& serve) {
+  constexpr Duration when_busy = std::chrono::minutes(10);
+  auto& app = serve.instance->app();
+  auto& total = app.metrics.counter("duragraph_partitions_dropped_total",
+                                    "Partitions of runs' events and frames that were dropped, old and empty");
+  while (true) {
+    co_await app.leadership.wait_until_leading();
+    const auto dropped = co_await drop_partitions(serve);
+    if (!dropped)
+      log::warn("old partitions cannot be dropped, which is tried again in 6 hours: {}",
+                dropped.error().message);
+    for (const auto& name : dropped.value_or(DroppedPartitions{}).names) {
+      log::info("dropped {}, which was old and empty", name);
+      total.add();
+    }
+    co_await sleep_for(*serve.timers, dropped && dropped->busy ? when_busy : look_for_partitions);
   }
 }
 
@@ -180,6 +211,7 @@ Task<void> begin(Serve& serve) {
     co_await sleep_for(*serve.timers, look_again);
   }
   spawn(serve.io.get_executor(), "partitions", keep_partitions(serve));
+  spawn(serve.io.get_executor(), "old partitions", retire_partitions(serve));
   serve.started = true;
   serve.instance->app().health.set_not_ready("");
   log::info("serving at {}", serve.instance->url());

@@ -54,7 +54,6 @@ constexpr auto begin_writing = "BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED
 constexpr auto lock_tables =
     "LOCK TABLE event_streams, events, run_events, run_segments, assistants, assistant_versions, threads, "
     "runs, leases, checkpoints IN SHARE ROW EXCLUSIVE MODE";
-constexpr std::string_view lock_not_available = "55P03";
 constexpr std::string_view deadlock_detected = "40P01";
 
 class NoPacks final : public Scan<StoredPack> {
@@ -161,7 +160,8 @@ Status keep_others_out(BlockingSession& session, std::chrono::milliseconds patie
   session.run(fmt::format("SET LOCAL lock_timeout = {}", patience.count()));
   session.run(lock_tables);
   const auto& failure = session.failure();
-  if (failure && (failure->sqlstate == lock_not_available || failure->sqlstate == deadlock_detected))
+  if (failure &&
+      (failure->sqlstate == sqlstate::lock_not_available || failure->sqlstate == deadlock_detected))
     return fail(Errc::busy,
                 fmt::format("somebody else writes to this database ({}). Try again when they are done",
                             failure->message));

@@ -1,5 +1,9 @@
 #include "store/postgres/batch.hpp"
 
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
 #include "store/postgres/collect.hpp"
 
 namespace dg::store::postgres {
@@ -8,6 +12,7 @@ Task<Outcome<Batch::Answers>> Batch::run(std::span<const Commit* const> commits)
   for (const auto* commit : commits) needs_.add(*commit);
   if (auto begun = co_await facts_.begin(connection_, needs_); !begun)
     co_return fail_with(std::move(begun.error()));
+  merge_parts();
   for (const auto* commit : commits) {
     if (auto judged = check_commit(facts_, *commit); !judged) {
       answers_.emplace_back(fail(std::move(judged.error())));
@@ -17,6 +22,7 @@ Task<Outcome<Batch::Answers>> Batch::run(std::span<const Commit* const> commits)
     if (!committed) co_return fail_with(std::move(committed.error()));
     answers_.emplace_back(std::move(*committed));
   }
+  merge_segments();
   if (!to_collect_.empty()) {
     if (auto flushed = co_await flush(); !flushed) co_return fail_with(std::move(flushed.error()));
     for (const auto& [thread_id, ns] : to_collect_)
@@ -32,6 +38,28 @@ Task<Outcome<Batch::Answers>> Batch::run(std::span<const Commit* const> commits)
   auto written = co_await connection_.run(std::move(pipeline));
   if (!written) co_return fail_with(std::move(written.error()));
   co_return std::move(answers_);
+}
+
+void Batch::merge_parts() {
+  for (auto& [key, parts] : std::exchange(facts_.unmerged_parts, {})) {
+    auto merged = merge(std::move(parts));
+    std::ranges::move(merged.put, std::back_inserter(writes_.series_parts));
+    std::ranges::move(merged.erased, std::back_inserter(writes_.erased_parts));
+    auto& series = facts_.series(key);
+    series.pending = 0;
+    writes_.series[key] = &series;
+  }
+}
+
+void Batch::merge_segments() {
+  for (const auto& run_id : to_merge_) {
+    std::vector<SegmentRow> added;
+    for (auto& row : std::exchange(writes_.segments, {}))
+      (row.run_id == run_id ? added : writes_.segments).push_back(std::move(row));
+    auto merged = merge(std::move(facts_.streams[run_id].unmerged), std::move(added));
+    std::ranges::move(merged.put, std::back_inserter(writes_.segments));
+    std::ranges::move(merged.erased, std::back_inserter(writes_.erased_segments));
+  }
 }
 
 Task<Outcome<void>> Batch::flush() {

@@ -58,6 +58,8 @@ class Batch {
   std::int64_t take_places(const std::string& thread_id, std::int64_t count, std::int64_t turns);
   void mark_erased(domain::AggregateType type, const std::string& id);
   delta::Ref add_large(const delta::SeriesKey& key, std::string_view value, delta::NamedBy by);
+  void merge_segments();
+  void merge_parts();
   // Writes what was gathered so far, for statements that read it.
   Task<Outcome<void>> flush();
 
@@ -108,7 +110,8 @@ class Batch {
   Facts facts_;
   Writes writes_;
   std::set<std::pair<std::string, std::string>>
-      to_collect_;  // namespaces with large values that nothing may name
+      to_collect_;                  // namespaces with large values that nothing may name
+  std::set<std::string> to_merge_;  // runs whose segments become one
   bool committing_ = false;
 };
 

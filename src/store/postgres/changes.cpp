@@ -39,6 +39,7 @@ void Batch::apply(Context& context, const PutRun& change) {
     place->second.owner = first.owner;
     place->second.has_checkpoint = first.has_checkpoint || change.run.has_checkpoint;
   }
+  if (is_terminal(change.run.state)) to_merge_.insert(change.run.id);
   context.touch(change.run.thread_id);
 }
 
@@ -147,11 +148,16 @@ void Batch::put_patch(const NewWrites& w) {
 }
 
 void Batch::apply(Context& context, const AppendFrames& change) {
-  auto& end = facts_.stream_ends[change.run_id];
-  context.result.first_frames.push_back(end);
+  auto& stream = facts_.streams[change.run_id];
+  context.result.first_frames.push_back(stream.end);
   if (change.frames.empty()) return;
   const auto count = std::ssize(change.frames);
-  SegmentRow row{.run_id = change.run_id, .first_no = end, .count = count, .data = {}, .cuts = {}};
+  SegmentRow row{.run_id = change.run_id,
+                 .first_no = stream.end,
+                 .count = count,
+                 .pending = ++stream.pending,
+                 .data = {},
+                 .cuts = {}};
   row.first_seq = change.thread_id.empty() ? 0 : take_places(change.thread_id, count, 0);
   FrameCuts cuts;
   std::int64_t offset = 0;
@@ -168,8 +174,9 @@ void Batch::apply(Context& context, const AppendFrames& change) {
     encode_frame(row.data.bytes, {frame.event, std::move(cut.text)}, offset++);
   }
   row.cuts.bytes = encode_cuts(cuts);
-  if (end == 0) writes_.framed_runs.insert(change.run_id);
-  end += count;
+  if (stream.end == 0) writes_.framed_runs.insert(change.run_id);
+  stream.end += count;
+  if (stream.pending >= merge_segments_every) to_merge_.insert(change.run_id);
   writes_.segments.push_back(std::move(row));
 }
 

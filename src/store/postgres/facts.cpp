@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "store/columns.hpp"
+#include "store/postgres/grouping.hpp"
 #include "store/postgres/series_values.hpp"
 
 namespace dg::store::postgres {
@@ -36,10 +37,16 @@ constexpr std::string_view select_leases =
 constexpr std::string_view lock_sessions =
     "SELECT id, connection, beats, ended <> '' FROM workers WHERE id = ANY ($1) ORDER BY id FOR UPDATE";
 constexpr std::string_view select_transaction = "SELECT pg_current_xact_id()::text";
-constexpr std::string_view select_ends =
-    "SELECT wanted.id, last.first_no + last.count FROM unnest($1) AS wanted (id) CROSS JOIN LATERAL "
-    "(SELECT first_no, count FROM run_segments WHERE run_id = wanted.id ORDER BY first_no DESC LIMIT 1) AS "
-    "last";
+// Where the run's frames end; and, where that many rows or more wait to be merged, those of them that are not
+// too large for it.
+constexpr std::string_view select_tails =
+    "SELECT w.id, last.first_no + last.count, last.pending, s.first_no, s.count, s.first_seq, s.data, s.cuts "
+    "FROM unnest($1, $2) AS w (id, least) CROSS JOIN LATERAL "
+    "(SELECT first_no, count, pending FROM run_segments WHERE run_id = w.id ORDER BY first_no DESC LIMIT 1) "
+    "AS last LEFT JOIN LATERAL (SELECT * FROM (SELECT first_no, count, first_seq, data, cuts FROM "
+    "run_segments WHERE run_id = w.id ORDER BY first_no DESC LIMIT CASE WHEN last.pending >= w.least THEN "
+    "last.pending ELSE 0 END) AS unmerged WHERE octet_length(data) <= $3) AS s ON true "
+    "ORDER BY w.id, s.first_no";
 constexpr std::string_view select_checkpoints =
     "SELECT c.thread_id, c.checkpoint_ns, c.checkpoint_id, c.run_id, c.cuts FROM unnest($1, $2, $3) AS w (t, "
     "n, c) "
@@ -55,10 +62,15 @@ constexpr std::string_view select_values =
 constexpr std::string_view select_checkpointed =
     "SELECT id FROM unnest($1) AS wanted (id) WHERE (SELECT true FROM checkpoints WHERE thread_id = "
     "wanted.id LIMIT 1)";
+// A series, repeated for each of its last $5 parts or more where so many wait to be merged.
 constexpr std::string_view select_series =
-    "SELECT s.thread_id, s.checkpoint_ns, s.channel, s.kind, s.id, s.size, s.pending, s.loose, s.newest "
-    "FROM unnest($1, $2, $3, $4) AS w (t, n, c, k) JOIN checkpoint_series AS s ON s.thread_id = w.t AND "
-    "s.checkpoint_ns = w.n AND s.channel = w.c AND s.kind = w.k";
+    "SELECT s.thread_id, s.checkpoint_ns, s.channel, s.kind, s.id, s.size, s.pending, s.loose, s.newest, "
+    "p.at, p.size, p.data FROM unnest($1, $2, $3, $4) AS w (t, n, c, k) JOIN checkpoint_series AS s ON "
+    "s.thread_id = w.t AND s.checkpoint_ns = w.n AND s.channel = w.c AND s.kind = w.k "
+    "LEFT JOIN LATERAL (SELECT * FROM (SELECT at, size, data FROM checkpoint_series_parts WHERE series = "
+    "s.id "
+    "ORDER BY at DESC LIMIT CASE WHEN s.pending >= $5 THEN s.pending ELSE 0 END) AS last WHERE size < $6) AS "
+    "p ON true ORDER BY s.id, p.at";
 constexpr std::string_view select_series_ids =
     "SELECT nextval('checkpoint_series_id') FROM generate_series(1, $1)";
 
@@ -82,7 +94,21 @@ Params params_of(const std::set<delta::SeriesKey>& keys) {
       .add_column(keys, &Key::thread_id)
       .add_column(keys, &Key::ns)
       .add_column(keys, &Key::channel)
-      .add_column(keys, [](const Key& key) { return std::string(to_text(key.kind)); });
+      .add_column(keys, [](const Key& key) { return std::string(to_text(key.kind)); })
+      .add(merge_parts_every)
+      .add(most_merged_bytes);
+}
+// What an end merges is more than one row, with those that are added.
+Params params_of(const std::map<std::string, Needs::Stream>& streams) {
+  using Entry = std::pair<const std::string, Needs::Stream>;
+  return Params()
+      .add_column(streams, &Entry::first)
+      .add_column(streams,
+                  [](const Entry& e) {
+                    const auto least = e.second.ends ? 2 : merge_segments_every;
+                    return std::max<std::int64_t>(least - e.second.appends, 1);
+                  })
+      .add(most_merged_bytes);
 }
 void add_heads(Params& params, const std::set<HeadKey>& heads) {
   params.add_column(heads, &HeadKey::first).add_column(heads, [](const HeadKey& key) {
@@ -104,7 +130,7 @@ delta::Series read_series(Rows& row) {
 
 // Where each detail's rows are among the results, if it was asked for.
 struct Facts::Places {
-  std::optional<std::size_t> ends, checkpoints, patches, values, checkpointed, series, series_ids;
+  std::optional<std::size_t> streams, checkpoints, patches, values, checkpointed, series, series_ids;
 };
 
 Task<Outcome<void>> Facts::begin(Connection& connection, const Needs& needs) {
@@ -150,12 +176,13 @@ Task<Outcome<void>> Facts::begin(Connection& connection, const Needs& needs) {
 }
 
 Task<Outcome<void>> Facts::read_details(Connection& connection, const Needs& needs) {
-  stream_ends.clear();
+  streams.clear();
   checkpoints.clear();
   patches.clear();
   values.clear();
   with_checkpoint.clear();
   series_.clear();
+  unmerged_parts.clear();
   Pipeline pipeline;
   Places places;
   add_details(pipeline, places, needs);
@@ -167,7 +194,7 @@ Task<Outcome<void>> Facts::read_details(Connection& connection, const Needs& nee
 }
 
 void Facts::add_details(Pipeline& pipeline, Places& places, const Needs& needs) {
-  if (!needs.streams.empty()) places.ends = pipeline.add_prepared(select_ends, params_of(needs.streams));
+  if (!needs.streams.empty()) places.streams = pipeline.add_prepared(select_tails, params_of(needs.streams));
   if (!needs.checkpoints.empty())
     places.checkpoints = pipeline.add_prepared(select_checkpoints, params_of(needs.checkpoints));
   if (!needs.patches.empty())
@@ -210,10 +237,7 @@ void Facts::take_details(std::vector<Rows>& results, const Places& places) {
     if (!place) return;
     for (auto& rows = results[*place]; rows.next();) take(rows);
   };
-  each(places.ends, [&](Rows& row) {
-    auto run = row.text();
-    stream_ends[std::move(run)] = row.integer();
-  });
+  each(places.streams, [&](Rows& row) { take_stream(row); });
   each(places.checkpoints, [&](Rows& row) {
     CheckpointPlace place{row.text(), row.text(), row.text()};
     checkpoints[std::move(place)] = {row.text(), row.text()};
@@ -228,6 +252,21 @@ void Facts::take_details(std::vector<Rows>& results, const Places& places) {
   each(places.series_ids, [&](Rows& row) { cache_.add_ids(row.integer()); });
 }
 
+void Facts::take_stream(Rows& row) {
+  const auto run_id = row.text();
+  auto& tail = streams[run_id];
+  tail.end = row.integer();
+  tail.pending = row.integer();
+  if (row.is_null()) return;
+  auto& segment = tail.unmerged.emplace_back();
+  segment.run_id = run_id;
+  segment.first_no = row.integer();
+  segment.count = row.integer();
+  segment.first_seq = row.integer();
+  segment.data.bytes = row.text();
+  segment.cuts.bytes = row.text();
+}
+
 // What the cache does not hold as the row says is read; what has no row is new.
 Task<Outcome<void>> Facts::take_series(Connection& connection, Rows rows, const Needs& needs) {
   std::vector<std::pair<delta::SeriesKey, delta::Series>> unknown;
@@ -237,12 +276,13 @@ Task<Outcome<void>> Facts::take_series(Connection& connection, Rows rows, const 
     key.kind =
         rows.view() == to_text(delta::SeriesKind::json) ? delta::SeriesKind::json : delta::SeriesKind::blob;
     auto stored = read_series(rows);
-    if (auto* const known = cache_.find(key, stored)) {
-      series_[key] = known;
-    } else {
-      refs.push_back({stored.id, stored.newest.recipe.encode()});
-      unknown.emplace_back(std::move(key), std::move(stored));
-    }
+    take_part(rows, key, stored);
+    if (series_.contains(key)) continue;
+    auto* const known = cache_.find(key, stored);
+    series_[key] = known;
+    if (known != nullptr) continue;
+    refs.push_back({stored.id, stored.newest.recipe.encode()});
+    unknown.emplace_back(std::move(key), std::move(stored));
   }
   if (!refs.empty()) {
     auto bytes = co_await read_series_values(connection, std::move(refs));
@@ -261,6 +301,17 @@ Task<Outcome<void>> Facts::take_series(Connection& connection, Rows rows, const 
     place = cache_.put(key, std::move(fresh));
   }
   co_return Outcome<void>{};
+}
+
+void Facts::take_part(Rows& row, const delta::SeriesKey& key, const delta::Series& stored) {
+  if (stored.pending < merge_parts_every) return;
+  auto& parts = unmerged_parts[key];
+  if (row.is_null()) return;
+  auto& part = parts.emplace_back();
+  part.series = stored.id;
+  part.at = row.integer();
+  part.size = row.integer();
+  part.data.bytes = row.text();
 }
 
 void Facts::settle_heads() {

@@ -9,7 +9,9 @@
 #include "store/commit_check.hpp"
 #include "store/postgres/connection.hpp"
 #include "store/postgres/needs.hpp"
+#include "store/postgres/segments.hpp"
 #include "store/postgres/series_cache.hpp"
+#include "store/postgres/series_parts.hpp"
 
 namespace dg::store::postgres {
 
@@ -56,11 +58,13 @@ class Facts final : public CommitFacts {
   std::map<std::string, std::optional<Lease>> take_changed_leases();
 
   std::map<std::string, Connected> sessions;
-  std::map<std::string, std::int64_t> stream_ends;  // by run: how many frames it has
+  std::map<std::string, StreamTail> streams;  // by run
   std::map<CheckpointPlace, StoredCheckpoint> checkpoints;
   std::map<TaskPlace, std::string> patches;
   std::set<ValuePlace> values;
   std::set<std::string> with_checkpoint;  // threads
+  // Of series whose parts are to be merged now: those of them, in order, that are not too large for it.
+  std::map<delta::SeriesKey, std::vector<SeriesPartRow>> unmerged_parts;
   delta::Series& series(const delta::SeriesKey& key) { return *series_.at(key); }
   // Names the transaction to the server: whether it committed can be asked for by this later.
   const std::string& transaction_id() const { return transaction_id_; }
@@ -71,7 +75,9 @@ class Facts final : public CommitFacts {
   void take_heads(Rows& rows);
   bool take_leases(Rows& rows, const Needs& needs);
   void take_details(std::vector<Rows>& results, const Places& places);
+  void take_stream(Rows& row);
   Task<Outcome<void>> take_series(Connection& connection, Rows rows, const Needs& needs);
+  void take_part(Rows& row, const delta::SeriesKey& key, const delta::Series& stored);
 
   SeriesCache& cache_;
   std::map<HeadKey, Head> heads_;

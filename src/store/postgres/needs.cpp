@@ -36,6 +36,7 @@ class Gathering {
   void add(const PutRun& put) {
     needs_.heads.emplace(put.run.id, run);
     add_thread(put.run.thread_id);
+    if (is_terminal(put.run.state)) needs_.streams[put.run.id].ends = true;
   }
   void add(const EraseRun& erase) {
     needs_.heads.emplace(erase.id, run);
@@ -76,7 +77,7 @@ class Gathering {
   void add(const EraseCheckpoints& erase) { add_thread(erase.thread_id); }
   void add(const EraseCheckpointsOfRun& erase) { needs_.erased_runs.insert(erase.run_id); }
   void add(const AppendFrames& append) {
-    needs_.streams.insert(append.run_id);
+    ++needs_.streams[append.run_id].appends;
     add_thread(append.thread_id);
     for (const auto& frame : append.frames)
       if (const auto ns = namespace_of_values(append, frame))

@@ -2,6 +2,7 @@
 // it is locked and read in one round trip.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -36,8 +37,12 @@ struct Needs {
   std::set<std::string> sessions;
   // Threads of which it matters who holds them.
   std::set<std::string> held_threads;
-  // Runs that frames are appended to.
-  std::set<std::string> streams;
+  // Runs that frames are appended to, with how often, or that end.
+  struct Stream {
+    std::int64_t appends = 0;
+    bool ends = false;
+  };
+  std::map<std::string, Stream> streams;
   std::set<CheckpointPlace> checkpoints;
   std::set<TaskPlace> patches;
   std::set<ValuePlace> large_values;

@@ -56,12 +56,13 @@ struct SegmentRow {
   std::int64_t first_no = 0;
   std::int64_t count = 0;
   std::int64_t first_seq = 0;
+  std::int64_t pending = 0;
   pack::Bytes data;
   pack::Bytes cuts;
 
   static constexpr auto columns() {
     using R = SegmentRow;
-    return std::tuple{&R::run_id, &R::first_no, &R::count, &R::first_seq, &R::data, &R::cuts};
+    return std::tuple{&R::run_id, &R::first_no, &R::count, &R::first_seq, &R::pending, &R::data, &R::cuts};
   }
 };
 

@@ -136,7 +136,12 @@ bool Batch::writes_to_anothers(const NewWrites& writes) const {
 }
 
 Task<Outcome<void>> Batch::keep_for_undo(const NewWrites& writes) {
-  if (auto flushed = co_await flush(); !flushed) co_return fail_with(std::move(flushed.error()));
+  Pipeline pipeline;
+  writes_.take_checkpoints(pipeline);
+  if (!pipeline.empty()) {
+    if (auto written = co_await connection_.execute(std::move(pipeline)); !written)
+      co_return fail_with(std::move(written.error()));
+  }
   co_return co_await keep_task(connection_, writes.key, writes.task_id, writes.run_id);
 }
 

@@ -150,7 +150,7 @@ Task<Writer::Attempt> Writer::after_failure(const Batch& batch, Answers answers,
   if (!connection_->is_lost()) {
     if (auto rolled_back = co_await connection_->query("ROLLBACK"); !rolled_back) connection_.reset();
     if (lacks_partition(failure) && connection_) {
-      const auto made = co_await ensure_partitions(*connection_);
+      const auto made = co_await fill_partitions(*connection_);
       co_return Attempt{std::nullopt, std::move(failure), made.has_value()};
     }
     const bool again = failure.is_transient() || meets_creation(failure);

@@ -71,7 +71,11 @@ const std::string upsert_assistant_versions = insert_rows(
     "description = excluded.description, config = excluded.config, context = excluded.context, "
     "metadata = excluded.metadata, created_at = excluded.created_at");
 const std::string insert_segments =
-    insert_rows("run_segments", "run_id, first_no, count, first_seq, data, cuts");
+    insert_rows("run_segments", "run_id, first_no, count, first_seq, pending, data, cuts");
+constexpr std::string_view delete_segments =
+    "DELETE FROM run_segments AS s USING unnest($1, $2) AS w (run_id, first_no) WHERE s.run_id = w.run_id "
+    "AND "
+    "s.first_no = w.first_no";
 constexpr std::string_view delete_items =
     "DELETE FROM store_items AS s USING unnest($1, $2) AS w (ns, key) WHERE s.project = 'default' AND "
     "s.namespace_key = w.ns AND s.key = w.key";
@@ -236,6 +240,12 @@ void Writes::take_runs(Pipeline& pipeline, const Facts& facts) {
     }));
   }
   if (!marked_runs.empty()) pipeline.add(mark_runs, taken(marked_runs));
+  if (!erased_segments.empty()) {
+    const auto merged = taken(erased_segments);
+    pipeline.add_prepared(
+        delete_segments,
+        Params().add_column(merged, &SegmentKey::run_id).add_column(merged, &SegmentKey::first_no));
+  }
   if (!segments.empty()) pipeline.add_prepared(insert_segments, columns_of(taken(segments)));
   if (!framed_runs.empty()) pipeline.add(frame_runs, taken(framed_runs));
 }

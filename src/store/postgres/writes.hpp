@@ -38,8 +38,10 @@ struct Writes {
   std::map<std::pair<TaskPlace, std::int64_t>, OfThread<pack::WriteRow>> writes;
   std::map<TaskPlace, OfThread<pack::TaskRow>> tasks;
   std::vector<SegmentRow> segments;
-  std::set<std::string> framed_runs;  // that have their first frames now
+  std::vector<SegmentKey> erased_segments;  // that were merged; those that replace them may have their keys
+  std::set<std::string> framed_runs;        // that have their first frames now
   std::vector<SeriesPartRow> series_parts;
+  std::vector<PartKey> erased_parts;  // that were merged; those that replace them may have their keys
   std::map<delta::SeriesKey, const delta::Series*> series;
   // By namespace_key and key; what was erased before it was put is made anew.
   std::set<std::pair<std::string, std::string>> erased_items;
@@ -52,6 +54,8 @@ struct Writes {
 
   // Adds the statements and forgets the rows. Threads' rows come last, since they follow from the others.
   void take_into(Pipeline& pipeline, Facts& facts);
+  // The same for checkpoints and what hangs on them alone.
+  void take_checkpoints(Pipeline& pipeline);
 
  private:
   void take_heads(Pipeline& pipeline, Facts& facts);
@@ -60,7 +64,6 @@ struct Writes {
   void take_runs(Pipeline& pipeline, const Facts& facts);
   void take_leases(Pipeline& pipeline, Facts& facts);
   void take_assistants(Pipeline& pipeline);
-  void take_checkpoints(Pipeline& pipeline);
   void take_series(Pipeline& pipeline);
   void take_items(Pipeline& pipeline);
   void take_workers(Pipeline& pipeline);

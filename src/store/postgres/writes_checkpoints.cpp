@@ -32,6 +32,10 @@ const std::string upsert_tasks = insert_rows(
     "checkpoint_tasks", "thread_id, checkpoint_ns, checkpoint_id, task_id, patch",
     "ON CONFLICT (thread_id, checkpoint_ns, checkpoint_id, task_id) DO UPDATE SET patch = excluded.patch");
 const std::string insert_parts = insert_rows("checkpoint_series_parts", "series, at, size, data");
+constexpr std::string_view delete_parts =
+    "DELETE FROM checkpoint_series_parts AS p USING unnest($1, $2) AS w (series, at) WHERE p.series = "
+    "w.series "
+    "AND p.at = w.at";
 const std::string upsert_series = insert_rows(
     "checkpoint_series", "id, thread_id, checkpoint_ns, channel, kind, size, pending, loose, newest",
     "ON CONFLICT (id) DO UPDATE SET size = excluded.size, pending = excluded.pending, loose = "
@@ -56,6 +60,11 @@ void Writes::take_checkpoints(Pipeline& pipeline) {
 }
 
 void Writes::take_series(Pipeline& pipeline) {
+  if (!erased_parts.empty()) {
+    const auto merged = taken(erased_parts);
+    pipeline.add_prepared(delete_parts,
+                          Params().add_column(merged, &PartKey::series).add_column(merged, &PartKey::at));
+  }
   if (!series_parts.empty()) pipeline.add_prepared(insert_parts, columns_of(taken(series_parts)));
   if (series.empty()) return;
   using Entry = std::pair<const delta::SeriesKey, const delta::Series*>;

@@ -17,7 +17,7 @@ constexpr std::string_view set_has_frames =
     "UPDATE runs SET has_frames = ?2 WHERE id = ?1 AND has_frames <> ?2";
 constexpr std::string_view delete_all = "DELETE FROM segments WHERE run_id = ?";
 constexpr std::string_view select_sizes =
-    "SELECT first_no, count, length(data) FROM segments WHERE run_id = ? AND first_no >= ? ORDER BY first_no";
+    "SELECT first_no, length(data) FROM segments WHERE run_id = ? AND first_no >= ? ORDER BY first_no";
 constexpr std::string_view select_first_pending =
     "SELECT first_no FROM segments WHERE run_id = ? ORDER BY first_no DESC LIMIT 1 OFFSET ?";
 constexpr std::string_view select_range =
@@ -45,7 +45,6 @@ std::pair<std::string_view, std::string_view> split_event(std::string_view event
 struct Group {
   std::int64_t first_no = 0;
   std::int64_t last_first_no = 0;
-  std::int64_t count = 0;
   std::int64_t bytes = 0;
   std::int64_t members = 0;
 };
@@ -55,13 +54,11 @@ std::vector<Group> plan_groups(Database& db, std::string_view run_id, std::int64
   std::vector<Group> groups;
   for (Query query(db, select_sizes, run_id, from); query.next();) {
     const std::int64_t first_no = query.integer();
-    const std::int64_t count = query.integer();
     const std::int64_t bytes = query.integer();
     if (groups.empty() || groups.back().bytes + bytes > max_merged_bytes)
       groups.push_back({.first_no = first_no});
     Group& group = groups.back();
     group.last_first_no = first_no;
-    group.count += count;
     group.bytes += bytes;
     ++group.members;
   }
@@ -69,22 +66,16 @@ std::vector<Group> plan_groups(Database& db, std::string_view run_id, std::int64
 }
 
 void merge_group(Database& db, std::string_view run_id, const Group& group) {
-  std::string data;
-  FrameCuts cuts;
-  std::int64_t first_seq = -1;
-  std::uint64_t frames = 0;
+  MergedSegment merged;
   for (Query query(db, select_range, run_id, group.first_no, group.last_first_no); query.next();) {
-    const std::int64_t base = query.integer();
-    if (first_seq < 0) first_seq = base;
-    const auto count = static_cast<std::uint64_t>(query.integer());
-    FrameReader reader(query.view());
-    for (FrameView view; reader.next(view);) encode_frame(data, view.frame(), base + view.offset - first_seq);
-    for (auto& [place, of_frame] : decode_cuts(query.view())) cuts[frames + place] = std::move(of_frame);
-    frames += count;
+    const std::int64_t first_seq = query.integer();
+    const std::int64_t count = query.integer();
+    const auto data = query.view();
+    if (!merged.add(first_seq, count, data, query.view())) return;
   }
   execute(db, delete_range, run_id, group.first_no, group.last_first_no);
-  execute(db, insert_segment, run_id, group.first_no, group.count, first_seq, 0, Blob{data},
-          Blob{encode_cuts(cuts)});
+  execute(db, insert_segment, run_id, group.first_no, merged.count(), merged.first_seq(), 0,
+          Blob{merged.data()}, Blob{merged.cuts()});
 }
 
 void merge_from(Database& db, std::string_view run_id, std::int64_t from) {

@@ -126,8 +126,8 @@ class RowsTest : public Connected {
       }
       encode_frame(data, frame, static_cast<std::int64_t>(i));
     }
-    insert("INSERT INTO run_segments VALUES ($1, $2, $3, 0, $4, $5)", run, first, frames.size(), Blob{data},
-           Blob{encode_cuts(cuts)});
+    insert("INSERT INTO run_segments VALUES ($1, $2, $3, 0, 1, $4, $5)", run, first, frames.size(),
+           Blob{data}, Blob{encode_cuts(cuts)});
   }
 
  private:
