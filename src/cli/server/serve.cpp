@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "base/log.hpp"
+#include "base/shared_clock.hpp"
 #include "base/system_world.hpp"
 #include "cli/client/client.hpp"
 #include "cli/client/exit_code.hpp"
@@ -43,6 +44,13 @@ constexpr const char* behind_pooler =
 
 // Everything that `serve` runs; it lives until the process ends.
 struct Serve : SystemWorld {
+  // Instances on machines whose clocks differ have one time of day, that of their database.
+  Serve()
+      : SystemWorld([](const Timers& timers) -> std::unique_ptr<Clock> {
+          return std::make_unique<SharedClock>(timers);
+        }) {}
+  SharedClock& shared_clock() { return static_cast<SharedClock&>(*clock); }
+
   ConnectOptions database;
   std::unique_ptr<Nats> nats;
   std::unique_ptr<Instance> instance;
@@ -247,8 +255,8 @@ int run_serve(const SettingSources& sources) {
   auto instance = Instance::open(serve.io, serve.env, std::move(options));
   if (!instance) return report(instance.error());
   serve.instance = std::move(*instance);
-  serve.locks =
-      std::make_unique<InstanceLocks>(serve.env, serve.database, serve.instance->app().context.instance);
+  serve.locks = std::make_unique<InstanceLocks>(serve.env, serve.shared_clock(), serve.database,
+                                                serve.instance->app().context.instance);
   // What tells others to read their files again: ours are read when they change.
   std::signal(SIGHUP, SIG_IGN);
   serve.instance->serve();

@@ -25,8 +25,16 @@ std::string instance_lock(std::string_view id) {
   return fmt::format("hashtextextended('duragraph instance ' || {}, 0)", id);
 }
 
-InstanceLocks::InstanceLocks(Env env, ConnectOptions options, std::string instance)
-    : env_(env), options_(std::move(options)), instance_(std::move(instance)) {}
+InstanceLocks::InstanceLocks(Env env, SharedClock& clock, ConnectOptions options, std::string instance)
+    : env_(env), clock_(clock), options_(std::move(options)), instance_(std::move(instance)) {}
+
+Task<Outcome<std::vector<Rows>>> InstanceLocks::ask(Connection& connection, Pipeline pipeline) {
+  const auto time = pipeline.add("SELECT clock_timestamp()");
+  const auto asked = env_.timers.now();
+  auto results = co_await connection.run(std::move(pipeline), answer_time);
+  if (results && (*results)[time].next()) clock_.learn((*results)[time].time(), asked, env_.timers.now());
+  co_return results;
+}
 
 Task<Outcome<bool>> InstanceLocks::try_take() {
   connection_.reset();
@@ -36,7 +44,7 @@ Task<Outcome<bool>> InstanceLocks::try_take() {
   pipeline.add(give_up_silent_sessions);
   const auto serving = pipeline.add(try_shared, std::string(serving_lock));
   const auto own = pipeline.add(try_instance, instance_);
-  auto results = co_await (*opened)->run(std::move(pipeline));
+  auto results = co_await ask(**opened, std::move(pipeline));
   if (!results) co_return fail_with(std::move(results.error()));
   if (!first_flag((*results)[serving])) co_return false;
   // Only a session of this process that the server has not missed yet can hold it.
@@ -53,7 +61,7 @@ Task<Outcome<bool>> InstanceLocks::beat(bool leads) {
   } else {
     pipeline.add(try_advisory_lock, std::string(leader_lock));
   }
-  auto answer = co_await connection_->run(std::move(pipeline), answer_time);
+  auto answer = co_await ask(*connection_, std::move(pipeline));
   if (!answer) co_return fail_with(std::move(answer.error()));
   co_return first_flag(answer->front());
 }

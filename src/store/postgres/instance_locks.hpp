@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/env.hpp"
+#include "base/shared_clock.hpp"
 #include "store/postgres/connection.hpp"
 
 namespace dg::store::postgres {
@@ -23,8 +24,9 @@ std::string instance_lock(std::string_view id);
 // few seconds.
 class InstanceLocks {
  public:
-  // The ports outlive it. `instance` is the id of this process.
-  InstanceLocks(Env env, ConnectOptions options, std::string instance);
+  // The ports outlive it. `instance` is the id of this process; the clock is told what the database's says,
+  // which is so that of all instances.
+  InstanceLocks(Env env, SharedClock& clock, ConnectOptions options, std::string instance);
 
   // Tries once to be an instance that serves; false while somebody keeps instances from it.
   Task<Outcome<bool>> try_take();
@@ -34,8 +36,11 @@ class InstanceLocks {
 
  private:
   Task<Outcome<bool>> beat(bool leads);
+  // What all of the pipeline gives, and what the clock says.
+  Task<Outcome<std::vector<Rows>>> ask(Connection& connection, Pipeline pipeline);
 
   Env env_;
+  SharedClock& clock_;
   ConnectOptions options_;
   std::string instance_;
   std::unique_ptr<Connection> connection_;
