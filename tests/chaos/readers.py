@@ -53,7 +53,7 @@ class Reader(threading.Thread):
 
     def run(self) -> None:
         try:
-            with httpx.Client(base_url=self._url, timeout=GUARD, trust_env=False) as http:
+            with httpx.Client(base_url=self._url, timeout=GUARD, trust_env=False, verify=False) as http:  # no TLS, no roots
                 end = time.monotonic() + 3 * GUARD
                 while not self._read(http):
                     assert time.monotonic() < end, "the stream does not end"

@@ -14,8 +14,8 @@ namespace dg::store::postgres {
 namespace {
 
 constexpr std::string_view select_status = "SELECT pg_xact_status($1::text::xid8)";
-// Changes with each start of the server, and with each crash of it, after which it starts those processes anew that
-// belong to no database.
+// Changes with each start of the server, and with each crash of it, after which it starts those processes
+// anew that belong to no database.
 constexpr std::string_view select_incarnation =
     "SELECT pg_postmaster_start_time() || ' ' || (SELECT coalesce(min(pid), 0) FROM pg_stat_activity "
     "WHERE datid IS NULL)";
