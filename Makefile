@@ -15,8 +15,8 @@ test:         ## every test; the last line is "N passed, N failed"
 simulate:     ## SEEDS=n simulated worlds from seed FIRST=k on; a seed that breaks a guarantee is explained
 	SEEDS="$(SEEDS)" FIRST="$(FIRST)" scripts/simulate.sh
 
-chaos:        ## KILLS=n kills and pauses of real processes under load, by the storm that SEED names (a new one)
-	KILLS="$(KILLS)" SEED="$(SEED)" scripts/chaos.sh
+chaos:        ## MINUTES=n (10) of faults on a deployment under load, or KILLS=n on `duragraph dev`; SEED names the storm (a new one)
+	MINUTES="$(MINUTES)" KILLS="$(KILLS)" SEED="$(SEED)" scripts/chaos.sh
 
 sanitize:     ## unit tests, conformance, durability and deployment under ThreadSanitizer, then AddressSanitizer with UBSan
 	scripts/sanitize.sh tsan

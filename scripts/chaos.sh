@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Kills and pauses a server and its workers under load, KILLS times (200), by the storm that SEED names (a new one).
+# Does to a deployment of `duragraph serve` under load, for MINUTES (10; 0 is one round), all that may happen to it; or, with KILLS,
+# kills and pauses `duragraph dev` and its workers so often. SEED names the storm (a new one).
 # Usage: scripts/chaos.sh [PYTEST ARGUMENTS]
 . "$(dirname "$0")/common.sh"
 cd "$ROOT"
@@ -7,6 +8,12 @@ cd "$ROOT"
 scripts/install-deps.sh
 scripts/build.sh release
 scripts/python-env.sh build/test-env tests/requirements.txt
-export DURAGRAPH_BIN="$BIN"
-export CHAOS_KILLS="${KILLS:-200}" CHAOS_SEED="${SEED:-}"
-exec build/test-env/bin/python -m pytest -c tests/pytest.ini --rootdir "$ROOT" tests/chaos "$@"
+export DURAGRAPH_BIN="$BIN" CHAOS_SEED="${SEED:-}"
+storm=tests/chaos/test_deployment_storm.py
+if [ -n "${KILLS:-}" ]; then
+  storm=tests/chaos/test_dev_storm.py
+  export CHAOS_KILLS="$KILLS"
+else
+  export CHAOS_MINUTES="${MINUTES:-10}"
+fi
+exec build/test-env/bin/python -m pytest -c tests/pytest.ini --rootdir "$ROOT" "$storm" "$@"

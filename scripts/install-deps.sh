@@ -18,6 +18,8 @@ more=(
   postgresql-15 postgresql-client-15
   # the broker of production, likewise, and the balancers and poolers that instances are tested behind
   nats-server nginx-light haproxy pgbouncer
+  # what gives instances networks and clocks of their own, to take them away and to set them wrong
+  iproute2 faketime
   # what reads docker-compose.yml where no engine is, and .dockerignore
   docker-compose
 )

@@ -65,6 +65,8 @@ std::string reason_of(Errc code) {
       return "busy";
     case Errc::unavailable:
       return "unavailable";
+    case Errc::timeout:
+      return "timeout";
     default:
       return "failed";
   }
@@ -76,7 +78,8 @@ void watch_commits(App& app) {
       "duragraph_store_commit_seconds", "From a commit's queueing until it was durable", {},
       {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30});
   std::map<std::string, Counter*> failures;
-  for (const auto code : {Errc::conflict, Errc::superseded, Errc::busy, Errc::unavailable, Errc::internal})
+  for (const auto code :
+       {Errc::conflict, Errc::superseded, Errc::busy, Errc::unavailable, Errc::timeout, Errc::internal})
     failures[reason_of(code)] =
         &app.metrics.counter("duragraph_store_commit_failures_total",
                              "Commits that were not written, by reason", {{"reason", reason_of(code)}});

@@ -56,6 +56,16 @@ TEST_F(MultitaskTest, EnqueueWaitsForItsTurn) {
   EXPECT_EQ(worker_.leased().id, last->id);
 }
 
+TEST_F(MultitaskTest, TheOrderIsThatOfMakingWhateverTheClocksSay) {
+  server_.world.clock.replace(-std::chrono::hours(1));
+  const auto last = create(MultitaskStrategy::enqueue);
+  ASSERT_TRUE(last);
+  worker_.complete(running_, 1);
+  EXPECT_EQ(worker_.leased().id, queued_.id);
+  worker_.complete(worker_.leased(), 1);
+  EXPECT_EQ(worker_.leased().id, last->id);
+}
+
 TEST_F(MultitaskTest, InterruptStopsTheOthersAndKeepsWhatTheyDid) {
   worker_.say(running_, 1, checkpoint("1", R"({"a":1})"));
   const auto last = create(MultitaskStrategy::interrupt);

@@ -42,6 +42,13 @@ domain::RunCreated created_event(const Caller& caller, RunOrder order, const dom
           std::move(metadata), now + order.after, thread.owner};
 }
 
+// Runs of a thread take turns in the order of their ids, whichever instance made them.
+std::string newest_of(const std::vector<domain::Run>& runs) {
+  std::string newest;
+  for (const auto& run : runs) newest = std::max(newest, run.id);
+  return newest;
+}
+
 }  // namespace
 
 Task<Result<domain::Assistant>> Runs::resolve(Caller caller, std::string reference) {
@@ -189,7 +196,7 @@ Task<Result<Runs::Creation>> Runs::prepare(Caller caller, RunOrder order, domain
   creation.now = now;
   creation.commit = commit_for(caller, now);
   creation.request_id = caller.request_id;
-  creation.run.id = make_uuid7(context_.env);
+  creation.run.id = make_uuid7_above(context_.env, newest_of(found->open));
   creation.run.thread_id = *order.thread_id;
   creation.commit.conditions.emplace_back(store::ThreadUnchanged{*order.thread_id, found->head.turn});
   domain::Thread thread = found->thread.value_or(domain::Thread{});

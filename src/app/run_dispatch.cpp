@@ -137,7 +137,7 @@ Task<void> Runs::not_started(std::shared_ptr<WorkerSession> session, Error error
   workers_.release(session);
   if (error.code == Errc::conflict) {
     co_await workers_.check(session->id);
-  } else if (error.code == Errc::unavailable || error.code == Errc::internal) {
+  } else if (error.code != Errc::busy) {
     workers_.doubt(session->id);
   }
 }

@@ -83,7 +83,7 @@ Task<Result<store::Lease>> Threads::begin(std::string thread_id, std::string ses
   give_lease(commit, *session, lease);
   const auto done = co_await context_.store.commit(std::move(commit));
   // Where it is not known whether it happened, the lease may be there.
-  if (done || done.error().code == Errc::unavailable)
+  if (done || done.error().code == Errc::unavailable || done.error().code == Errc::timeout)
     spawn(context_.env.timers.executor(), "expire", expire(lease.owner));
   if (!done && done.error().code == Errc::conflict) co_await workers_.check(session_id);
   if (!done && done.error().code == Errc::busy) co_return fail(Errc::busy, "Thread is busy");

@@ -64,6 +64,25 @@ int hex_value(char c) {
   return -1;
 }
 
+std::string uuid7_of(std::uint64_t stamp, Random& random) {
+  const std::uint64_t ms = stamp >> 12;
+  const std::uint64_t tail = random.next();
+  std::array<unsigned char, 16> b{};
+  for (int i = 0; i < 6; ++i) b[static_cast<std::size_t>(i)] = static_cast<unsigned char>(ms >> (40 - 8 * i));
+  b[6] = static_cast<unsigned char>(0x70 | ((stamp >> 8) & 0x0f));
+  b[7] = static_cast<unsigned char>(stamp);
+  for (std::size_t i = 0; i < 8; ++i) b[8 + i] = static_cast<unsigned char>(tail >> (8 * i));
+  b[8] = static_cast<unsigned char>((b[8] & 0x3f) | 0x80);
+  return format_uuid(b);
+}
+
+std::uint64_t stamp_of(std::string_view uuid7) {
+  std::uint64_t stamp = 0;
+  for (std::size_t i = 0; i < 18; ++i)  // up to the end of the third group, without the version
+    if (i != 8 && i != 13 && i != 14) stamp = stamp << 4 | static_cast<std::uint64_t>(hex_value(uuid7[i]));
+  return stamp;
+}
+
 }  // namespace
 
 std::unique_ptr<Clock> make_system_clock() {
@@ -77,16 +96,13 @@ std::string make_uuid7(const Env& env) {
   // RFC 9562, 6.2, method 3: the 12 bits of rand_a hold the fraction of the millisecond, and a
   // reading that does not advance counts up instead, so the ids stay in order.
   const auto micros = static_cast<std::uint64_t>(to_micros(env.clock.now()));
-  const auto stamp = env.clock.take_stamp((micros / 1000) << 12 | (micros % 1000) * 4096 / 1000);
-  const std::uint64_t ms = stamp >> 12;
-  const std::uint64_t tail = env.random.next();
-  std::array<unsigned char, 16> b{};
-  for (int i = 0; i < 6; ++i) b[static_cast<std::size_t>(i)] = static_cast<unsigned char>(ms >> (40 - 8 * i));
-  b[6] = static_cast<unsigned char>(0x70 | ((stamp >> 8) & 0x0f));
-  b[7] = static_cast<unsigned char>(stamp);
-  for (std::size_t i = 0; i < 8; ++i) b[8 + i] = static_cast<unsigned char>(tail >> (8 * i));
-  b[8] = static_cast<unsigned char>((b[8] & 0x3f) | 0x80);
-  return format_uuid(b);
+  return uuid7_of(env.clock.take_stamp((micros / 1000) << 12 | (micros % 1000) * 4096 / 1000), env.random);
+}
+
+std::string make_uuid7_above(const Env& env, std::string_view above) {
+  auto id = make_uuid7(env);
+  // The next stamp of that other clock. Ours is not set by it: it may be far ahead.
+  return id > above || !is_uuid(above) ? id : uuid7_of(stamp_of(above) + 1, env.random);
 }
 
 std::string make_uuid5(std::string_view ns, std::string_view name) {

@@ -59,6 +59,8 @@ struct Env {
 // A UUID of version 7 (RFC 9562): ids made with one clock sort by time of making, also within a
 // millisecond.
 std::string make_uuid7(const Env& env);
+// One that also sorts behind `above`, a UUID of version 7 that another clock may have made.
+std::string make_uuid7_above(const Env& env, std::string_view above);
 // A name-based UUID of version 5 (RFC 9562) in namespace `ns`, itself a UUID as text.
 std::string make_uuid5(std::string_view ns, std::string_view name);
 bool is_uuid(std::string_view text);

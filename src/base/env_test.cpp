@@ -44,6 +44,21 @@ TEST(Uuid7, KeepsItsOrderWhenTheClockIsSetBack) {
   EXPECT_GT(make_uuid7(world.env), before);
 }
 
+TEST(Uuid7, SortsBehindOneOfAnotherClock) {
+  VirtualWorld here(1), ahead(2), behind(3);
+  ahead.clock.step(std::chrono::hours(1));
+  behind.clock.step(-std::chrono::hours(1));
+  EXPECT_EQ(milliseconds_of(make_uuid7_above(here.env, make_uuid7(behind.env))),
+            to_micros(here.clock.now()) / 1000);
+  auto last = make_uuid7(ahead.env);
+  for (int i = 0; i < 5000; ++i) {
+    const auto next = make_uuid7_above(here.env, last);
+    ASSERT_TRUE(is_uuid(next));
+    ASSERT_GT(next, last);
+    last = next;
+  }
+}
+
 TEST(Uuid7, FollowsFromTheSeedAlone) {
   VirtualWorld one(7);
   VirtualWorld two(7);

@@ -69,6 +69,11 @@ class VirtualClock final : public Clock {
   explicit VirtualClock(const VirtualTimers& timers) : timers_(&timers) {}
   WallTime now() const override { return start_ + timers_->now().time_since_epoch(); }
   void step(Duration by) { start_ += by; }
+  // From now on it is another process's, which knows nothing of the stamps given out before.
+  void replace(Duration by) {
+    step(by);
+    forget_stamps();
+  }
 
  private:
   const VirtualTimers* timers_;

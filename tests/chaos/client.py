@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -16,6 +17,18 @@ from readers import Reader
 RETRY_SECONDS = 0.02
 
 
+NO_ANSWER = (502, 503, 504)
+"""Statuses by which a balancer or a server says that there is no answer now."""
+
+
+class NoAnswer(Exception):
+    """A request that was not answered. `may_be_done` is false where the server says that nothing was."""
+
+    def __init__(self, why: str, *, may_be_done: bool) -> None:
+        super().__init__(why)
+        self.may_be_done = may_be_done
+
+
 class WorkersLost(Exception):
     """A run has failed because each of its attempts lost its worker, which the faults may well bring about."""
 
@@ -23,8 +36,9 @@ class WorkersLost(Exception):
 class Client:
     """One client with a connection pool and a random of its own."""
 
-    def __init__(self, name: str, url: str, journal: Journal, seed: str) -> None:
-        self.name, self.url, self.journal = name, url, journal
+    def __init__(self, name: str, url: str, journal: Journal, seed: str, settle: Callable[[], None]) -> None:
+        """`settle` waits until what a request without an answer had begun is there, or will never be."""
+        self.name, self.url, self.journal, self._settle = name, url, journal, settle
         self.rng = random.Random(f"{name} {seed}")
         self._tokens = 0
         self.http = httpx.Client(base_url=url, timeout=GUARD, trust_env=False)
@@ -34,14 +48,34 @@ class Client:
         end = time.monotonic() + GUARD
         while True:
             try:
-                answer = self.http.request(method, path, **request)
+                answer = self.once(method, path, **request)
                 break
-            except httpx.TransportError as error:
-                assert time.monotonic() < end, f"{method} {path}: no answer within {GUARD:g} s: {error!r}"
+            except NoAnswer as error:
+                assert time.monotonic() < end, f"{method} {path}: no answer within {GUARD:g} s: {error}"
                 time.sleep(RETRY_SECONDS)
-        self.journal.event()
         assert answer.is_success or answer.status_code in also, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer
+
+    def once(self, method: str, path: str, *, stream: bool = False, **request: Any) -> httpx.Response:
+        """A request that is not repeated, whose answer may be a refusal; raises NoAnswer."""
+        try:
+            answer = self.http.send(self.http.build_request(method, path, **request), stream=stream)
+            if answer.status_code in NO_ANSWER:
+                text = answer.read().decode(errors="replace")
+        except httpx.TransportError as error:
+            raise NoAnswer(repr(error), may_be_done=True) from error
+        if answer.status_code in NO_ANSWER:
+            # With Retry-After it is the server's own word, not the balancer's.
+            refused = answer.status_code == 503 and "retry-after" in answer.headers
+            self.journal.count(f"answers {answer.status_code}{' with Retry-After' if refused else ''}")
+            raise NoAnswer(f"{answer.status_code} {text}", may_be_done=not refused)
+        self.journal.event()
+        return answer
+
+    def settle(self, error: NoAnswer) -> None:
+        """After it what the request has done can be looked up."""
+        if error.may_be_done:
+            self._settle()
 
     def thread(self) -> str:
         """A new thread. The client names it, so that it may ask again."""
@@ -66,15 +100,16 @@ class Client:
         answer = None
         while not run.run_id:
             run.tokens.append(self.token())
-            request = self.http.build_request("POST", path, json={**body, "metadata": {"token": run.tokens[-1]}})
+            named = {**body, "metadata": {"token": run.tokens[-1]}}
             try:
-                answer = self.http.send(request, stream=True)
-            except httpx.TransportError as error:
-                self.journal.say(self.name, f"{run.tokens[-1]}: no answer: {error!r}")
+                answer = self.once("POST", path, stream=True, json=named)
+            except NoAnswer as error:
+                self.journal.say(self.name, f"{run.tokens[-1]}: no answer: {error}")
+                self.settle(error)
                 run.run_id = self._find(thread_id, run.tokens[-1])
+                assert not run.run_id or error.may_be_done, f"{run} was made, and refused: {error}"
                 continue
             assert answer.is_success, f"POST {path}: {answer.status_code} {answer.read()!r}"
-            self.journal.event()
             run.run_id = answer.headers["content-location"].rpartition("/")[2]
         self.journal.say(self.name, f"{run.tokens[-1]} is {run}, {body['durability']}{how}")
         self.journal.asked(run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections import Counter
@@ -17,6 +18,9 @@ GUARD = 120.0
 """Seconds after which a condition that did not come is a failure. Nothing here is a stated time: the machine may be
 busy, and a pause of a process is meant to last."""
 
+PAGES = re.compile(r"(\b\w{12} )\1+")
+"""What the pages of the graphs look like, which are long."""
+
 
 class Execution(NamedTuple):
     """One line of the nodes' journal: that a node began."""
@@ -30,6 +34,8 @@ class Execution(NamedTuple):
     node: str
     name: str
     pid: int
+    at: float
+    """By the machine's steady clock, which all processes share."""
 
 
 @dataclass
@@ -55,6 +61,8 @@ class Asked:
     stopped: int | None = None
     """That length when a cancel with wait had been answered."""
     readers: list[Reader] = field(default_factory=list)
+    due: float = 0
+    """Nothing of it may begin earlier, by the machine's steady clock."""
 
     @property
     def path(self) -> str:
@@ -86,12 +94,12 @@ class Journal:
 
     def say(self, who: str, what: str) -> None:
         with self._changed:
-            self._lines.append((time.monotonic() - self._began, who, what))
+            self._lines.append((time.monotonic() - self._began, who, PAGES.sub(r"\1… ", what)))
 
     def fail(self, who: str, what: str) -> None:
         self.say(who, f"FAILED {what}")
         with self._changed:
-            self.failures.append(f"{who}: {what}")
+            self.failures.append(PAGES.sub(r"\1… ", f"{who}: {what}"))
             self._changed.notify_all()
 
     def asked(self, run: Asked) -> None:

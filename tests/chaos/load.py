@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from typing import Any
 
-import httpx
-
-from client import Client, WorkersLost
+from client import Client, NoAnswer, WorkersLost
+from cluster import Cluster
 from journal import GUARD, Journal
 
 CHAIN = ["first", "second", "third"]
@@ -39,6 +39,15 @@ def join(client: Client) -> None:
     values = client.join(run)
     assert nodes(values) == CHAIN, values
     assert client.join(run) == values
+
+
+def delay(client: Client) -> None:
+    """A run that is to begin later; not earlier, and not never."""
+    seconds = client.rng.choice([1, 2, 4])
+    thread_id, asked_at = client.thread(), time.monotonic()
+    run = client.start(thread_id, "chain", input=tokens(client), after_seconds=seconds)
+    run.due = asked_at + seconds
+    assert nodes(client.join(run)) == CHAIN
 
 
 def wait(client: Client) -> None:
@@ -184,10 +193,9 @@ def temporary(client: Client) -> None:
     client.journal.temporary.add(token)
     body = {"assistant_id": "chain", "input": tokens(client), "metadata": {"token": token}}
     try:
-        answer = client.http.post("/runs/wait", json=body)
-    except httpx.TransportError:
+        answer = client.once("POST", "/runs/wait", json=body)
+    except NoAnswer:
         return
-    client.journal.event()
     assert answer.is_success, answer.text
     values = answer.json()
     if values.get("__error__", {}).get("error") == "WorkerLost":
@@ -205,11 +213,12 @@ def edit(client: Client) -> None:
         by_hand = client.token()
         update = {"steps": [f"hand:{by_hand}"], "pages": [by_hand]}
         try:
-            answer = client.http.post(path, json={"values": update, "as_node": "third"})
-            assert answer.is_success or answer.status_code in (409, 503), answer.text
+            answer = client.once("POST", path, json={"values": update, "as_node": "third"})
+            assert answer.is_success or answer.status_code == 409, answer.text
             answered = answer.is_success
-        except httpx.TransportError:
+        except NoAnswer as error:
             answered = False
+            client.settle(error)
         client.wait_idle(thread_id)
         steps = client.sure("GET", path).json()["values"]["steps"]
         written = steps[3:] == [f"hand:{by_hand}"]
@@ -221,6 +230,7 @@ def edit(client: Client) -> None:
 
 SCENARIOS: dict[Callable[[Client], None], int] = {
     join: 3,
+    delay: 2,
     wait: 4,
     stream: 5,
     read_together: 3,
@@ -239,13 +249,11 @@ SCENARIOS: dict[Callable[[Client], None], int] = {
 class Load:
     """Clients that go from scenario to scenario until they are told to stop."""
 
-    def __init__(self, url: str, journal: Journal, seed: str, clients: int) -> None:
+    def __init__(self, cluster: Cluster, journal: Journal, seed: str, clients: int) -> None:
         self._journal = journal
         self._stopped = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._live, args=(Client(f"client{n}", url, journal, seed),), daemon=True)
-            for n in range(clients)
-        ]
+        made = [Client(f"client{n}", cluster.url, journal, seed, cluster.settle) for n in range(clients)]
+        self._threads = [threading.Thread(target=self._live, args=(client,), daemon=True) for client in made]
         for thread in self._threads:
             thread.start()
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter, defaultdict
-from contextlib import closing
+from collections.abc import Mapping
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
-import httpx
-
+from client import Client
 from journal import GUARD, Asked, Execution, Journal
-from processes import Frame, parse_sse, until
+from processes import Frame, until
+from readers import Reader
 
 ATTEMPTS = 5
 """After so many lost workers a run fails."""
@@ -22,8 +20,10 @@ TERMINAL = ("RunCompleted", "RunFailed", "RunCancelled", "RunTimedOut")
 class Oracle:
     """Asks the server that has survived, and holds it against the journals."""
 
-    def __init__(self, url: str, journal: Journal) -> None:
-        self._http = httpx.Client(base_url=url, timeout=GUARD, trust_env=False)
+    def __init__(self, url: str, journal: Journal, *, loses_wakeups: bool) -> None:
+        """`loses_wakeups` where whoever would have woken somebody may die before it does."""
+        self._loses_wakeups = loses_wakeups
+        self._client = Client("oracle", url, journal, "", lambda: None)
         self._journal = journal
 
     def wait_idle(self) -> None:
@@ -47,11 +47,12 @@ class Oracle:
             except AssertionError as error:
                 self._journal.fail("oracle", f"{run}: {error}")
         self._executions()
-        self._nobody_was_forgotten()
+        if not self._loses_wakeups:
+            self._nobody_was_forgotten()
 
     def _nobody_was_forgotten(self) -> None:
         """Every run was begun by whoever woke it, none by the sweep for lost wake-ups."""
-        answer = self._http.get("/metrics").raise_for_status()
+        answer = self._client.sure("GET", "/metrics")
         caught = [line for line in answer.text.splitlines() if line.startswith("duragraph_safety_net_total")]
         if not caught or any(float(line.split()[-1]) > 0 for line in caught):
             self._journal.fail("oracle", f"wake-ups were lost: {caught}")
@@ -99,11 +100,10 @@ class Oracle:
             assert all(values == told[0] for values in told), f"different ends: {told}"
 
     def _frames(self, run: Asked) -> list[Frame]:
-        with self._http.stream("GET", f"{run.path}/stream", headers={"Last-Event-ID": "-1"}) as answer:
-            answer.raise_for_status()
-            frames = list(parse_sse(answer.iter_lines()))
-        assert_frames(frames, None)
-        return frames
+        reader = Reader("oracle", self._client.url, self._journal, run, None, None)
+        reader.wait_end()
+        assert_frames(reader.frames, None)
+        return reader.frames
 
     def _thread(self, run: Asked) -> None:
         """The state of a thread is what the newest of its runs was told to have come to."""
@@ -135,16 +135,13 @@ class Oracle:
     def _search_threads(self) -> list[Any]:
         rows: list[Any] = []
         while True:
-            answer = self._http.post("/threads/search", json={"limit": 500, "offset": len(rows)})
-            answer.raise_for_status()
-            if not answer.json():
+            page = self._client.sure("POST", "/threads/search", json={"limit": 500, "offset": len(rows)}).json()
+            if not page:
                 return rows
-            rows += answer.json()
+            rows += page
 
     def _get(self, path: str, **query: Any) -> Any:
-        answer = self._http.get(path, params=query)
-        assert answer.is_success, f"{path}: {answer.status_code} {answer.text}"
-        return answer.json()
+        return self._client.sure("GET", path, params=query).json()
 
 
 def assert_frames(frames: list[Frame], whole: list[Frame] | None) -> None:
@@ -166,7 +163,10 @@ def assert_executions(run: Asked, lines: list[Execution]) -> None:
       begins them.
     - Once an end was answered no further attempt begins, and the last one executes nothing more.
     - A step that cannot end has none after it.
+    - Nothing begins before it was asked for.
     """
+    early = [x for x in lines if x.at < run.due]
+    assert not early, f"was due at {run.due}, and before: {early}"
     for (attempt, task), n in Counter((line.attempt, line.task) for line in lines).items():
         assert n == 1, f"attempt {attempt} has begun {task} {n} times"
     began = {a: min(line.place for line in of) for a, of in _by_attempt(lines)}
@@ -197,11 +197,9 @@ def _by_attempt(lines: list[Execution]) -> list[tuple[int, list[Execution]]]:
     return [(attempt, list(of)) for attempt, of in groupby(ordered, key=lambda line: line.attempt)]
 
 
-def terminal_events(database: Path) -> dict[str, list[str]]:
-    """By run: the events that ended it."""
-    ends: dict[str, list[str]] = defaultdict(list)
-    marks = ", ".join("?" for _ in TERMINAL)
-    with closing(sqlite3.connect(database)) as db:
-        for run_id, kind in db.execute(f"SELECT aggregate_id, type FROM events WHERE type IN ({marks})", TERMINAL):
-            ends[run_id].append(kind)
-    return ends
+def assert_ends(journal: Journal, ends: Mapping[str, list[str]]) -> None:
+    """The events of each run, by its id, that have ended it: one, unless its question is open."""
+    for run in journal.runs:
+        wanted = 0 if run.state == "requires_action" else 1
+        found = ends.get(run.run_id, [])
+        assert not run.state or len(found) == wanted, f"{run} is {run.state} and has ended by {found}"

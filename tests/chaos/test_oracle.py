@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from faults import KILLS, schedule
+from dev_faults import KILLS, schedule
 from journal import Asked, Execution
 from load import nodes
 from oracle import assert_executions, assert_frames
@@ -15,7 +15,7 @@ FRAMES: list[Frame] = [("0", "metadata", {"attempt": 1}), ("1", "values", {}), (
 
 def began(place: int, attempt: int, step: int) -> Execution:
     task = f"node{step}:task"
-    return Execution(place, "run", attempt, step, task, f"node{step}", f"name{attempt}-{step}", 1)
+    return Execution(place, "run", attempt, step, task, f"node{step}", f"name{attempt}-{step}", 1, place)
 
 
 def asked(durability: str = "async", hold: bool = False) -> Asked:
@@ -84,6 +84,15 @@ def test_no_attempt_begins_behind_a_cancel() -> None:
     run = asked()
     run.stopped = 25
     with pytest.raises(AssertionError, match="was over"):
+        assert_executions(run, RETRIED)
+
+
+def test_nothing_begins_before_it_is_due() -> None:
+    run = asked()
+    run.due = 10
+    assert_executions(run, RETRIED)
+    run.due = 11
+    with pytest.raises(AssertionError, match="was due"):
         assert_executions(run, RETRIED)
 
 

@@ -103,6 +103,19 @@ def test_the_services_as_processes() -> None:
         stack.close()
 
 
+def test_each_failure_names_tests_that_exist() -> None:
+    text = (ROOT / "docs" / "guarantees.md").read_text()
+    rows = [line for line in text.partition("## What happens when")[2].splitlines() if line.startswith("| ")][1:]
+    faults = (ROOT / "tests" / "chaos" / "deployment_faults.py").read_text()
+    for row in rows:
+        tests, named = re.findall(r"`(tests/[^`]+)::(\w+)`", row), re.findall(r'"([^"]+)"', row)
+        assert tests or named, row
+        for file, test in tests:
+            assert f"def {test}(" in (ROOT / file).read_text(), row
+        for fault in named:
+            assert f'"{fault}": ' in faults, row
+
+
 def test_every_block_is_run_or_looked_at() -> None:
     assert set(ELSEWHERE) == {"compose", "server", "root", "systemd", "cluster"}
 

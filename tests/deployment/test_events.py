@@ -6,13 +6,13 @@ import json
 import re
 import signal
 import subprocess
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from events import assert_in_order, ids, stored
 from nats_server import NatsServer
 from postgres import Database
 from processes import ROOT, Program, Project, ServeServer, until
@@ -34,19 +34,6 @@ def serve(project: Project, database: Database, broker: NatsServer) -> ServeServ
     return server
 
 
-def stored(database: Database) -> set[str]:
-    """The message ids of all events that the database has."""
-    rows = database.run(
-        "SELECT aggregate_type || ':' || aggregate_id || ':' || event_version FROM events UNION ALL "
-        "SELECT 'run:' || run_id || ':' || event_version FROM run_events"
-    )
-    return set(rows.split())
-
-
-def ids(messages: list[Any]) -> list[str]:
-    return [message.headers["Nats-Msg-Id"] for message in messages]
-
-
 def told(database: Database, broker: NatsServer, **options: Any) -> list[Any]:
     """All messages, once there is one for each event."""
 
@@ -55,15 +42,6 @@ def told(database: Database, broker: NatsServer, **options: Any) -> list[Any]:
         return messages if messages and stored(database) <= set(ids(messages)) else None
 
     return until(complete, "a message for each event") or []
-
-
-def assert_in_order(messages: list[Any]) -> None:
-    """Of each aggregate, what a consumer sees that passes over what it has seen."""
-    last: dict[str, int] = defaultdict(int)
-    for message in messages:
-        aggregate, _, version = message.headers["Nats-Msg-Id"].rpartition(":")
-        assert int(version) <= last[aggregate] + 1, ids(messages)
-        last[aggregate] = max(last[aggregate], int(version))
 
 
 def status(server: ServeServer) -> str:

@@ -32,7 +32,7 @@ class Deployment:
         self.instances = [self.start_instance() for _ in range(3)]
         for instance in self.instances:
             instance.wait_ready("/readyz")
-        self.balancer = Balancer(kind, [instance.port for instance in self.instances])
+        self.balancer = Balancer(kind, [f"127.0.0.1:{instance.port}" for instance in self.instances])
         self.api = Api(self.balancer.url)
         self.workers: list[WorkerProgram] = []
 

@@ -45,11 +45,21 @@ def assert_clean(project: Project) -> None:
 
 def assert_clean_postgres(project: Project, database_url: str) -> None:
     """The same for a server's database on PostgreSQL."""
+    _of_postgres(project, "verify", "--database-url", database_url)
+
+
+def rebuild_postgres(project: Project, database_url: str) -> dict[str, Any]:
+    """What was rebuilt in each of its tables. No instance may serve it."""
+    return dict(json.loads(_of_postgres(project, "rebuild", "--postgres", "--json", DATABASE_URL=database_url))["tables"])
+
+
+def _of_postgres(project: Project, command: str, *arguments: str, **environment: str) -> str:
     done = subprocess.run(
-        [str(binary()), "verify", "--database-url", database_url],
-        env=project.environment(),
+        [str(binary()), command, *arguments],
+        env=project.environment(**environment),
         capture_output=True,
         text=True,
         timeout=120,
     )
-    assert done.returncode == CLEAN, f"verify: {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert done.returncode == CLEAN, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout

@@ -22,31 +22,31 @@ http {{
 """
 
 
-def _configured(name: str, listen: str, here: str, ports: Sequence[int]) -> str:
+def _configured(name: str, listen: str, here: str, addresses: Sequence[str]) -> str:
     """The file that users are given, with the addresses of a test."""
     text = (ROOT / "deploy" / "balancers" / name).read_text()
     assert listen in text
     text = text.replace(listen, here)
-    for n, port in enumerate(ports, 1):
+    for n, address in enumerate(addresses, 1):
         assert f"10.0.0.{n}:8080" in text
-        text = text.replace(f"10.0.0.{n}:8080", f"127.0.0.1:{port}")
+        text = text.replace(f"10.0.0.{n}:8080", address)
     return text
 
 
 class Balancer:
-    """`kind` is nginx or haproxy, for three instances at these ports of this machine."""
+    """`kind` is nginx or haproxy, for three instances at these addresses."""
 
-    def __init__(self, kind: str, ports: Sequence[int]) -> None:
+    def __init__(self, kind: str, addresses: Sequence[str]) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix=f"duragraph-{kind}-"))
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         config = self.folder / "config"
         if kind == "nginx":
-            site = _configured("nginx.conf", "listen 80;", f"listen 127.0.0.1:{self.port};", ports)
+            site = _configured("nginx.conf", "listen 80;", f"listen 127.0.0.1:{self.port};", addresses)
             config.write_text(NGINX.format(folder=self.folder, site=site))
             arguments = ["-p", self.folder, "-c", config, "-e", self.folder / "log"]
         else:
-            config.write_text(_configured("haproxy.cfg", "bind :80", f"bind 127.0.0.1:{self.port}", ports))
+            config.write_text(_configured("haproxy.cfg", "bind :80", f"bind 127.0.0.1:{self.port}", addresses))
             arguments = ["-f", config]
         with (self.folder / "log").open("a") as log:
             self.process = start_service(kind, *arguments, stdout=log, stderr=log)

@@ -15,7 +15,8 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -73,8 +74,13 @@ def system_program(name: str) -> str:
 
 
 def start_service(name: str, *arguments: object, **options: Any) -> subprocess.Popen[bytes]:
-    """Starts such a program, which ends with whoever started it."""
-    return subprocess.Popen([system_program(name), *map(str, arguments)], preexec_fn=_end_with_parent, **options)
+    """Starts such a program, which ends with this process."""
+    words = [system_program(name), *map(str, arguments)]
+    return _starter.submit(subprocess.Popen, words, preexec_fn=_end_with_parent, **options).result()
+
+
+_starter = ThreadPoolExecutor(1)
+"""To the kernel the parent is the thread that starts a process: this one lasts."""
 
 
 def _end_with_parent() -> None:
@@ -183,7 +189,10 @@ MakeProject = Callable[..., Project]
 class Program:
     """One run of the binary, whose output is kept."""
 
-    def __init__(self, project: Project, *arguments: str, **environment: str) -> None:
+    def __init__(
+        self, project: Project, *arguments: str, within: Sequence[str] = (), **environment: str
+    ) -> None:
+        """`within` is a command that becomes the program, in other surroundings."""
         program = binary()
         assert program, "there is no duragraph binary: build one, or name it in DURAGRAPH_BIN"
         self.project = project
@@ -191,7 +200,7 @@ class Program:
         self._changed = threading.Condition()
         self.started = time.monotonic()
         self.process = subprocess.Popen(
-            [program, *arguments],
+            [*within, program, *arguments],
             cwd=project.base,
             env=project.environment(**environment),
             stdin=subprocess.DEVNULL,

@@ -5,6 +5,7 @@
 namespace dg::store::postgres {
 
 bool Failure::is_transient() const {
+  if (unknown) return false;
   if (lost) return true;
   // Classes 08 (connection), 40 (rolled back by the server), 53 (out of resources), and an operator's
   // intervention other than a cancelled statement.
@@ -19,6 +20,7 @@ bool Failure::is_transient() const {
 }
 
 Error Failure::to_error() const {
+  if (unknown) return {Errc::timeout, message, {}};
   if (sqlstate == sqlstate::query_canceled)
     return {Errc::timeout, fmt::format("the database took too long: {}", message), {}};
   if (is_transient())

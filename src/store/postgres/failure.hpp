@@ -16,12 +16,14 @@ struct Failure {
   // PostgreSQL's five characters (appendix A of its manual); empty where the server said nothing.
   std::string sqlstate;
   std::string message;
+  // Nobody can say whether what was asked for has happened; asking again may do it a second time.
+  bool unknown = false;
 
   // Another attempt on fresh facts may succeed: conflicts between transactions, a server that is restarting,
   // starting or full, a lost connection.
   bool is_transient() const;
-  // As callers of the store see it: unavailable where waiting may help, timeout where a limit was reached,
-  // else internal.
+  // As callers of the store see it: unavailable where nothing was done and waiting may help, timeout where a
+  // limit was reached or what happened is unknown, else internal.
   Error to_error() const;
   // As whoever runs a command sees it: unauthorized (the login is refused), not_found (there is no such
   // database), forbidden (the role may not), unavailable (the server does not answer), else internal.

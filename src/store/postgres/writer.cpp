@@ -14,6 +14,11 @@ namespace dg::store::postgres {
 namespace {
 
 constexpr std::string_view select_status = "SELECT pg_xact_status($1::text::xid8)";
+// Changes with each start of the server, and with each crash of it, after which it starts those processes
+// anew that belong to no database.
+constexpr std::string_view select_incarnation =
+    "SELECT pg_postmaster_start_time() || ' ' || (SELECT coalesce(min(pid), 0) FROM pg_stat_activity "
+    "WHERE datid IS NULL)";
 
 bool is_alone(const Commit& commit) {
   return std::ranges::any_of(commit.changes, [](const Change& change) { return postgres::is_alone(change); });
@@ -113,7 +118,8 @@ Task<Writer::Answers> Writer::write(Commits commits, SteadyTime deadline) {
     co_await back_off(attempts, deadline);
   }
   const bool is_late = failure.sqlstate == sqlstate::query_canceled || env_.timers.now() >= deadline;
-  if (!failure.is_transient() && !is_late && commits.size() > 1) {
+  // What may have happened is not done once more.
+  if (!failure.is_transient() && !failure.unknown && !is_late && commits.size() > 1) {
     log::warn("a batch of {} commits failed and is tried one by one: {}", commits.size(), failure.message);
     co_return co_await write_singly(commits, deadline);
   }
@@ -169,17 +175,22 @@ Task<Outcome<void>> Writer::connect() {
   if (connection_) co_return Outcome<void>{};
   auto opened = co_await Connection::open(env_.timers, options_);
   if (!opened) co_return fail_with(std::move(opened.error()));
+  auto incarnation = co_await (*opened)->query(select_incarnation);
+  if (!incarnation) co_return fail_with(std::move(incarnation.error()));
+  if (incarnation->next()) incarnation_ = incarnation->text();
   connection_ = std::move(*opened);
   co_return Outcome<void>{};
 }
 
 Task<Outcome<bool>> Writer::ask_whether_committed(std::string transaction_id, SteadyTime deadline) {
+  const auto server = incarnation_;
   const auto unknown = [](std::string_view why) {
     return fail_with(
-        {true, "",
+        {false, "",
          fmt::format("the connection was lost while a change was being committed, and {}; look whether "
                      "it is there before trying again",
-                     why)});
+                     why),
+         true});
   };
   for (int attempts = 1; env_.timers.now() < deadline; ++attempts) {
     if (auto connected = co_await connect()) {
@@ -189,6 +200,9 @@ Task<Outcome<bool>> Writer::ask_whether_committed(std::string transaction_id, St
       if (status && status->next()) {
         const auto text = status->optional_text();
         if (!text) co_return unknown("the database does not remember it");
+        // A server that crashed may give the id of what it lost to somebody else.
+        if (*text == "committed" && incarnation_ != server)
+          co_return unknown("the database was started again meanwhile");
         if (*text != "in progress") co_return *text == "committed";
       }
     }

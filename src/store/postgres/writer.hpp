@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/env.hpp"
@@ -80,6 +81,7 @@ class Writer : public std::enable_shared_from_this<Writer> {
   Limits limits_;
   std::function<void()> on_events_;
   std::unique_ptr<Connection> connection_;
+  std::string incarnation_;  // of the server that it leads to
   SeriesCache cache_;
   std::deque<Job> queue_;
   std::size_t queued_bytes_ = 0;

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 import uuid
 from typing import Any
 
@@ -24,6 +25,7 @@ def execute(config: RunnableConfig, node: str) -> dict[str, Any]:
         "node": node,
         "name": name,
         "pid": os.getpid(),
+        "at": time.monotonic(),
     }
     descriptor = os.open(os.environ["DG_JOURNAL"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:

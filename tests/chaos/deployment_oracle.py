@@ -1,0 +1,92 @@
+"""What must hold of a deployment besides: of its database, of NATS, and of the instances themselves."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from audit import assert_clean_postgres, rebuild_postgres
+from deployment import INSTANCES, Deployment
+from events import assert_in_order, ids, stored
+from journal import GUARD, Journal
+from oracle import TERMINAL, Oracle, assert_ends
+from processes import until
+
+MEMORY = 512 << 20
+FILES = 400
+"""Far more than an instance needs, and far less than one that leaks has after a storm."""
+
+
+class DeploymentOracle(Oracle):
+    def __init__(self, deployment: Deployment, journal: Journal) -> None:
+        super().__init__(deployment.url, journal, loses_wakeups=True)
+        self._deployment = deployment
+
+    def wait_idle(self) -> None:
+        super().wait_idle()
+        waiting = "SELECT (SELECT count(*) FROM outbox) + count(refill_since) FROM outbox_state"
+        self._until_zero(waiting, "events that NATS is still to be told")
+        self._until_zero("SELECT count(*) FROM leases", "leases that nobody needs any more")
+        alive = f"SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' AND {self._here}"
+        self._until_zero(alive, "transactions that nobody ends")
+
+    @property
+    def _here(self) -> str:
+        return f"datname = '{self._deployment.database.name}'"
+
+    def _until_zero(self, sql: str, what: str) -> None:
+        database = self._deployment.database
+        until(lambda: database.run(sql).strip() == "0", lambda: f"{database.run(sql).strip()} {what}", GUARD)
+
+    def judge(self) -> None:
+        super().judge()
+        for part in (self._sessions, self._locks, self._events, self._sizes):
+            try:
+                part()
+            except AssertionError as error:
+                self._journal.fail("oracle", str(error))
+
+    def _sessions(self) -> None:
+        """Those of workers that live, and no others."""
+        deployment = self._deployment
+
+        def dead() -> set[int]:
+            return set(deployment.sessions()) - set(deployment.workers())
+
+        until(lambda: not dead(), lambda: f"sessions of workers that have ended: {dead()}", GUARD)
+
+    def _locks(self) -> None:
+        """Each instance has a session for its locks, and one for what all agree on; nobody else holds any."""
+        sql = f"""SELECT count(DISTINCT pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
+            WHERE locktype = 'advisory' AND {self._here}"""
+        holders = int(self._deployment.database.run(sql))
+        assert INSTANCES <= holders <= 2 * INSTANCES, f"{holders} sessions hold locks of {INSTANCES} instances"
+
+    def _events(self) -> None:
+        messages = self._deployment.nats.events()
+        missing = stored(self._deployment.database) - set(ids(messages))
+        assert not missing, f"{len(missing)} events that NATS was not told: {sorted(missing)[:10]}"
+        assert_in_order(messages)
+
+    def _sizes(self) -> None:
+        for instance in self._deployment.instances:
+            memory, files = instance.size()
+            assert memory < MEMORY and files < FILES, f"{instance} has {memory >> 20} MiB and {files} open files"
+
+
+def judge_database(deployment: Deployment, journal: Journal) -> None:
+    """When no instance serves it any more: everything fits together, and the read tables follow from the events."""
+    database = deployment.database
+    ends: dict[str, list[str]] = defaultdict(list)
+    kinds = ", ".join(f"'{kind}'" for kind in TERMINAL)
+    rows = database.run(f"SELECT run_id, event_type FROM run_events WHERE event_type IN ({kinds})")
+    for row in rows.splitlines():
+        run_id, _, kind = row.partition("|")
+        ends[run_id].append(kind)
+    try:
+        assert_ends(journal, ends)
+        assert_clean_postgres(deployment.project, database.url)
+        rebuilt = rebuild_postgres(deployment.project, database.url)
+        changed = {table: counts for table, counts in rebuilt.items() if any(counts.values())}
+        assert not changed, f"a rebuild has changed {changed}"
+    except AssertionError as error:
+        journal.fail("database", str(error))

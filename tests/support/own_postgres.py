@@ -1,0 +1,95 @@
+"""A PostgreSQL server of a test's own, that is halted and started again, and whose disk may be full."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from afterwards import Afterwards
+from processes import ROOT, until
+
+SCRIPT = ROOT / "scripts" / "postgres-server.sh"
+DISK = "1G"
+
+
+class OwnPostgres:
+    """On a file system of its own in memory, where one may be mounted: `small_disk` says so."""
+
+    def __init__(self) -> None:
+        # Below a folder that PostgreSQL's user may enter, which pytest's own are not.
+        self.folder = Path(tempfile.mkdtemp(prefix="duragraph-postgres-"))
+        self.folder.chmod(0o755)
+        disk = self.folder / "disk"
+        disk.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK},mode=0755", "tmpfs", str(disk)]
+        self.small_disk = os.geteuid() == 0 and subprocess.run(mount, capture_output=True).returncode == 0
+        self._home = disk / "cluster"
+        undo = '"$1" stop "$3" || true; umount "$2" 2>/dev/null; rm -rf "$4"'
+        self._afterwards = Afterwards(undo, SCRIPT, disk, self._home, self.folder)
+        self._ballast = disk / "ballast"
+        # Nothing here loses what the kernel has, so nothing waits for the disk.
+        self.url = self._run("start", "--fast").splitlines()[-1]
+
+    def _run(self, command: str, *words: str) -> str:
+        before, after = (words, ()) if command == "start" else ((), words)
+        arguments = [str(SCRIPT), command, *before, str(self._home), *after]
+        with tempfile.TemporaryFile("w+") as said:
+            done = subprocess.run(arguments, stdin=subprocess.DEVNULL, stdout=said, stderr=said, timeout=120)
+            said.seek(0)
+            text = said.read()
+        assert done.returncode == 0, f"{command}: {text}"
+        return text
+
+    @property
+    def runs(self) -> bool:
+        return subprocess.run([SCRIPT, "status", self._home], capture_output=True).returncode == 0
+
+    def halt(self, mode: str) -> None:
+        """`fast` ends the sessions, `immediate` is a crash that recovers at the next start."""
+        self._run("halt", mode)
+
+    def crash(self) -> None:
+        """As `immediate`, at once and from any thread; `wait_end` tells when it is over."""
+        postmaster = int((self._home / "data" / "postmaster.pid").read_text().split()[0])
+        os.kill(postmaster, signal.SIGQUIT)
+
+    def wait_end(self) -> None:
+        until(lambda: not self.runs, "the end of PostgreSQL")
+
+    def resume(self) -> None:
+        self._run("resume")
+
+    def restart(self, mode: str) -> None:
+        self.halt(mode)
+        self.resume()
+
+    def fill_disk(self) -> None:
+        """Nobody can write any more, until `empty_disk`."""
+        room = shutil.disk_usage(self._ballast.parent).free
+        with suppress(OSError), self._ballast.open("wb") as ballast:
+            os.posix_fallocate(ballast.fileno(), 0, room)
+
+    def empty_disk(self) -> None:
+        """And a server that could not go on is started again, as an operator does."""
+        self._ballast.unlink(missing_ok=True)
+        if not self.runs:
+            self.resume()
+
+    @property
+    def log(self) -> str:
+        return (self._home / "log").read_text(errors="replace")
+
+    def close(self) -> None:
+        self._afterwards.close()
+
+    def __enter__(self) -> OwnPostgres:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
