@@ -134,16 +134,18 @@ Task<Result<std::string>> Runs::join(std::string run_id, SteadyTime deadline) {
   co_return co_await result_of(std::move(*run));
 }
 
-Task<std::string> Runs::result_of(domain::Run run) {
+Task<Result<std::string>> Runs::result_of(domain::Run run) {
   if (run.error) {
     co_return json::Writer().begin_object().key("__error__").raw(frame_json(*run.error)).end_object().take();
   }
   const auto row = co_await context_.store.thread(run.thread_id);
+  if (!row) co_return fail(row.error());
   std::optional<store::CheckpointState> head;
-  if (row && *row) head = (*row)->head;
+  if (*row) head = (*row)->head;
   std::string values = head ? std::string(json::View(head->projection)["values"].raw()) : "null";
   const auto frame = co_await context_.store.last_frame(run.id, "values");
-  if (frame && *frame) {
+  if (!frame) co_return fail(frame.error());
+  if (*frame) {
     // The library tells of an interrupt in a frame of its own, without the values.
     const auto members = json::View((*frame)->data).members();
     const bool only_interrupts = members.size() == 1 && members.front().key == "__interrupt__";

@@ -133,7 +133,7 @@ class Runs {
                         Caller caller = the_server);
   // Gives the tracer the span of an attempt that `run`, which outlives this, has come out of.
   Task<void> record_attempt(RunMeters::Attempt attempt, const domain::Run& run);
-  Task<std::string> result_of(domain::Run run);
+  Task<Result<std::string>> result_of(domain::Run run);
   // How many runs it started.
   Task<Result<int>> dispatch_once();
   Task<Status> retain_once();

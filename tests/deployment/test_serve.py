@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import shutil
 import ssl
 import subprocess
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import httpx
 import pytest
 
 from postgres import Cluster, Database
-from processes import ROOT, WORKER_TOKEN, Api, Program, Project, ServeServer, WorkerProgram, free_port, migrate, system_program, takes_connections, until
+from processes import ROOT, WORKER_TOKEN, Api, Program, Project, Reader, ServeServer, WorkerProgram, assert_consecutive, free_port, migrate, system_program, takes_connections, until
 
 FAILED, USAGE = 1, 2
 
@@ -125,6 +127,42 @@ def test_runs_go_on_after_a_restart_of_the_database(project: Project, how: str) 
         until(lambda: "the database is back" in server.output, lambda: server.output)
         server.wait_ready("/readyz")
         server.play()
+
+
+@pytest.mark.timeout(180)
+def test_who_waits_is_not_told_of_an_outage(project: Project) -> None:
+    with OwnCluster() as cluster:
+        database = Database(cluster)
+        migrate(project, database.url)
+        server = ServeServer(project, database.url)
+        server.wait_workers()
+        thread_id, gate = server.api.thread(), project.gate()
+        run_id = server.api.start(thread_id, "slow", {"gate": str(gate)})
+        project.journal.wait(run_id, "second")
+        reader = Reader(server.api, thread_id, run_id, "-1")
+        reader.wait(len)
+        received: list[bytes] = []
+
+        def join() -> None:
+            with server.api.http.stream("GET", f"/threads/{thread_id}/runs/{run_id}/join") as answer:
+                received.extend(answer.iter_raw())
+
+        waiting = threading.Thread(target=join)
+        waiting.start()
+        until(lambda: received, "a heartbeat")
+        cluster.halt("immediate")
+        # Before a heartbeat the server has looked whether the run is over, and could not.
+        before = len(received)
+        until(lambda: len(received) > before + 1, "two heartbeats", 90)
+        gate.touch()
+        cluster.resume()
+        waiting.join()
+        assert json.loads(b"".join(received))["steps"] == ["first", "second", "third"]
+        reader.wait_end()
+        assert reader.error is None
+        assert_consecutive(reader.frames)
+        assert reader.frames[-1][2]["steps"] == ["first", "second", "third"]
+        server.stop()
 
 
 class Pooler:

@@ -8,6 +8,8 @@ namespace {
 
 // Clients learn the cadence of heartbeats and take three missing ones for a dead connection.
 constexpr Duration heartbeat = std::chrono::seconds(5);
+// Until the store is asked again that could not be asked.
+constexpr Duration retry_pause = std::chrono::seconds(1);
 
 // Wakes the one that answers a client as soon as the client goes, for as long as `answering` lives:
 // that owns `out`.
@@ -35,16 +37,29 @@ Task<void> cancel_for_client(app::App& app, std::string run_id) {
 // What is left to tell of a run that is over and whose frames are deleted: which it was, and how it failed,
 // as frames 0 and 1. Nobody knows any more which number the error had, so a reader that is further may have
 // had it, and gets nothing a second time.
-Task<std::string> epitaph(app::App& app, std::string run_id, std::int64_t from) {
+Task<Result<std::string>> epitaph(app::App& app, std::string run_id, std::int64_t from) {
   if (from > 1) co_return "";
   const auto count = co_await app.context.store.frame_count(run_id);
-  if (!count || *count > 0) co_return "";
+  if (!count) co_return fail(count.error());
+  if (*count > 0) co_return "";
   const auto run = co_await app.runs.get(app::the_server, run_id);
-  if (!run) co_return "";
+  if (!run) co_return fail(run.error());
   std::string text;
   if (from == 0) text += sse_text({from++, app::metadata_frame(run->id, run->attempt)});
   if (run->error) text += sse_text({from, {"error", app::frame_json(*run->error)}});
   co_return text;
+}
+
+// A client that waits is not told of a database that is away: it would take that for the run's end.
+bool passes(const Error& error) {
+  return error.code == Errc::unavailable || error.code == Errc::timeout;
+}
+
+std::string text_of(const std::vector<app::NumberedFrame>& frames, const std::vector<std::string>& modes) {
+  std::string text;
+  for (const auto& frame : frames)
+    if (in_modes(frame.frame.event, modes)) text += sse_text(frame);
+  return text;
 }
 
 Task<void> stream_frames(app::App& app, const StreamOrder& order, net::Stream& out) {
@@ -54,15 +69,17 @@ Task<void> stream_frames(app::App& app, const StreamOrder& order, net::Stream& o
   app::Streams::Reader reader(app.streams, order.run_id, order.from);
   while (!out.closed()) {
     const auto page = co_await reader.next(next_beat);
-    if (!page) co_return;  // a run that was deleted has no more to say
-    if (page->ended) {
-      const auto rest = co_await epitaph(app, order.run_id, reader.position());
-      if (!rest.empty()) co_await out.write(rest);
+    const bool ended = page && page->ended;
+    Result<std::string> said = ended ? co_await epitaph(app, order.run_id, reader.position()) : std::string();
+    if (!page) said = fail(page.error());
+    if (page && !ended) said = text_of(page->frames, order.modes);
+    if (!said && !passes(said.error())) co_return;  // a run that was deleted has no more to say
+    if (!said && said.error().code == Errc::unavailable) co_await sleep_for(timers, retry_pause);
+    auto text = std::move(said).value_or("");
+    if (ended && said) {
+      if (!text.empty()) co_await out.write(text);
       co_return;
     }
-    std::string text;
-    for (const auto& frame : page->frames)
-      if (in_modes(frame.frame.event, order.modes)) text += sse_text(frame);
     while (timers.now() >= next_beat) {
       text += ": heartbeat\n\n";
       next_beat += heartbeat;
@@ -82,7 +99,9 @@ Task<void> send_result(app::App& app, std::string run_id, bool cancel_on_disconn
       co_await out.write(*result);
       co_return;
     }
-    if (result.error().code != Errc::timeout) {
+    if (result.error().code == Errc::unavailable) {
+      co_await sleep_for(timers, retry_pause);
+    } else if (!passes(result.error())) {
       const domain::RunError error{
           std::string(result.error().code == Errc::not_found ? "RunDeleted" : "InternalError"),
           result.error().message};

@@ -123,7 +123,8 @@ Answer cancel(app::App& app, net::Request& request) {
   if (!asked) co_return fail(asked.error());
   while (wait) {
     const auto over = co_await app.streams.wait_inactive(run->id, app.context.env.timers.now() + wait_step);
-    if (over || over.error().code != Errc::timeout) break;
+    if (over || over.error().code == Errc::not_found) break;
+    if (over.error().code != Errc::timeout) co_return fail(over.error());
   }
   auto response = empty_response(wait ? 204 : 202);
   add_locations(response, *run, path_of(*run), "/join");
