@@ -206,7 +206,7 @@ class DeploymentFaults(Faults):
         sql = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{self._all.database.name}'"
         with self._postgres:
             for _ in range(1 + int(4 * strike.share)):
-                psql(self._all.postgres.url, "-c", sql)
+                psql(self._all.postgres.url, "-c", "SET client_min_messages = error", "-c", sql)
 
     def _fill_disk(self, strike: Strike) -> None:
         if not self._all.postgres.small_disk:
