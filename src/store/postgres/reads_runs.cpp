@@ -17,8 +17,9 @@ const std::string select_stopping = fmt::format(
     run_columns, to_string(domain::CancelAction::none));
 // Each graph's queue is walked in order until the limit is reached. The offsets keep the questions about each
 // run questions, which partial indexes answer; as joins they might be answered by reading the table.
-// What another session has locked is left out, and as many are locked as are taken: row locks would do the
-// same, but also hold up the commit that starts the run.
+// A status with nothing added is no condition that the indexes of the queue, which know no threads, could be
+// used for. What another session has locked is left out, and as many are locked as are taken: row locks would
+// do the same, but also hold up the commit that starts the run.
 const std::string select_claimable = fmt::format(
     "WITH candidate AS MATERIALIZED (SELECT r.id FROM (SELECT DISTINCT graph_id FROM unnest($2::text[]) AS "
     "u(graph_id)) AS g CROSS JOIN "
@@ -28,7 +29,7 @@ const std::string select_claimable = fmt::format(
     "AND NOT EXISTS (SELECT 1 FROM leases AS l WHERE l.thread_id = r.thread_id OFFSET 0) "
     "AND NOT EXISTS (SELECT 1 FROM runs AS o WHERE o.thread_id = r.thread_id AND o.status = 'in_progress' "
     "AND o.thread_id <> '' OFFSET 0) "
-    "AND NOT EXISTS (SELECT 1 FROM runs AS o WHERE o.thread_id = r.thread_id AND o.status = 'queued' "
+    "AND NOT EXISTS (SELECT 1 FROM runs AS o WHERE o.thread_id = r.thread_id AND o.status || '' = 'queued' "
     "AND o.status IN ('queued', 'in_progress', 'requires_action') "
     "AND CASE WHEN (o.attempt > 0) = (r.attempt > 0) THEN o.id < r.id AND o.not_before <= $1 "
     "ELSE o.attempt > 0 END OFFSET 0) "
