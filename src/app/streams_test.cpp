@@ -130,6 +130,15 @@ TEST_F(StreamsTest, AReaderOutlivesARetryOnAnotherWorker) {
   EXPECT_TRUE(reader.ended());
 }
 
+TEST_F(StreamsTest, AReaderFindsAnEndThatNobodyToldItOf) {
+  Reader reader(server_, run_.id);
+  server_.lose_wakeups = true;
+  end();
+  EXPECT_FALSE(reader.ended());
+  server_.world.timers.run_for(seconds(65));
+  EXPECT_TRUE(reader.ended());
+}
+
 TEST_F(StreamsTest, AnErrorComesBeforeTheEnd) {
   Reader reader(server_, run_.id);
   worker_.complete(run_, next_++, Outcome::error);

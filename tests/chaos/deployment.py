@@ -6,7 +6,6 @@ import os
 import signal
 import time
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 
 import httpx
@@ -142,7 +141,7 @@ class Deployment(Cluster):
     def settle(self) -> None:
         """What an instance sent before it died PostgreSQL may commit later, but only in a transaction that it has begun
         by now. One that runs on gives up what it could not write in 20 seconds."""
-        open_now = until(partial(self._transactions), "PostgreSQL's answer", GUARD)
+        open_now = until(self._transactions, "PostgreSQL's answer", GUARD)
         assert open_now is not None
 
         def over() -> bool:

@@ -16,8 +16,9 @@ from typing import Any
 import httpx
 import pytest
 
-from postgres import Cluster, Database
-from processes import ROOT, WORKER_TOKEN, Api, Program, Project, Reader, ServeServer, WorkerProgram, assert_consecutive, free_port, migrate, system_program, takes_connections, until
+from own_postgres import OwnPostgres
+from postgres import Database
+from processes import WORKER_TOKEN, Api, Program, Project, Reader, ServeServer, WorkerProgram, assert_consecutive, free_port, migrate, system_program, takes_connections, until
 
 FAILED, USAGE = 1, 2
 
@@ -86,7 +87,7 @@ def test_it_may_have_as_many_connections_as_the_system_allows(project: Project, 
 
 
 def test_it_waits_for_a_database_that_comes_later(project: Project) -> None:
-    with OwnCluster() as cluster:
+    with OwnPostgres() as cluster:
         database = Database(cluster)
         migrate(project, database.url)
         cluster.halt("fast")
@@ -104,16 +105,23 @@ def test_it_waits_for_a_database_that_comes_later(project: Project) -> None:
         server.play()
 
 
+def hold_a_run(project: Project, cluster: OwnPostgres) -> tuple[ServeServer, str, str, Path]:
+    """A server on a database of that cluster, and a run that waits in its second node: thread, run, and what lets it go
+    on."""
+    database = Database(cluster)
+    migrate(project, database.url)
+    server = ServeServer(project, database.url)
+    server.wait_workers()
+    thread_id, gate = server.api.thread(), project.gate()
+    run_id = server.api.start(thread_id, "slow", {"gate": str(gate)})
+    project.journal.wait(run_id, "second")
+    return server, thread_id, run_id, gate
+
+
 @pytest.mark.parametrize("how", ["fast", "immediate"])
 def test_runs_go_on_after_a_restart_of_the_database(project: Project, how: str) -> None:
-    with OwnCluster() as cluster:
-        database = Database(cluster)
-        migrate(project, database.url)
-        server = ServeServer(project, database.url)
-        server.wait_workers()
-        thread_id, gate = server.api.thread(), project.gate()
-        run_id = server.api.start(thread_id, "slow", {"gate": str(gate)})
-        project.journal.wait(run_id, "second")
+    with OwnPostgres() as cluster:
+        server, thread_id, run_id, gate = hold_a_run(project, cluster)
         server.api.wait_next(thread_id, "second")
         cluster.halt(how)
         until(lambda: server.api.http.get("/health").status_code == 503, "an unhealthy server")
@@ -131,14 +139,8 @@ def test_runs_go_on_after_a_restart_of_the_database(project: Project, how: str) 
 
 @pytest.mark.timeout(180)
 def test_who_waits_is_not_told_of_an_outage(project: Project) -> None:
-    with OwnCluster() as cluster:
-        database = Database(cluster)
-        migrate(project, database.url)
-        server = ServeServer(project, database.url)
-        server.wait_workers()
-        thread_id, gate = server.api.thread(), project.gate()
-        run_id = server.api.start(thread_id, "slow", {"gate": str(gate)})
-        project.journal.wait(run_id, "second")
+    with OwnPostgres() as cluster:
+        server, thread_id, run_id, gate = hold_a_run(project, cluster)
         reader = Reader(server.api, thread_id, run_id, "-1")
         reader.wait(len)
         received: list[bytes] = []
@@ -208,31 +210,6 @@ def test_a_pooler_that_shares_sessions_is_refused(project: Project, migrated: Da
             server.play()
             server.stop()
     shutil.rmtree(folder)
-
-
-class OwnCluster(Cluster):
-    """A database server that is stopped and started again, at one address."""
-
-    def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="duragraph-cluster-"))
-        self.script = ROOT / "scripts" / "postgres-server.sh"
-
-    def __enter__(self) -> OwnCluster:
-        done = subprocess.run(
-            [self.script, "start", "--fast", self.folder], stdout=subprocess.PIPE, text=True, check=True
-        )
-        self.url = done.stdout.split()[-1]
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        subprocess.run([self.script, "stop", self.folder], check=True, stdout=subprocess.DEVNULL)
-        shutil.rmtree(self.folder)
-
-    def halt(self, how: str) -> None:
-        subprocess.run([self.script, "halt", self.folder, how], check=True)
-
-    def resume(self) -> None:
-        subprocess.run([self.script, "resume", self.folder], check=True)
 
 
 @pytest.fixture

@@ -68,18 +68,16 @@ Task<void> stream_frames(app::App& app, const StreamOrder& order, net::Stream& o
   const auto answering = watch(app, order.run_id, order.cancel_on_disconnect, out);
   app::Streams::Reader reader(app.streams, order.run_id, order.from);
   while (!out.closed()) {
-    const auto page = co_await reader.next(next_beat);
-    const bool ended = page && page->ended;
-    Result<std::string> said = ended ? co_await epitaph(app, order.run_id, reader.position()) : std::string();
-    if (!page) said = fail(page.error());
-    if (page && !ended) said = text_of(page->frames, order.modes);
-    if (!said && !passes(said.error())) co_return;  // a run that was deleted has no more to say
-    if (!said && said.error().code == Errc::unavailable) co_await sleep_for(timers, retry_pause);
-    auto text = std::move(said).value_or("");
-    if (ended && said) {
-      if (!text.empty()) co_await out.write(text);
-      co_return;
+    auto page = co_await reader.next(next_beat);
+    if (page && page->ended) {
+      const auto rest = co_await epitaph(app, order.run_id, reader.position());
+      if (rest && !rest->empty()) co_await out.write(*rest);
+      if (rest) co_return;
+      page = fail(rest.error());
     }
+    if (!page && !passes(page.error())) co_return;  // a run that was deleted has no more to say
+    if (!page && page.error().code == Errc::unavailable) co_await sleep_for(timers, retry_pause);
+    auto text = page ? text_of(page->frames, order.modes) : std::string();
     while (timers.now() >= next_beat) {
       text += ": heartbeat\n\n";
       next_beat += heartbeat;
@@ -99,9 +97,7 @@ Task<void> send_result(app::App& app, std::string run_id, bool cancel_on_disconn
       co_await out.write(*result);
       co_return;
     }
-    if (result.error().code == Errc::unavailable) {
-      co_await sleep_for(timers, retry_pause);
-    } else if (!passes(result.error())) {
+    if (!passes(result.error())) {
       const domain::RunError error{
           std::string(result.error().code == Errc::not_found ? "RunDeleted" : "InternalError"),
           result.error().message};
@@ -110,6 +106,7 @@ Task<void> send_result(app::App& app, std::string run_id, bool cancel_on_disconn
       co_await out.write(text);
       co_return;
     }
+    if (result.error().code == Errc::unavailable) co_await sleep_for(timers, retry_pause);
     if (timers.now() < next_beat) continue;
     next_beat += heartbeat;
     if (!co_await out.write("\n")) break;

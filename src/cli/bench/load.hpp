@@ -19,6 +19,8 @@ class Samples {
  public:
   void add(Duration took) { ms_.push_back(std::chrono::duration<double, std::milli>(took).count()); }
   void add_error(const std::string& message) { ++errors_[message]; }
+  // What was measured before the measurement began; errors stay.
+  void forget_times() { ms_.clear(); }
   void set_seconds(double seconds) { seconds_ = seconds; }
 
   std::size_t count() const { return ms_.size(); }

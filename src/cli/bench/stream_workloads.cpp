@@ -60,6 +60,14 @@ Task<void> read_tokens(Reading& reading, std::string url, Method method, std::st
   reading.ended.notify_all();
 }
 
+// Begins a run that streams tokens; its path.
+Task<Result<std::string>> begin_tokens(SystemWorld& loop, net::HttpClient& http, std::string body) {
+  const auto made = co_await call(loop, http, Method::post, "/runs", std::move(body));
+  if (!made) co_return fail(made.error());
+  const json::View run(*made);
+  co_return fmt::format("/threads/{}/runs/{}", run["thread_id"].string(), run["run_id"].string());
+}
+
 // Opens that many readers of one stream, and gives how many of them got its first frames in time. No more
 // connections are begun at once than a server's backlog holds.
 Task<int> open_readers(Reading& reading, int count, std::string url, std::string path) {
@@ -96,16 +104,12 @@ Task<Result<Row>> measure_readers(Bench& bench, int readers, int per_second) {
   auto& loop = bench.loop;
   auto http = net::make_http_client(loop.io, loop.env, (*target)->url());
   if (!http) co_return fail(http.error());
-  const auto made =
-      co_await call(loop, **http, Method::post, "/runs",
-                    tokens_body((seconds_of(bench) + seconds_to_come) * per_second, per_second));
-  if (!made) co_return fail(made.error());
-  const json::View run(*made);
-  const auto path =
-      fmt::format("/threads/{}/runs/{}/stream", run["thread_id"].string(), run["run_id"].string());
+  const auto path = co_await begin_tokens(
+      loop, **http, tokens_body((seconds_of(bench) + seconds_to_come) * per_second, per_second));
+  if (!path) co_return fail(path.error());
   Reading reading(loop);
-  const auto held = co_await open_readers(reading, readers, (*target)->url(), path);
-  reading.late = {};
+  const auto held = co_await open_readers(reading, readers, (*target)->url(), *path + "/stream");
+  reading.late.forget_times();
   const auto began = loop.timers->now();
   while (reading.open > 0) co_await reading.ended.wait();
   reading.late.set_seconds(std::chrono::duration<double>(loop.timers->now() - began).count());
@@ -172,17 +176,15 @@ Task<Result<std::vector<Row>>> bench_idle(Bench& bench) {
   if (!http) co_return fail(http.error());
   const auto before = (*target)->memory();
   // One token, then nothing for as long as it takes.
-  const auto made = co_await call(loop, **http, Method::post, "/runs", tokens_body(2, 0.001));
-  if (!made) co_return fail(made.error());
-  const json::View run(*made);
-  const auto path = fmt::format("/threads/{}/runs/{}", run["thread_id"].string(), run["run_id"].string());
+  const auto path = co_await begin_tokens(loop, **http, tokens_body(2, 0.001));
+  if (!path) co_return fail(path.error());
   Reading reading(loop);
-  const auto held = co_await open_readers(reading, streams, (*target)->url(), path + "/stream");
+  const auto held = co_await open_readers(reading, streams, (*target)->url(), *path + "/stream");
   const auto memory = static_cast<double>((*target)->memory() - before);
   Row row{"idle", streams, {}};
   row.samples = co_await drive(loop, (*target)->urls(), {.duration = bench.duration},
-                               [&](Client client) { return get(loop, client.http, path); });
-  const auto cancelled = co_await call(loop, **http, Method::post, path + "/cancel?wait=1");
+                               [&](Client client) { return get(loop, client.http, *path); });
+  const auto cancelled = co_await call(loop, **http, Method::post, *path + "/cancel?wait=1");
   if (!cancelled) co_return fail(cancelled.error());
   while (reading.open > 0) co_await reading.ended.wait();
   co_await (*target)->stop();

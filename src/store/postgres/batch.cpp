@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
 #include <utility>
 
 #include "store/postgres/collect.hpp"
@@ -52,11 +53,11 @@ void Batch::merge_parts() {
 }
 
 void Batch::merge_segments() {
+  std::map<std::string, std::vector<SegmentRow>> added;
+  for (auto& row : std::exchange(writes_.segments, {}))
+    (to_merge_.contains(row.run_id) ? added[row.run_id] : writes_.segments).push_back(std::move(row));
   for (const auto& run_id : to_merge_) {
-    std::vector<SegmentRow> added;
-    for (auto& row : std::exchange(writes_.segments, {}))
-      (row.run_id == run_id ? added : writes_.segments).push_back(std::move(row));
-    auto merged = merge(std::move(facts_.streams[run_id].unmerged), std::move(added));
+    auto merged = merge(std::move(facts_.streams[run_id].unmerged), std::move(added[run_id]));
     std::ranges::move(merged.put, std::back_inserter(writes_.segments));
     std::ranges::move(merged.erased, std::back_inserter(writes_.erased_segments));
   }
