@@ -137,9 +137,11 @@ Task<Outcome<std::unique_ptr<Connection>>> Connection::open_at(Timers& timers, c
   co_return std::unique_ptr<Connection>(new Connection(timers, handle.release()));
 }
 
-// What every session has. Compiling a plan, which the planner chooses by guesses, takes longer than any
-// statement here. A plan is kept while its tables grow, and of an empty table the planner reads all rows and
-// hashes them; whatever is asked for here has an index, so plans go by indexes from the beginning.
+// What every session has. A statement is planned once and not for each of its parameters: planning takes
+// longer than the work, and comes to the same (Snapshot::plan_for_values is for those where it does not). A
+// plan is kept while its tables grow, and of an empty table the planner reads all rows and hashes them;
+// whatever is asked for here has an index, so plans go by indexes from the beginning. Compiling a plan, which
+// the planner chooses by guesses, takes longer than any statement.
 Task<Outcome<std::vector<Rows>>> Connection::configure(const ConnectOptions& options, SteadyTime deadline) {
   Pipeline pipeline;
   pipeline.add(
@@ -148,11 +150,11 @@ Task<Outcome<std::vector<Rows>>> Connection::configure(const ConnectOptions& opt
       "set_config('tcp_keepalives_idle', '10', false), set_config('tcp_keepalives_interval', '5', false), "
       "set_config('tcp_keepalives_count', '3', false), set_config('tcp_user_timeout', '20000', false), "
       "set_config('client_min_messages', 'warning', false), set_config('jit', 'off', false), "
-      "set_config('plan_cache_mode', $3, false), set_config('enable_seqscan', 'off', false), "
+      "set_config('plan_cache_mode', 'force_generic_plan', false), set_config('enable_seqscan', 'off', "
+      "false), "
       "set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', false)",
       std::to_string(options.statement_timeout.count()),
-      std::to_string(options.idle_in_transaction_timeout.count()),
-      std::string_view(options.plans_once ? "force_generic_plan" : "auto"));
+      std::to_string(options.idle_in_transaction_timeout.count()));
   co_return co_await run(std::move(pipeline), deadline - timers_.now());
 }
 

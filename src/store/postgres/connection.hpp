@@ -28,9 +28,6 @@ struct ConnectOptions {
   // The server gives up a statement after this, and its transaction's idle time after the second.
   std::chrono::milliseconds statement_timeout{30000};
   std::chrono::milliseconds idle_in_transaction_timeout{15000};
-  // A statement is planned once, and not for each of its parameters: for statements over arrays, where
-  // planning takes longer than the work and always comes to the same.
-  bool plans_once = false;
 };
 
 // Statements that are sent together: one round trip for all of them. Without BEGIN and COMMIT among them they

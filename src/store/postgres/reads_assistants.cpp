@@ -55,6 +55,7 @@ Task<Outcome<Found<domain::Assistant>>> page_in_sql(Connection& db, AssistantFil
                filter.graph_id, filter.name, filter.owner, metadata, not_negative(page.limit),
                not_negative(page.offset));
   Snapshot snapshot(db, Snapshot::Hold::for_rows);
+  snapshot.plan_for_values();
   auto results = co_await snapshot.run(std::move(pipeline), Snapshot::Then::done);
   if (!results) co_return fail_with(std::move(results.error()));
   Found<domain::Assistant> found;

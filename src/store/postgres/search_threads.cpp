@@ -131,6 +131,7 @@ Task<Outcome<StoredPage>> page_in_sql(Snapshot& snapshot, SeriesValues& values, 
   pipeline.add_prepared(fmt::format("SELECT {}, {} FROM (SELECT t.* {} {} LIMIT $6 OFFSET $7) AS t {} {}",
                                     thread_columns, state_columns, condition, order, head, order),
                         std::move(params));
+  snapshot.plan_for_values();
   auto results = co_await snapshot.run(std::move(pipeline), Snapshot::Then::done);
   if (!results) co_return fail_with(std::move(results.error()));
   StoredPage found;

@@ -7,7 +7,7 @@ namespace dg::store::postgres {
 Task<Outcome<std::vector<Rows>>> Snapshot::run(Pipeline pipeline, Then then) {
   const bool last = then == Then::done && hold_ == Hold::for_rows;
   // One statement sees one moment by itself.
-  if (last && !open_ && pipeline.size() == 1) return db_.run(std::move(pipeline));
+  if (last && !open_ && pipeline.size() == 1 && !plans_for_values_) return db_.run(std::move(pipeline));
   return run_in_transaction(std::move(pipeline), last);
 }
 
@@ -15,11 +15,13 @@ Task<Outcome<std::vector<Rows>>> Snapshot::run_in_transaction(Pipeline pipeline,
   const bool first = !std::exchange(open_, true);
   Pipeline all;
   if (first) all.add("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+  if (first && plans_for_values_) all.add("SET LOCAL plan_cache_mode = force_custom_plan");
+  const auto before = static_cast<std::ptrdiff_t>(all.size());
   all.append(std::move(pipeline));
   if (last) all.add("COMMIT");
   auto results = co_await db_.run(std::move(all));
   if (!results) co_return fail_with(std::move(results.error()));
-  if (first) results->erase(results->begin());
+  results->erase(results->begin(), results->begin() + before);
   if (last) {
     results->pop_back();
     open_ = false;

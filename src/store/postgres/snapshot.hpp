@@ -26,6 +26,10 @@ class Snapshot {
   Snapshot(const Snapshot&) = delete;
   Snapshot& operator=(const Snapshot&) = delete;
 
+  // What follows is planned anew for the values that it is asked with: searches, whose best plan depends on
+  // them. Before anything was read.
+  void plan_for_values() { plans_for_values_ = true; }
+
   // The rows of each statement. `done`: no rows are read after these.
   Task<Outcome<std::vector<Rows>>> run(Pipeline pipeline, Then then);
   // Reads the parts of what is wanted. `done`: nothing is read after these.
@@ -38,6 +42,7 @@ class Snapshot {
 
   Connection& db_;
   Hold hold_;
+  bool plans_for_values_ = false;
   bool open_ = false;
 };
 

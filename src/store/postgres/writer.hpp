@@ -33,7 +33,6 @@ class Writer : public std::enable_shared_from_this<Writer> {
   // `on_events` is called after each transaction that may have written events.
   Writer(Env env, ConnectOptions options, Limits limits, std::function<void()> on_events = {})
       : env_(env), options_(std::move(options)), limits_(limits), on_events_(std::move(on_events)) {
-    options_.plans_once = true;
     // An instance that was stopped in the middle of a transaction holds up the others for no longer.
     options_.idle_in_transaction_timeout = std::chrono::seconds(5);
   }
