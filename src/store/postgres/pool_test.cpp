@@ -188,8 +188,8 @@ TEST_F(PoolTest, AReadThatFailsIsRolledBackAndNotRepeated) {
 
 TEST_F(PoolTest, WhatIsNoTextIsNotThere) {
   auto pool = make(1, 0);
-  const auto run = [](Connection& db) { return read_run(db, std::string("a\0b", 3)); };
-  EXPECT_FALSE(loop_.wait(read(pool, *loop_.random, run)).value());
+  const auto run = [](Connection& db) { return read_runs_of(db, {"\xff"}); };
+  EXPECT_TRUE(loop_.wait(read(pool, *loop_.random, run)).value().empty());
   const auto item = [](Connection& db) { return read_item(db, {"\xff"}, "key"); };
   EXPECT_FALSE(loop_.wait(read(pool, *loop_.random, item)).value());
   EXPECT_EQ(pool.counts().opened, 1U);

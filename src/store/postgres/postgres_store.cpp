@@ -8,6 +8,7 @@
 
 #include "store/postgres/api_keys.hpp"
 #include "store/postgres/claims.hpp"
+#include "store/postgres/gathered_read.hpp"
 #include "store/postgres/pool.hpp"
 #include "store/postgres/reads.hpp"
 #include "store/postgres/writer.hpp"
@@ -38,7 +39,10 @@ class PostgresStore final : public Store {
             options.on_events)),
         pool_(env.timers, options.connect, options.readers, options.max_queued_reads),
         claims_(env.timers, claiming(options.connect), 1, options.max_queued_reads),
-        vital_(env.timers, options.connect, 1, options.max_queued_reads) {}
+        vital_(env.timers, options.connect, 1, options.max_queued_reads),
+        assistants_(pool_, env.random, &read_assistants_of, options.max_queued_reads),
+        threads_now_(pool_, env.random, &read_threads_now, options.max_queued_reads),
+        runs_(pool_, env.random, &read_runs_of, options.max_queued_reads) {}
 
   Task<Result<Committed>> do_commit(Commit commit) override {
     co_return co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void(Result<Committed>)>(
@@ -57,7 +61,7 @@ class PostgresStore final : public Store {
     StoreLoad load;
     writer_->add_load(load);
     const auto pool = pool_.counts();
-    load.queued_reads = pool.waiting;
+    load.queued_reads = pool.waiting + assistants_.waiting() + threads_now_.waiting() + runs_.waiting();
     load.max_queued_reads = max_queued_reads_;
     load.connections = pool.in_use + pool.idle;
     load.connections_in_use = pool.in_use;
@@ -78,7 +82,7 @@ class PostgresStore final : public Store {
   }
 
   Reply<std::optional<domain::Assistant>> assistant(std::string id) override {
-    return ask([id = std::move(id)](Connection& db) { return read_assistant(db, id); });
+    return assistants_.get(std::move(id));
   }
   Reply<Found<domain::Assistant>> assistants(AssistantFilter filter, Page page) override {
     return ask(
@@ -103,12 +107,8 @@ class PostgresStore final : public Store {
   Reply<ThreadHead> thread_head(std::string id) override {
     return ask([id = std::move(id)](Connection& db) { return read_thread_head(db, id); });
   }
-  Reply<ThreadNow> thread_now(std::string id) override {
-    return ask([id = std::move(id)](Connection& db) { return read_thread_now(db, id); });
-  }
-  Reply<std::optional<domain::Run>> run(std::string id) override {
-    return ask([id = std::move(id)](Connection& db) { return read_run(db, id); });
-  }
+  Reply<ThreadNow> thread_now(std::string id) override { return threads_now_.get(std::move(id)); }
+  Reply<std::optional<domain::Run>> run(std::string id) override { return runs_.get(std::move(id)); }
   Reply<std::vector<domain::Run>> runs(RunFilter filter, Page page) override {
     return ask([filter = std::move(filter), page](Connection& db) { return read_runs(db, filter, page); });
   }
@@ -230,6 +230,9 @@ class PostgresStore final : public Store {
   Pool claims_;  // a connection apart: its transactions last as long as runs are being started
   Pool vital_;   // and one for what must not wait behind clients' reads, or sessions and instances pass for
                  // dead
+  GatheredRead<std::optional<domain::Assistant>> assistants_;
+  GatheredRead<ThreadNow> threads_now_;
+  GatheredRead<std::optional<domain::Run>> runs_;
 };
 
 }  // namespace

@@ -12,7 +12,9 @@
 
 namespace dg::store::postgres {
 
-Task<Outcome<std::optional<domain::Assistant>>> read_assistant(Connection& db, std::string id);
+// Those that several ids name come in the order of the ids.
+Task<Outcome<std::vector<std::optional<domain::Assistant>>>> read_assistants_of(Connection& db,
+                                                                                std::vector<std::string> ids);
 Task<Outcome<Found<domain::Assistant>>> read_assistants(Connection& db, AssistantFilter filter, Page page);
 Task<Outcome<std::vector<AssistantVersion>>> read_assistant_versions(Connection& db, std::string id,
                                                                      std::string metadata, Page page);
@@ -22,9 +24,10 @@ Task<Outcome<std::optional<AssistantVersion>>> read_assistant_version(Connection
 Task<Outcome<std::optional<ThreadRow>>> read_thread(Connection& db, std::string id);
 Task<Outcome<Found<ThreadRow>>> read_threads(Connection& db, ThreadFilter filter, Page page);
 Task<Outcome<ThreadHead>> read_thread_head(Connection& db, std::string id);
-Task<Outcome<ThreadNow>> read_thread_now(Connection& db, std::string id);
+Task<Outcome<std::vector<ThreadNow>>> read_threads_now(Connection& db, std::vector<std::string> ids);
 
-Task<Outcome<std::optional<domain::Run>>> read_run(Connection& db, std::string id);
+Task<Outcome<std::vector<std::optional<domain::Run>>>> read_runs_of(Connection& db,
+                                                                    std::vector<std::string> ids);
 Task<Outcome<std::vector<domain::Run>>> read_runs(Connection& db, RunFilter filter, Page page);
 Task<Outcome<std::vector<domain::Run>>> read_open_runs(Connection& db, std::string thread_id);
 Task<Outcome<std::vector<domain::Run>>> read_stopping_runs(Connection& db);

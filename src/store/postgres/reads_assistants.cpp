@@ -15,7 +15,7 @@ const std::string columns = fmt::format(
     "event_streams AS s "
     "WHERE s.aggregate_id = a.id AND s.aggregate_type = 'assistant'), 0)",
     content_columns);
-const std::string select_one = fmt::format("SELECT {} FROM assistants AS a WHERE id = $1", columns);
+const std::string select_of = fmt::format("SELECT {} FROM assistants AS a WHERE id = ANY($1)", columns);
 // Letters are compared without case where they are ASCII.
 constexpr std::string_view matching =
     "FROM assistants AS a WHERE ($1 = '' OR graph_id = $1) "
@@ -86,11 +86,13 @@ Task<Outcome<Found<domain::Assistant>>> page_by_walk(Connection& db, AssistantFi
 
 }  // namespace
 
-Task<Outcome<std::optional<domain::Assistant>>> read_assistant(Connection& db, std::string id) {
-  auto rows = co_await db.query(select_one, id);
+Task<Outcome<std::vector<std::optional<domain::Assistant>>>> read_assistants_of(
+    Connection& db, std::vector<std::string> ids) {
+  auto rows = co_await db.query(select_of, ids);
   if (!rows) co_return fail_with(std::move(rows.error()));
-  if (!rows->next()) co_return std::nullopt;
-  co_return read_assistant_row(*rows);
+  std::vector<domain::Assistant> found;
+  while (rows->next()) found.push_back(read_assistant_row(*rows));
+  co_return in_order_of(ids, std::move(found));
 }
 
 Task<Outcome<Found<domain::Assistant>>> read_assistants(Connection& db, AssistantFilter filter, Page page) {

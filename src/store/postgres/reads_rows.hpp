@@ -1,7 +1,12 @@
 // Columns that several reads have in common, and how they are read.
 #pragma once
 
+#include <algorithm>
+#include <iterator>
+#include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "store/columns.hpp"
 #include "store/postgres/connection.hpp"
@@ -39,6 +44,17 @@ struct StoredState {
 StoredState read_state_row(Rows& row, SeriesValues& wanted);
 // Puts the large channels in.
 CheckpointState whole_state(StoredState stored, SeriesValues& values);
+
+// Of each id, none of which is there twice, the row that it names.
+template <class Row>
+std::vector<std::optional<Row>> in_order_of(const std::vector<std::string>& ids, std::vector<Row> rows) {
+  std::vector<std::optional<Row>> out(ids.size());
+  for (auto& row : rows) {
+    const auto place = std::ranges::find(ids, row.id) - ids.begin();
+    if (place < std::ssize(out)) out[static_cast<std::size_t>(place)] = std::move(row);
+  }
+  return out;
+}
 
 // A limit or offset, which PostgreSQL refuses below zero.
 inline std::int64_t not_negative(std::int64_t number) {

@@ -6,7 +6,7 @@
 namespace dg::store::postgres {
 namespace {
 
-const std::string select_one = fmt::format("SELECT {} FROM runs AS r WHERE r.id = $1", run_columns);
+const std::string select_of = fmt::format("SELECT {} FROM runs AS r WHERE r.id = ANY($1)", run_columns);
 const std::string select_open = fmt::format(
     "SELECT {} FROM runs AS r WHERE r.thread_id = $1 AND r.status IN ('queued', 'in_progress', "
     "'requires_action') ORDER BY r.id",
@@ -75,11 +75,11 @@ Task<Outcome<std::vector<domain::Run>>> rows_of(Task<Outcome<Rows>> query) {
 
 }  // namespace
 
-Task<Outcome<std::optional<domain::Run>>> read_run(Connection& db, std::string id) {
-  auto rows = co_await db.query(select_one, id);
+Task<Outcome<std::vector<std::optional<domain::Run>>>> read_runs_of(Connection& db,
+                                                                    std::vector<std::string> ids) {
+  auto rows = co_await db.query(select_of, ids);
   if (!rows) co_return fail_with(std::move(rows.error()));
-  if (!rows->next()) co_return std::nullopt;
-  co_return read_run_row(*rows);
+  co_return in_order_of(ids, read_run_rows(*rows));
 }
 
 Task<Outcome<std::vector<domain::Run>>> read_runs(Connection& db, RunFilter filter, Page page) {

@@ -67,11 +67,13 @@ TEST_F(ReadsTest, AssistantsAreSearched) {
   EXPECT_EQ(assistants({.sort_by = "name", .descending = false}), (Names{"3", "Alpha", "Gamma", "beta"}));
   EXPECT_EQ(assistants({.sort_by = "assistant_id", .descending = false}),
             (Names{"3", "Alpha", "Gamma", "beta"}));
-  const auto one = get(read_assistant(db(), "one")).value();
+  const auto some = get(read_assistants_of(db(), {"two", "nobody", "one"}));
+  EXPECT_EQ(some.at(0).value().id, "two");
+  EXPECT_FALSE(some.at(1));
+  const auto& one = some.at(2).value();
   EXPECT_EQ(one.version, 4);
   EXPECT_EQ(one.newest_number, 2);
   EXPECT_EQ(one.content.description, std::nullopt);
-  EXPECT_FALSE(get(read_assistant(db(), "nobody")));
 }
 
 TEST_F(ReadsTest, MetadataThatJsonbCannotHoldFindsWhatContainsIt) {
@@ -164,7 +166,9 @@ TEST_F(ReadsTest, AThreadNowIsOneMoment) {
   put_run({.id = "0", .thread = "t", .status = "completed"});
   insert("INSERT INTO event_streams VALUES ('t', 'thread', 6, 8, 7)");
   put_lease("op", "t");
-  const auto now = get(read_thread_now(db(), "t"));
+  put_run({.id = "3", .thread = "other", .status = "queued"});
+  const auto found = get(read_threads_now(db(), {"?", "t", "other"}));
+  const auto& now = found.at(1);
   EXPECT_EQ(now.head.turn, 7);
   EXPECT_EQ(now.head.lease.value().owner, "op");
   EXPECT_EQ(now.head.lease->applied_n, 9);
@@ -172,14 +176,15 @@ TEST_F(ReadsTest, AThreadNowIsOneMoment) {
   EXPECT_EQ(now.thread->updated_at, at(3));
   EXPECT_EQ(ids_of(now.open), (Names{"1", "2"}));
   EXPECT_EQ(get(read_thread_head(db(), "t")).lease.value().session_id, "session");
-  const auto nothing = get(read_thread_now(db(), "?"));
+  EXPECT_EQ(ids_of(found.at(2).open), (Names{"3"}));
+  const auto& nothing = found.at(0);
   EXPECT_EQ(nothing.head.turn, 0);
   EXPECT_FALSE(nothing.head.lease || nothing.thread);
   EXPECT_TRUE(nothing.open.empty());
   EXPECT_EQ(get(read_thread_head(db(), "?")).turn, 0);
   // The log of a thread that was erased goes on.
   insert("DELETE FROM threads");
-  EXPECT_EQ(get(read_thread_now(db(), "t")).head.turn, 7);
+  EXPECT_EQ(get(read_threads_now(db(), {"t"})).at(0).head.turn, 7);
 }
 
 TEST_F(ReadsTest, RunsAreListedNewestFirst) {
@@ -196,7 +201,7 @@ TEST_F(ReadsTest, RunsAreListedNewestFirst) {
   EXPECT_EQ(ids({"", {RunState::failed}, {"0", "3"}}), Names{"3"});
   EXPECT_EQ(ids({"t", {}, {"0", "3"}}), Names{"0"});
   EXPECT_EQ(ids_of(get(read_open_runs(db(), "t"))), (Names{"0", "2"}));
-  const auto run = get(read_run(db(), "1")).value();
+  const auto run = get(read_runs_of(db(), {"1"})).at(0).value();
   EXPECT_EQ(run.state, RunState::failed);
   EXPECT_EQ(run.request.input, R"("\u0000")");
   EXPECT_EQ(run.cancel, domain::CancelAction::rollback);
@@ -205,7 +210,7 @@ TEST_F(ReadsTest, RunsAreListedNewestFirst) {
   EXPECT_EQ(run.version, 5);
   EXPECT_EQ(run.session_id, "w");
   EXPECT_TRUE(run.has_checkpoint);
-  EXPECT_FALSE(get(read_run(db(), "?")));
+  EXPECT_FALSE(get(read_runs_of(db(), {"?"})).at(0));
 }
 
 TEST_F(ReadsTest, ClaimableRunsAreTheOldestDueOfFreeThreads) {
