@@ -35,6 +35,7 @@ RUN apt-get update \
       curl \
       libcurl4 \
       libfmt9 \
+      libmimalloc2.0 \
       libnats3.4 \
       libpq5 \
       libprometheus-cpp-core1.0 \

@@ -9,7 +9,7 @@ packages=(
   clang-19 lld-19 libclang-rt-19-dev cmake ninja-build ccache make git pkg-config
   # libraries that CMake looks for
   libboost1.81-dev libsqlite3-dev libpq-dev libzstd-dev libssl-dev libcurl4-openssl-dev libfmt-dev libspdlog-dev
-  libsimdjson-dev rapidjson-dev libcli11-dev libyaml-cpp-dev prometheus-cpp-dev libnats-dev libgtest-dev libgmock-dev
+  libsimdjson-dev rapidjson-dev libcli11-dev libmimalloc-dev libyaml-cpp-dev prometheus-cpp-dev libnats-dev libgtest-dev libgmock-dev
 )
 more=(
   # the example's and the tests' Python, and what the scripts call
