@@ -9,6 +9,8 @@ constexpr Duration net = seconds(1);  // between wake-ups while there is no conn
 
 }  // namespace
 
+const Broker::Member::Message Broker::Member::missed{bus::Topic::sessions, "", "", true};
+
 std::unique_ptr<Broker::Member> Broker::join(Timers& timers) {
   return std::make_unique<Member>(*this, timers);
 }
@@ -53,7 +55,7 @@ void Broker::Member::connect() {
   ++connections_;
   for (const auto& key : listeners_.keys()) held_.insert(key);
   if (!broker_.wakes) return;
-  tell_others({bus::Topic::sessions, "", "", true});
+  tell_others(missed);
   listeners_.wake_all();
 }
 
@@ -74,7 +76,9 @@ void Broker::Member::tell_others(const Message& message) {
     if (other == this || !other->connected_) continue;
     auto& last = other->last_[number_];
     last = std::max(last, broker_.network_.arrival());
-    other->later(last, [other, message] { other->hear(message); });
+    // What somebody does not keep up with is dropped, and he is told.
+    const bool dropped = !message.body.empty() && stage.instances.percent(3);
+    other->later(last, [other, message = dropped ? missed : message] { other->hear(message); });
     // A wake-up may come twice.
     if (message.body.empty() && stage.instances.percent(3))
       other->later(last + stage.instances.between(Duration(0), milliseconds(20)),

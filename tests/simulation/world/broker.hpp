@@ -53,6 +53,7 @@ class Broker::Member final : public bus::Bus {
     std::string id, body;
     bool to_all_listeners = false;  // somebody has missed something
   };
+  static const Message missed;
   void tell_others(const Message& message);
   void hear(const Message& message);
   // Does something on the loop when it is time, unless the process or the connection is gone by then.

@@ -42,6 +42,7 @@ constexpr std::array faults_of_instances{
     Kind{Act::restart_database, "the database restarts", 6},
     Kind{Act::cut_broker, "a server is cut off from the broker", 14},
     Kind{Act::lose_broker, "the broker is away", 8},
+    Kind{Act::cut_worker, "a worker loses its connection", 20},
 };
 
 template <std::size_t N>
@@ -88,7 +89,7 @@ Scenario make_scenario(std::uint64_t seed) {
   Dice instances(~seed);
   if (instances.percent(50)) {
     out.instances = 2 + static_cast<int>(instances.below(2));
-    for (auto left = instances.below(8); left > 0; --left) add(choose(faults_of_instances, instances));
+    for (auto left = instances.below(12); left > 0; --left) add(choose(faults_of_instances, instances));
   }
   std::ranges::sort(out.entries, {}, [](const Entry& entry) { return std::pair(entry.at, entry.dice); });
   return out;

@@ -247,7 +247,13 @@ void World::perform(const Entry& entry) {
     case Act::drain_worker:
       return worker.drain();
     case Act::cut_worker:
-      if (fleet_.servers.size() > 1 && dice.percent(50)) return worker.cut_connection(true);
+      if (fleet_.servers.size() > 1 && dice.percent(70)) {
+        worker.cut_connection(true);
+        // Who does not know of it yet may give it runs, while another hears it.
+        const Entry runs{{}, Act::create_many, dice.next()};
+        stage_.after(dice.between(milliseconds(300), seconds(2)), [this, runs] { clients_.perform(runs); });
+        return;
+      }
       if (dice.percent(40)) return worker.cut_connection();
       return worker.after_next_word([&worker] { worker.cut_connection(); });
     case Act::cut_clients:
