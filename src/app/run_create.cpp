@@ -1,7 +1,10 @@
 // Creating a run: the decision against the thread's other runs, and the claim of a free slot, in one
 // commit.
 #include <algorithm>
+#include <boost/asio/experimental/awaitable_operators.hpp>
 #include <iterator>
+#include <optional>
+#include <utility>
 
 #include "app/assistants.hpp"
 #include "app/changes.hpp"
@@ -75,15 +78,22 @@ struct Runs::Creation {
 };
 
 Task<Result<domain::Run>> Runs::create(Caller caller, RunOrder order) {
-  auto assistant = co_await resolve(caller, order.assistant);
-  if (!assistant) co_return fail(assistant.error());
   if (!order.thread_id) {
+    auto assistant = co_await resolve(caller, order.assistant);
+    if (!assistant) co_return fail(assistant.error());
     order.thread_id = make_uuid7(context_.env);
     order.create_thread = true;
-    co_return co_await until_decided([&] { return try_create(caller, order, *assistant); });
+    co_return co_await until_decided(
+        [&] { return try_create(caller, order, *assistant, store::ThreadNow{}); });
   }
   const auto turn = co_await lines_.enter(*order.thread_id);
-  co_return co_await until_decided([&] { return try_create(caller, order, *assistant); });
+  using boost::asio::experimental::awaitable_operators::operator&&;
+  auto [assistant, thread] =
+      co_await (resolve(caller, order.assistant) && context_.store.thread_now(*order.thread_id));
+  if (!assistant) co_return fail(assistant.error());
+  std::optional<Result<store::ThreadNow>> known = std::move(thread);
+  co_return co_await until_decided(
+      [&] { return try_create(caller, order, *assistant, std::exchange(known, std::nullopt)); });
 }
 
 Task<Result<std::vector<domain::Run>>> Runs::create_all(Caller caller, std::vector<RunOrder> orders) {
@@ -98,7 +108,7 @@ Task<Result<std::vector<domain::Run>>> Runs::create_all(Caller caller, std::vect
     if (!assistant) co_return fail(co_await refused(assistant.error()));
     order.thread_id = make_uuid7(context_.env);
     order.create_thread = true;
-    auto creation = co_await prepare(caller, std::move(order), std::move(*assistant), now);
+    auto creation = co_await prepare(caller, std::move(order), std::move(*assistant), {}, now);
     if (!creation) co_return fail(co_await refused(creation.error()));
     creations.push_back(std::move(*creation));
   }
@@ -165,8 +175,12 @@ void Runs::add_run(Creation& creation, domain::RunCreated created, bool may_star
       store::AppendFrames{run.id, run.thread_id, {metadata_frame(run.id, 1)}});
 }
 
-Task<Result<domain::Run>> Runs::try_create(Caller caller, RunOrder order, domain::Assistant assistant) {
-  auto creation = co_await prepare(caller, std::move(order), std::move(assistant), context_.env.clock.now());
+Task<Result<domain::Run>> Runs::try_create(Caller caller, RunOrder order, domain::Assistant assistant,
+                                           std::optional<Result<store::ThreadNow>> known) {
+  const auto now = context_.env.clock.now();
+  if (!known) known = co_await context_.store.thread_now(*order.thread_id);
+  if (!*known) co_return fail(known->error());
+  auto creation = co_await prepare(caller, std::move(order), std::move(assistant), std::move(**known), now);
   if (!creation) co_return fail(creation.error());
   auto committed = co_await context_.store.commit(std::move(creation->commit));
   if (!committed) {
@@ -181,14 +195,12 @@ Task<Result<domain::Run>> Runs::try_create(Caller caller, RunOrder order, domain
 }
 
 Task<Result<Runs::Creation>> Runs::prepare(Caller caller, RunOrder order, domain::Assistant assistant,
-                                           WallTime now) {
-  auto found = co_await context_.store.thread_now(*order.thread_id);
-  if (!found) co_return fail(found.error());
+                                           store::ThreadNow found, WallTime now) {
   // Another user's thread can be no run's, whether it is to be created or not.
-  const bool hidden = found->thread && !caller.may_see(found->thread->owner);
-  if (hidden || (!found->thread && !order.create_thread)) co_return unknown_thread(*order.thread_id);
-  const bool operation = found->head.lease && found->head.lease->kind == store::LeaseKind::operation;
-  const auto plan = domain::plan_multitask(order.request.multitask, found->open, operation);
+  const bool hidden = found.thread && !caller.may_see(found.thread->owner);
+  if (hidden || (!found.thread && !order.create_thread)) co_return unknown_thread(*order.thread_id);
+  const bool operation = found.head.lease && found.head.lease->kind == store::LeaseKind::operation;
+  const auto plan = domain::plan_multitask(order.request.multitask, found.open, operation);
   if (!plan) co_return fail(plan.error());
   if (auto possible = co_await check_fork(order); !possible) co_return fail(possible.error());
 
@@ -196,21 +208,21 @@ Task<Result<Runs::Creation>> Runs::prepare(Caller caller, RunOrder order, domain
   creation.now = now;
   creation.commit = commit_for(caller, now);
   creation.request_id = caller.request_id;
-  creation.run.id = make_uuid7_above(context_.env, newest_of(found->open));
+  creation.run.id = make_uuid7_above(context_.env, newest_of(found.open));
   creation.run.thread_id = *order.thread_id;
-  creation.commit.conditions.emplace_back(store::ThreadUnchanged{*order.thread_id, found->head.turn});
-  domain::Thread thread = found->thread.value_or(domain::Thread{});
+  creation.commit.conditions.emplace_back(store::ThreadUnchanged{*order.thread_id, found.head.turn});
+  domain::Thread thread = found.thread.value_or(domain::Thread{});
   thread.id = *order.thread_id;
-  if (!found->thread)
+  if (!found.thread)
     append_thread(creation.commit, thread,
                   domain::ThreadCreated{.temporary = order.request.temporary, .owner = caller.user});
-  bind_thread(creation.commit, thread, assistant, !found->thread);
+  bind_thread(creation.commit, thread, assistant, !found.thread);
 
   const bool active =
-      std::ranges::any_of(found->open, [](const domain::Run& r) { return domain::is_active(r.state); });
-  const bool may_start = !active && !found->head.lease && order.after == Duration{};
+      std::ranges::any_of(found.open, [](const domain::Run& r) { return domain::is_active(r.state); });
+  const bool may_start = !active && !found.head.lease && order.after == Duration{};
   // The others come first, so that the newest run of the thread is the new one.
-  if (auto settled = settle_others(creation, std::move(found->open), *plan); !settled)
+  if (auto settled = settle_others(creation, std::move(found.open), *plan); !settled)
     co_return fail(settled.error());
   add_run(creation,
           created_event(caller, std::move(order), assistant, thread, creation.run.id, creation.now,

@@ -96,9 +96,12 @@ class Runs {
   Task<Result<domain::Run>> get(std::string run_id) { return get(the_server, std::move(run_id)); }
   Task<Result<domain::Assistant>> resolve(Caller caller, std::string reference);
   Task<Status> check_fork(const RunOrder& order);
-  Task<Result<domain::Run>> try_create(Caller caller, RunOrder order, domain::Assistant assistant);
+  // `known`: the thread, where it was read before.
+  Task<Result<domain::Run>> try_create(Caller caller, RunOrder order, domain::Assistant assistant,
+                                       std::optional<Result<store::ThreadNow>> known);
   // Decides and gathers what is to be committed; a slot that it reserved is given back on failure.
-  Task<Result<Creation>> prepare(Caller caller, RunOrder order, domain::Assistant assistant, WallTime now);
+  Task<Result<Creation>> prepare(Caller caller, RunOrder order, domain::Assistant assistant,
+                                 store::ThreadNow found, WallTime now);
   // Cancels the thread's other runs, or takes over from them, as planned.
   static Status settle_others(Creation& creation, std::vector<domain::Run> others,
                               const domain::MultitaskPlan& plan);
