@@ -89,6 +89,15 @@ def test_on_two_instances() -> None:
     assert bench("claim", "--postgres").returncode == 2
 
 
+def test_an_instance_that_is_killed() -> None:
+    done = bench("failover", "--postgres", "--instances", "2", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = {row["workload"]: row for row in json.loads(done.stdout)["rows"]}
+    assert set(rows) == {"failover, run goes on", "failover, another leads"}
+    assert all(row["errors"] == 0 and row["count"] == 5 for row in rows.values())
+    assert bench("failover", "--postgres").returncode == 2
+
+
 def test_beside_much_that_is_stored() -> None:
     done = bench("stored", "--postgres", "--seed-data", "1000", "--seconds", "1", "--json")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -51,8 +51,8 @@ ServeTarget::~ServeTarget() {
   if (!conninfo_.empty()) deployment_.cluster->drop_database(name_);
 }
 
-Task<Result<std::unique_ptr<Target>>> ServeTarget::start(Bench& bench, const Deployment& deployment,
-                                                         TargetOptions options) {
+Task<Result<std::unique_ptr<ServeTarget>>> ServeTarget::start(Bench& bench, const Deployment& deployment,
+                                                              TargetOptions options) {
   auto target = std::unique_ptr<ServeTarget>(new ServeTarget(bench, deployment));
   if (auto made = target->make_project(); !made) co_return fail(made.error());
   if (auto made = co_await target->make_database(); !made) co_return fail(made.error());
@@ -84,6 +84,11 @@ Task<Status> ServeTarget::start_instance() {
   if (!url) co_return fail(url.error());
   urls_.push_back(*url);
   co_return Status{};
+}
+
+void ServeTarget::kill_instance() {
+  instances_.erase(instances_.begin());
+  urls_.erase(urls_.begin());
 }
 
 Task<Status> ServeTarget::bring_graphs(TargetOptions options) {

@@ -9,11 +9,15 @@ namespace dg::cli::bench {
 class ServeTarget : public Target {
  public:
   // The deployment outlives it.
-  static Task<Result<std::unique_ptr<Target>>> start(Bench& bench, const Deployment& deployment,
-                                                     TargetOptions options);
+  static Task<Result<std::unique_ptr<ServeTarget>>> start(Bench& bench, const Deployment& deployment,
+                                                          TargetOptions options);
   ~ServeTarget() override;
 
   const store::postgres::Conninfo& conninfo() const { return conninfo_; }
+  // One more, the last of all from then on.
+  Task<Status> start_instance();
+  // Kills the first one.
+  void kill_instance();
   std::int64_t bytes_written() const override;
   std::string what_is_written() const override { return "KiB of WAL"; }
   std::int64_t bytes_on_disk() const override;
@@ -25,7 +29,6 @@ class ServeTarget : public Target {
  private:
   ServeTarget(Bench& bench, const Deployment& deployment);
   Task<Status> make_database();
-  Task<Status> start_instance();
   // Starts the worker, from which the server knows the graphs, and ends it where none is to serve.
   Task<Status> bring_graphs(TargetOptions options);
   // What a query for one number gives; 0 when it fails.

@@ -48,10 +48,11 @@ std::string Target::worker_token() const {
   return found == environment_.end() ? "" : found->second;
 }
 
-Result<std::unique_ptr<Process>> Target::start_worker(int processes, int slots) const {
+Result<std::unique_ptr<Process>> Target::start_worker(int processes, int slots, std::string server) const {
+  if (server.empty()) server = urls_.back();
   ChildOptions options;
   options.command = ending_with_us(
-      "KILL", {own_program().string(), "worker", folder_.string(), "--server=" + urls_.back(),
+      "KILL", {own_program().string(), "worker", folder_.string(), "--server=" + server,
                fmt::format("--processes={}", processes), fmt::format("--n-jobs-per-worker={}", slots)});
   options.directory = folder_.string();
   options.environment = environment_;

@@ -52,8 +52,8 @@ class Target {
   Task<Status> wait_for_workers(int count);
   // What a worker shows; empty where the server made its own.
   std::string worker_token() const;
-  // One more `duragraph worker` on the project.
-  Result<std::unique_ptr<Process>> start_worker(int processes, int slots) const;
+  // One more `duragraph worker` on the project, at a server; empty: at the last instance.
+  Result<std::unique_ptr<Process>> start_worker(int processes, int slots, std::string server = "") const;
 
   // What was written for what the server stored since it started, in bytes, and in which words that is told.
   virtual std::int64_t bytes_written() const = 0;

@@ -15,6 +15,7 @@ const std::vector<Workload>& workloads() {
       {"readers", "one stream that 100 and 1,000 clients read", any, &bench_readers},
       {"idle", "10,000 streams that wait", any, &bench_idle},
       {"recovery", "a killed worker's run goes on with another", any, &bench_recovery},
+      {"failover", "a killed instance's runs go on at another", several_instances, &bench_failover},
       {"claim", "from a run's creation to a worker of another instance", several_instances, &bench_claim},
       {"sizing", "500 runs of a second each and 500 reads per second, begun whatever is under way",
        deployment, &bench_sizing},

@@ -58,6 +58,8 @@ Task<Result<std::vector<Row>>> bench_readers(Bench& bench);
 Task<Result<std::vector<Row>>> bench_idle(Bench& bench);
 // How long a run stands still when its worker is killed, alone and with its supervisor.
 Task<Result<std::vector<Row>>> bench_recovery(Bench& bench);
+// How long a run stands still when the instance of its worker is killed, and until another one leads.
+Task<Result<std::vector<Row>>> bench_failover(Bench& bench);
 // Runs that one instance queues and a worker of another gets.
 Task<Result<std::vector<Row>>> bench_claim(Bench& bench);
 // 500 runs of a second each and 500 reads begin in each second.
