@@ -82,10 +82,11 @@ Task<Result<std::vector<Row>>> bench_stored(Bench& bench) {
   auto from = co_await make_template(loop, **http);
   if (!from) co_return fail(from.error());
   // Fewer slots than clients: some runs find one, and others are claimed from the queue.
-  auto worker = co_await BareWorker::connect(loop, {.url = (*target)->urls().back(),
-                                                    .token = (*target)->worker_token(),
-                                                    .graph = "bare",
-                                                    .slots = stored_clients / 2});
+  const BareWorkerOptions bare{.url = (*target)->urls().back(),
+                               .token = (*target)->worker_token(),
+                               .graph = "bare",
+                               .slots = stored_clients / 2};
+  auto worker = co_await BareWorker::connect(loop, bare);
   if (!worker) co_return fail(worker.error());
   Stored stored{*from};
   std::vector<Row> rows;
@@ -95,6 +96,9 @@ Task<Result<std::vector<Row>>> bench_stored(Bench& bench) {
     if (count % 100'000 == 0) bench.progress(fmt::format("{} runs are stored", count));
   });
   if (!seeded) co_return fail(seeded.error());
+  // Meanwhile the worker had no time for heartbeats.
+  worker = co_await BareWorker::connect(loop, bare);
+  if (!worker) co_return fail(worker.error());
   stored.copies = bench.seed_data;
   co_await measure_all(bench, **target, stored, fmt::format("{} runs stored", bench.seed_data), rows);
   co_await (*target)->stop();
