@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Does to a deployment of `duragraph serve` under load, for MINUTES (10; 0 is one round), all that may happen to it; or, with KILLS,
-# kills and pauses `duragraph dev` and its workers so often. SEED names the storm (a new one).
+# kills and pauses `duragraph dev` and its workers so often. SEED names the storm (a new one). With MIXED one of three
+# instances is of the next release.
 # Usage: scripts/chaos.sh [PYTEST ARGUMENTS]
 . "$(dirname "$0")/common.sh"
 cd "$ROOT"
@@ -14,6 +15,6 @@ if [ -n "${KILLS:-}" ]; then
   storm=tests/chaos/test_dev_storm.py
   export CHAOS_KILLS="$KILLS"
 else
-  export CHAOS_MINUTES="${MINUTES:-10}"
+  export CHAOS_MINUTES="${MINUTES:-10}" CHAOS_MIXED="${MIXED:-}"
 fi
 exec build/test-env/bin/python -m pytest -c tests/pytest.ini --rootdir "$ROOT" "$storm" "$@"
