@@ -13,7 +13,7 @@ from audit import assert_clean_postgres, rebuild_postgres
 from nats_server import NatsServer
 from next_release import next_program, next_schema
 from postgres import SCHEMA_FILES, Cluster, Database
-from processes import Program, Project, ServeServer, migrate
+from processes import Program, Project, ServeServer, migrate, until
 
 FAILED, CONFLICT = 1, 5
 NEXT = {"DURAGRAPH_BIN": next_program()}
@@ -109,6 +109,21 @@ def test_ten_at_once_upgrade_once(project: Project, database: Database) -> None:
     assert lines == [f"applied {UPGRADE.name}"]
 
 
+def test_one_that_waits_for_its_turn_does_not_hold_up_who_has_it(project: Project, database: Database) -> None:
+    migrate(project, database.url)
+    writer = database.session()
+    writer.run("BEGIN")
+    writer.run("LOCK TABLE runs IN ROW EXCLUSIVE MODE")
+    first = Program(project, "db", "migrate", DATABASE_URL=database.url, **NEXT)
+    # CREATE INDEX CONCURRENTLY waits for the end of transactions that write, and then of statements that have begun.
+    until(lambda: "t" in database.run("SELECT true FROM pg_locks WHERE NOT granted"), "an upgrade that waits")
+    second = Program(project, "db", "migrate", DATABASE_URL=database.url, **NEXT)
+    second.wait_output(lambda output: "waiting for another migration to end" in output)
+    writer.close()
+    assert (first.wait(), second.wait()) == (0, 0), first.output + second.output
+    assert f"applied {UPGRADE.name}" in first.output and "nothing to do" in second.output
+
+
 def test_an_upgrade_whose_text_was_changed_is_found(project: Project, database: Database) -> None:
     migrate(project, database.url)
     migrate(project, database.url, **NEXT)
@@ -129,6 +144,18 @@ def test_each_release_serves_its_schema_and_the_next(project: Project, database:
     assert state(project, database, **NEXT) == ("next", NUMBER + 1)
     words = said(project, database, "serve", "--port", "0", code=FAILED)
     assert f"schema {NUMBER + 1} of a newer release" in words and "Run the `duragraph` of that release" in words
+
+
+def test_one_that_was_away_while_the_schema_went_on_ends(project: Project, database: Database) -> None:
+    migrate(project, database.url)
+    serve = ServeServer(project, database.url, worker=False)
+    later = NUMBER + 1
+    database.run(f"INSERT INTO schema_migrations VALUES ({later}, '{later}_later.sql', {later})")
+    locks = "SELECT DISTINCT pid FROM pg_locks JOIN pg_database AS d ON d.oid = database WHERE locktype = 'advisory'"
+    mine = f"{locks} AND datname = current_database()"
+    database.run(f"SELECT pg_terminate_backend(pid) FROM ({mine}) AS held")
+    assert serve.wait() == FAILED
+    assert f"schema {later} of a newer release" in serve.output
 
 
 def test_nobody_waits_for_an_upgrade_that_waits(project: Project, database: Database, nats: NatsServer) -> None:
