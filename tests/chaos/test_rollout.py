@@ -56,7 +56,7 @@ class Rollout(Faults):
 
 @pytest.mark.timeout(600)
 def test_a_rollout(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    storm = Storm(tmp_path, capsys, "a rollout of the next release", "")
+    storm = Storm(tmp_path, capsys, "a rollout of the next release", "ROLLOUT=1")
     deployment = Deployment(storm.project, "haproxy")
     try:
         storm.blow(deployment, Rollout(deployment, storm.journal), lambda: DeploymentOracle(deployment, storm.journal))
