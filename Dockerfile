@@ -13,8 +13,9 @@ COPY cmake cmake
 COPY deploy/sql deploy/sql
 COPY sdk/python/duragraph_host sdk/python/duragraph_host
 COPY src src
-# CMake reads these two; only the program is compiled.
+# CMake reads these; only the program is compiled.
 COPY fuzz fuzz
+COPY tests/next_release tests/next_release
 COPY tests/simulation tests/simulation
 COPY scripts/build.sh scripts/
 RUN scripts/build.sh release duragraph

@@ -16,7 +16,7 @@ simulate:     ## SEEDS=n simulated worlds from seed FIRST=k on; a seed that brea
 	SEEDS="$(SEEDS)" FIRST="$(FIRST)" scripts/simulate.sh
 
 chaos:        ## MINUTES=n (10) of faults on a deployment under load, or KILLS=n on `duragraph dev`; SEED names the storm (a new one)
-	MINUTES="$(MINUTES)" KILLS="$(KILLS)" SEED="$(SEED)" scripts/chaos.sh
+	MINUTES="$(MINUTES)" KILLS="$(KILLS)" SEED="$(SEED)" MIXED="$(MIXED)" ROLLOUT="$(ROLLOUT)" scripts/chaos.sh
 
 sanitize:     ## unit tests, conformance, durability and deployment under ThreadSanitizer, then AddressSanitizer with UBSan
 	scripts/sanitize.sh tsan

@@ -7,6 +7,7 @@ BEGIN;
 CREATE TABLE IF NOT EXISTS schema_migrations (
   version bigint PRIMARY KEY,
   name text NOT NULL,
+  schema_number bigint NOT NULL,               -- of the schema that the file was a part of
   applied_at timestamptz NOT NULL DEFAULT now(),
   checksum text                                -- SHA-256 of the file, where `duragraph db migrate` applied it
 );
@@ -127,5 +128,5 @@ CREATE TABLE IF NOT EXISTS api_keys (
   revoked_at timestamptz
 );
 
-INSERT INTO schema_migrations (version, name) VALUES (1, '001_init.sql') ON CONFLICT DO NOTHING;
+INSERT INTO schema_migrations (version, name, schema_number) VALUES (1, '001_init.sql', 10) ON CONFLICT DO NOTHING;
 COMMIT;

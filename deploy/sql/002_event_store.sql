@@ -159,5 +159,5 @@ BEGIN
 END
 $$;
 
-INSERT INTO schema_migrations (version, name) VALUES (2, '002_event_store.sql') ON CONFLICT DO NOTHING;
+INSERT INTO schema_migrations (version, name, schema_number) VALUES (2, '002_event_store.sql', 10) ON CONFLICT DO NOTHING;
 COMMIT;

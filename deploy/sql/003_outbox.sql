@@ -34,5 +34,5 @@ CREATE TABLE IF NOT EXISTS outbox_state (
 ) WITH (fillfactor = 50);
 INSERT INTO outbox_state DEFAULT VALUES ON CONFLICT DO NOTHING;
 
-INSERT INTO schema_migrations (version, name) VALUES (3, '003_outbox.sql') ON CONFLICT DO NOTHING;
+INSERT INTO schema_migrations (version, name, schema_number) VALUES (3, '003_outbox.sql', 10) ON CONFLICT DO NOTHING;
 COMMIT;

@@ -94,5 +94,5 @@ CREATE TABLE IF NOT EXISTS checkpoint_undo (
 );
 CREATE INDEX IF NOT EXISTS checkpoint_undo_of_run ON checkpoint_undo (run_id);
 
-INSERT INTO schema_migrations (version, name) VALUES (4, '004_projections.sql') ON CONFLICT DO NOTHING;
+INSERT INTO schema_migrations (version, name, schema_number) VALUES (4, '004_projections.sql', 10) ON CONFLICT DO NOTHING;
 COMMIT;

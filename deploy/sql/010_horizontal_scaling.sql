@@ -41,5 +41,5 @@ CREATE TABLE IF NOT EXISTS shared_secrets (
   fingerprint text NOT NULL
 );
 
-INSERT INTO schema_migrations (version, name) VALUES (10, '010_horizontal_scaling.sql') ON CONFLICT DO NOTHING;
+INSERT INTO schema_migrations (version, name, schema_number) VALUES (10, '010_horizontal_scaling.sql', 10) ON CONFLICT DO NOTHING;
 COMMIT;

@@ -15,9 +15,10 @@ from balancers import Balancer
 from cluster import Cluster
 from journal import GUARD
 from nats_server import NatsServer
+from next_release import next_program
 from own_postgres import OwnPostgres
 from postgres import Database, psql
-from processes import WORKER_TOKEN, Program, Project, free_port, migrate, until
+from processes import WORKER_TOKEN, Program, Project, binary, free_port, migrate, until
 from wire import Loop, NatsTap, PostgresTap, Proxy
 
 INSTANCES = 3
@@ -54,6 +55,10 @@ class Instance:
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "DONT_FAKE_MONOTONIC": "1",
         }
+
+    def run_from_now_on(self, program: str) -> None:
+        """What it is from its next start."""
+        self._environment["DURAGRAPH_BIN"] = program
 
     def connect(self) -> None:
         """Makes its proxies."""
@@ -98,14 +103,18 @@ class Deployment(Cluster):
     """Instance 0 is at the other end of a link where namespaces can be made; the clock of instance 1 is another."""
 
     worker_environment = {"DURAGRAPH_WORKER_TOKEN": WORKER_TOKEN}
+    releases: list[str]
+    """Programs that serve it, or may; the last one has its schema."""
 
-    def __init__(self, project: Project, kind: str) -> None:
+    def __init__(self, project: Project, kind: str, *, mixed: bool = False) -> None:
+        """`mixed`: the last instance is of the next release, which has brought its schema."""
         self.project = project
         self.loop = Loop()
         self.postgres = OwnPostgres()
         self.nats = NatsServer()
         self.database = Database(self.postgres)
         migrate(project, self.database.url)
+        self.releases = [str(binary())]
         self.instances = [Instance(project, self.loop, self.database, self.nats) for _ in range(INSTANCES)]
         self.namespace = net_namespace.NetNamespace() if net_namespace.can_be_made() else None
         if self.namespace:
@@ -113,6 +122,9 @@ class Deployment(Cluster):
         self._clock = project.base / "clock"
         self.set_clock(0)
         self.instances[1].fake_clock(self._clock)
+        if mixed:
+            self.upgrade()
+            self.instances[-1].run_from_now_on(self.releases[-1])
         for instance in self.instances:
             instance.connect()
             instance.start()
@@ -127,6 +139,11 @@ class Deployment(Cluster):
         instance.program.wait(GUARD)
         self.output.append(instance.program.output)
         instance.start()
+
+    def upgrade(self) -> None:
+        """Brings the schema of the next release."""
+        self.releases.append(next_program())
+        migrate(self.project, self.database.url, DURAGRAPH_BIN=self.releases[-1])
 
     def set_clock(self, seconds: int) -> None:
         """Moves the wall clock of the instance whose clock is not the machine's."""

@@ -84,8 +84,9 @@ def judge_database(deployment: Deployment, journal: Journal) -> None:
         ends[run_id].append(kind)
     try:
         assert_ends(journal, ends)
-        assert_clean_postgres(deployment.project, database.url)
-        rebuilt = rebuild_postgres(deployment.project, database.url)
+        for program in deployment.releases:
+            assert_clean_postgres(deployment.project, database.url, DURAGRAPH_BIN=program)
+        rebuilt = rebuild_postgres(deployment.project, database.url, DURAGRAPH_BIN=deployment.releases[-1])
         changed = {table: counts for table, counts in rebuilt.items() if any(counts.values())}
         assert not changed, f"a rebuild has changed {changed}"
     except AssertionError as error:

@@ -21,6 +21,8 @@ from faults import Strike
 from storm import SEED, Storm
 
 MINUTES = float(os.environ.get("CHAOS_MINUTES") or 0)
+MIXED = bool(os.environ.get("CHAOS_MIXED"))
+"""Whether one of the instances is of the next release."""
 ONLY = os.environ.get("CHAOS_ONLY", "")
 """Words in the names of faults: no others strike."""
 
@@ -40,9 +42,10 @@ def schedule() -> Iterator[Strike]:
 @pytest.mark.timeout(900 + 120 * MINUTES)
 def test_a_storm(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     length = f"{MINUTES:g} minutes" if MINUTES else "a round"
-    storm = Storm(tmp_path, capsys, f"{length} over duragraph serve", f"MINUTES={MINUTES:g}")
+    name = f"{length} over duragraph serve{' of two releases' if MIXED else ''}"
+    storm = Storm(tmp_path, capsys, name, f"MINUTES={MINUTES:g}{' MIXED=1' if MIXED else ''}")
     kind = random.Random(f"balancer {SEED}").choice(["haproxy", "nginx"])
-    deployment = Deployment(storm.project, kind)
+    deployment = Deployment(storm.project, kind, mixed=MIXED)
     try:
         longest_away = 60 if MINUTES else 5
         faults = DeploymentFaults(deployment, storm.journal, schedule(), longest_away)

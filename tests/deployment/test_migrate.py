@@ -68,8 +68,8 @@ def apply_and_repeat(database: Database) -> None:
     assert status(database, FAILED) == {
         "database": f"{database.name} at {database.host}:{database.port}",
         "state": "none",
+        "schema": 0,
         "missing": NAMES,
-        "unknown": [],
         "message": "the database has no tables yet. Run `duragraph db migrate`",
     }
     assert migrate(database).out.splitlines() == APPLIED
@@ -119,12 +119,20 @@ def wait_for_turn(process: subprocess.Popen[str]) -> None:
     assert process.stderr.readline().endswith("waiting for another migration to end\n")
 
 
+WORKS_LONG = """
+CREATE FUNCTION work() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = 0 AS
+  'BEGIN PERFORM pg_advisory_xact_lock(1); RETURN NEW; END';
+CREATE TRIGGER work BEFORE INSERT ON schema_migrations FOR EACH ROW EXECUTE FUNCTION work();
+"""
+"""A file takes as long as somebody else has a lock."""
+
+
 def test_after_one_that_is_killed_the_next_waits_for_what_its_server_still_does(database: Database) -> None:
     for file in SCHEMA_FILES[:-1]:
         database.apply(file)
+    database.run(WORKS_LONG)
     holder = database.session()
-    holder.run("BEGIN")
-    holder.run("LOCK TABLE runs IN ACCESS SHARE MODE")
+    holder.run("SELECT pg_advisory_lock(1)")
     killed = start("db", "migrate", DATABASE_URL=database.url)
     until(lambda: "t" in database.run("SELECT true FROM pg_locks WHERE NOT granted"), "a migration that waits")
     killed.send_signal(signal.SIGKILL)
@@ -223,5 +231,5 @@ def test_a_database_of_the_original_is_refused(database: Database) -> None:
 
 def test_a_newer_schema_is_refused(database: Database) -> None:
     migrate(database)
-    database.run("INSERT INTO schema_migrations (version, name) VALUES (999, '999_future.sql')")
-    refused(database, "newer", "a newer release (999_future.sql)")
+    database.run("INSERT INTO schema_migrations VALUES (999, '999_future.sql', 999)")
+    refused(database, "newer", "schema 999 of a newer release", "Run the `duragraph` of that release")

@@ -43,19 +43,20 @@ def assert_clean(project: Project) -> None:
         verify(project)
 
 
-def assert_clean_postgres(project: Project, database_url: str) -> None:
+def assert_clean_postgres(project: Project, database_url: str, **environment: str) -> None:
     """The same for a server's database on PostgreSQL."""
-    _of_postgres(project, "verify", "--database-url", database_url)
+    _of_postgres(project, "verify", "--database-url", database_url, **environment)
 
 
-def rebuild_postgres(project: Project, database_url: str) -> dict[str, Any]:
+def rebuild_postgres(project: Project, database_url: str, **environment: str) -> dict[str, Any]:
     """What was rebuilt in each of its tables. No instance may serve it."""
-    return dict(json.loads(_of_postgres(project, "rebuild", "--postgres", "--json", DATABASE_URL=database_url))["tables"])
+    environment["DATABASE_URL"] = database_url
+    return dict(json.loads(_of_postgres(project, "rebuild", "--postgres", "--json", **environment))["tables"])
 
 
 def _of_postgres(project: Project, command: str, *arguments: str, **environment: str) -> str:
     done = subprocess.run(
-        [str(binary()), command, *arguments],
+        [environment.get("DURAGRAPH_BIN") or str(binary()), command, *arguments],
         env=project.environment(**environment),
         capture_output=True,
         text=True,

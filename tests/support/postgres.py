@@ -92,9 +92,17 @@ class Database:
         """All that the schema is, as text; the owner's name left out."""
         return "\n".join(self.run(query) for query in SCHEMA_QUERIES).replace(self.name, "OWNER")
 
+    def dump(self) -> str:
+        """The schema as pg_dump writes it, without the two lines that are others each time."""
+        done = subprocess.run(
+            ["pg_dump", "--schema-only", "--no-owner", self.url], capture_output=True, text=True, check=True
+        )
+        lines = [line for line in done.stdout.splitlines() if not line.startswith(("\\restrict ", "\\unrestrict "))]
+        return "\n".join(lines)
+
     def applied(self) -> str:
         """Which files were applied, and when."""
-        return self.run("SELECT name, applied_at, checksum FROM schema_migrations ORDER BY version")
+        return self.run("SELECT name, schema_number, applied_at, checksum FROM schema_migrations ORDER BY version")
 
     def session(self) -> Session:
         return Session(self.url)

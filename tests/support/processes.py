@@ -192,8 +192,8 @@ class Program:
     def __init__(
         self, project: Project, *arguments: str, within: Sequence[str] = (), **environment: str
     ) -> None:
-        """`within` is a command that becomes the program, in other surroundings."""
-        program = binary()
+        """`within` is a command that becomes the program, in other surroundings; DURAGRAPH_BIN is another program."""
+        program = environment.get("DURAGRAPH_BIN") or binary()
         assert program, "there is no duragraph binary: build one, or name it in DURAGRAPH_BIN"
         self.project = project
         self.output = ""
@@ -342,10 +342,11 @@ class ServeServer(Server):
         return run_id
 
 
-def migrate(project: Project, database_url: str) -> None:
-    """Makes the tables of `serve`."""
-    made = Program(project, "db", "migrate", DATABASE_URL=database_url)
+def migrate(project: Project, database_url: str, **environment: str) -> str:
+    """Makes the tables of `serve`; what was said."""
+    made = Program(project, "db", "migrate", DATABASE_URL=database_url, **environment)
     assert made.wait() == 0, made.output
+    return made.output
 
 
 class WorkerProgram(Program):

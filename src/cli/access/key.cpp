@@ -33,13 +33,13 @@ struct KeyOptions {
 // What a command does with the store.
 using KeyWork = Task<Status> (*)(SystemWorld&, store::Store&, const KeyOptions&, Output&);
 
-// A schema that is not this program's is not written to.
+// A schema that this program does not serve is not written to.
 Task<Status> check_key_schema(SystemWorld& world, const PostgresTarget& target) {
   auto connection = co_await postgres::Connection::open(*world.timers, {.conninfo = target.conninfo});
   if (!connection) co_return fail(connection.error().to_command_error());
   const auto state = co_await postgres::schema_state(**connection);
   if (!state) co_return fail(state.error().to_command_error());
-  if (state->kind == postgres::SchemaState::Kind::current) co_return Status{};
+  if (state->is_served()) co_return Status{};
   co_return fail(Errc::conflict, state->message);
 }
 

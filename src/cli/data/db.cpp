@@ -30,6 +30,7 @@ constexpr std::string_view if_not_owner =
 ExitCode exit_code_of(Kind kind) {
   switch (kind) {
     case Kind::current:
+    case Kind::next:
       return ExitCode::ok;
     case Kind::none:
     case Kind::older:
@@ -53,8 +54,12 @@ std::string_view word_of(Kind kind) {
       return "older";
     case Kind::current:
       return "current";
+    case Kind::next:
+      return "next";
     case Kind::newer:
       return "newer";
+    case Kind::in_use:
+      return "in use";
     case Kind::altered:
       return "altered";
     case Kind::original:
@@ -103,7 +108,7 @@ void print(Output& out, const std::string& name, const postgres::Migration& migr
   if (out.json()) {
     json::Writer json;
     json.begin_object().key("database").string(name);
-    json.key("state").string(usable ? "current" : word_of(migration.found.kind));
+    json.key("state").string(migration.applied.empty() ? word_of(migration.found.kind) : "current");
     write_names(json, "applied", migration.applied);
     json.end_object();
     return out.line(json.take());
@@ -114,9 +119,9 @@ void print(Output& out, const std::string& name, const postgres::Migration& migr
 
 Task<postgres::Outcome<ExitCode>> migrate(postgres::Connection& connection, Output& out, std::string name) {
   const auto migration = co_await postgres::migrate(
-      connection, [&] { out.note(fmt::format("{}: waiting for another migration to end", name)); });
+      connection, [&](std::string_view what) { out.note(fmt::format("{}: waiting for {}", name, what)); });
   if (!migration) co_return postgres::fail_with(migration.error());
-  const bool usable = !migration->applied.empty() || migration->found.kind == Kind::current;
+  const bool usable = !migration->applied.empty() || migration->found.is_served();
   print(out, name, *migration, usable);
   if (usable) co_return ExitCode::ok;
   out.error(fmt::format("{}: {}", name, migration->found.message));
@@ -127,8 +132,8 @@ void print(Output& out, const std::string& name, const postgres::SchemaState& st
   if (!out.json()) return out.line(fmt::format("{}: {}", name, state.message));
   json::Writer json;
   json.begin_object().key("database").string(name).key("state").string(word_of(state.kind));
+  json.key("schema").integer(state.number);
   write_names(json, "missing", state.missing);
-  write_names(json, "unknown", state.unknown);
   json.key("message").string(state.message).end_object();
   out.line(json.take());
 }
@@ -169,7 +174,7 @@ void add_db_commands(CLI::App& app, int& exit_code) {
   db->require_subcommand(1);
   add_migrate(*db, "Make the tables, or bring them to this program's schema", exit_code);
   add_command(
-      *db, "status", "Show whether the database has this program's schema",
+      *db, "status", "Show whether the database has a schema that this program serves",
       fmt::format("{}\nEnds with 0 when it has, with 1 when `duragraph db migrate` is to be run, and with 5 "
                   "when it is no database for this program.",
                   where_it_is),

@@ -76,7 +76,7 @@ void wait_for(Serve& serve, const std::string& reason) {
   health.set_not_ready(reason);
 }
 
-// Whether the database is there and has this program's schema.
+// Whether the database is there, and with which schema.
 Task<Outcome<SchemaState>> look_at_database(Serve& serve) {
   auto connection = co_await Connection::open(*serve.timers, serve.database);
   if (!connection) co_return store::postgres::fail_with(std::move(connection.error()));
@@ -90,7 +90,7 @@ Task<std::optional<std::string>> why_not_usable(Serve& serve) {
   const auto state = co_await look_at_database(serve);
   if (!state && !state.error().is_transient()) give_up(state.error().message);
   if (!state) co_return state.error().message;
-  if (state->kind != SchemaState::Kind::current) give_up(state->message);
+  if (!state->is_served()) give_up(state->message);
   if (!pooled) co_return pooled.error().message;
   co_return std::nullopt;
 }
@@ -125,13 +125,22 @@ Task<void> keep_agreement(Serve& serve) {
   }
 }
 
-// By these locks other instances know that this one lives, and a rebuild that the database is in use.
+// By its locks other instances know that this one lives, and a rebuild that the database is in use. Nothing
+// where it holds them.
+Task<std::optional<std::string>> why_without_locks(Serve& serve) {
+  const auto taken = co_await serve.locks->try_take();
+  if (!taken) co_return fmt::format("the database cannot be used: {}", taken.error().message);
+  if (!*taken) co_return "the database is being rebuilt, or upgraded by more than one schema";
+  // Migrations heed the locks, so a schema that can be served now remains one.
+  const auto state = co_await look_at_database(serve);
+  if (!state) co_return fmt::format("the database cannot be used: {}", state.error().message);
+  if (!state->is_served()) give_up(state->message);
+  co_return std::nullopt;
+}
+
 Task<void> await_locks(Serve& serve) {
-  while (true) {
-    const auto taken = co_await serve.locks->try_take();
-    if (taken && *taken) co_return;
-    wait_for(serve, taken ? "the database is being rebuilt"
-                          : fmt::format("the database cannot be used: {}", taken.error().message));
+  while (const auto reason = co_await why_without_locks(serve)) {
+    wait_for(serve, *reason);
     co_await sleep_for(*serve.timers, look_again);
   }
 }

@@ -54,7 +54,6 @@ constexpr auto begin_writing = "BEGIN TRANSACTION ISOLATION LEVEL READ COMMITTED
 constexpr auto lock_tables =
     "LOCK TABLE event_streams, events, run_events, run_segments, assistants, assistant_versions, threads, "
     "runs, leases, checkpoints IN SHARE ROW EXCLUSIVE MODE";
-constexpr std::string_view deadlock_detected = "40P01";
 
 class NoPacks final : public Scan<StoredPack> {
  public:
@@ -136,15 +135,22 @@ Task<void> look_at_schema(SystemWorld& world, const Conninfo& conninfo, Outcome<
   }
 }
 
-// Opens a session on a database with our schema.
-Result<std::unique_ptr<BlockingSession>> open_session(const Conninfo& conninfo) {
+enum class Access { reads, writes };
+
+// Opens a session on a database with our schema. Rows of the next one are not written anew by a program that
+// does not know all their columns.
+Result<std::unique_ptr<BlockingSession>> open_session(const Conninfo& conninfo, Access access) {
   SystemWorld world;
   Outcome<SchemaState> state;
   boost::asio::co_spawn(world.io.get_executor(), look_at_schema(world, conninfo, state),
                         boost::asio::detached);
   world.io.run();
   if (!state) return fail(state.error().to_command_error());
-  if (state->kind != SchemaState::Kind::current) return fail(Errc::conflict, state->message);
+  if (!state->is_served()) return fail(Errc::conflict, state->message);
+  if (access == Access::writes && state->kind != SchemaState::Kind::current)
+    return fail(Errc::conflict, fmt::format("the database has schema {} of the next release. Rebuild it with "
+                                            "the `duragraph` of that release",
+                                            state->number));
   auto session = BlockingSession::open(conninfo);
   if (!session) return fail(session.error().to_command_error());
   return std::move(*session);
@@ -161,7 +167,7 @@ Status keep_others_out(BlockingSession& session, std::chrono::milliseconds patie
   session.run(lock_tables);
   const auto& failure = session.failure();
   if (failure &&
-      (failure->sqlstate == sqlstate::lock_not_available || failure->sqlstate == deadlock_detected))
+      (failure->sqlstate == sqlstate::lock_not_available || failure->sqlstate == sqlstate::deadlock_detected))
     return fail(Errc::busy,
                 fmt::format("somebody else writes to this database ({}). Try again when they are done",
                             failure->message));
@@ -172,14 +178,14 @@ Status keep_others_out(BlockingSession& session, std::chrono::milliseconds patie
 }  // namespace postgres
 
 Result<std::unique_ptr<audit::Audit>> open_postgres_audit(const postgres::Conninfo& conninfo) {
-  auto session = postgres::open_session(conninfo);
+  auto session = postgres::open_session(conninfo, postgres::Access::reads);
   if (!session) return fail(session.error());
   return std::make_unique<postgres::PostgresAudit>(std::move(*session));
 }
 
 Result<audit::Rebuilding> open_postgres_rebuilding(const postgres::Conninfo& conninfo,
                                                    std::chrono::milliseconds patience) {
-  auto writing = postgres::open_session(conninfo);
+  auto writing = postgres::open_session(conninfo, postgres::Access::writes);
   if (!writing) return fail(writing.error());
   if (auto alone = postgres::keep_others_out(**writing, patience); !alone) return fail(alone.error());
   auto reading = postgres::BlockingSession::open(conninfo);

@@ -95,6 +95,7 @@ class Connection {
   bool in_transaction() const;
   int server_version() const;  // as libpq gives it: 150018
   int backend_pid() const;
+  Timers& timers() const { return timers_; }
 
  private:
   Connection(Timers& timers, pg_conn* handle);

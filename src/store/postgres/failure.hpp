@@ -41,6 +41,7 @@ namespace sqlstate {
 inline constexpr std::string_view unique_violation = "23505";
 inline constexpr std::string_view check_violation = "23514";  // among others: no partition for the row
 inline constexpr std::string_view lock_not_available = "55P03";
+inline constexpr std::string_view deadlock_detected = "40P01";
 inline constexpr std::string_view query_canceled = "57014";
 inline constexpr std::string_view insufficient_privilege = "42501";
 }  // namespace sqlstate

@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "store/postgres/schema.hpp"
+
 namespace dg::store::postgres {
 namespace {
 
@@ -13,6 +15,7 @@ constexpr const char* leader_lock = "duragraph leader";
 constexpr std::string_view give_up_silent_sessions =
     "SELECT set_config('idle_session_timeout', '3000', false), set_config('tcp_user_timeout', '3000', false)";
 constexpr std::string_view try_shared = "SELECT pg_try_advisory_lock_shared(hashtextextended($1, 0))";
+constexpr std::string_view try_schema = "SELECT pg_try_advisory_lock_shared($1::int, $2::int)";
 constexpr std::string_view select_time = "SELECT clock_timestamp()";
 const std::string try_instance = fmt::format("SELECT pg_try_advisory_lock({})", instance_lock("$1"));
 
@@ -40,12 +43,13 @@ Task<Outcome<bool>> InstanceLocks::try_take() {
   Pipeline pipeline;
   pipeline.add(give_up_silent_sessions);
   const auto serving = pipeline.add(try_shared, std::string(serving_lock));
+  const auto schema = pipeline.add(try_schema, schema_locks, schema_number());
   const auto own = pipeline.add(try_instance, instance_);
   const auto time = pipeline.add(select_time);
   const auto asked = env_.timers.now();
   auto results = co_await (*opened)->run(std::move(pipeline));
   if (!results) co_return fail_with(std::move(results.error()));
-  if (!first_flag((*results)[serving])) co_return false;
+  if (!first_flag((*results)[serving]) || !first_flag((*results)[schema])) co_return false;
   // Only a session of this process that the server has not missed yet can hold it.
   if (!first_flag((*results)[own]))
     co_return fail_with({true, "", "the last session of this instance has not ended yet"});

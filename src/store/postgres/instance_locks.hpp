@@ -15,6 +15,9 @@ namespace dg::store::postgres {
 inline constexpr const char* serving_lock = "duragraph serving";
 // Tries to take the lock of the name $1 alone, for the session; gives a boolean.
 inline constexpr std::string_view try_advisory_lock = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))";
+// The first key of two: an instance shares the lock of its schema's number, and who holds one alone keeps
+// instances with that schema from serving.
+inline constexpr std::int64_t schema_locks = 0x44757261;  // "Dura"
 // The key of the lock that an instance holds while it lives; `id` is SQL that gives its id.
 std::string instance_lock(std::string_view id);
 

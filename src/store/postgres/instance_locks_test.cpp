@@ -34,5 +34,23 @@ TEST(InstanceLocks, TellTheDatabasesTimeWithEachAnswer) {
   EXPECT_TRUE(leads);
 }
 
+TEST(InstanceLocks, ThatOfTheSchemaIsShared) {
+  testing::TestDatabase database;
+  testing::Loop loop;
+  auto migration = database.owner();
+  const auto try_alone = fmt::format("SELECT pg_try_advisory_lock({}, {})", schema_locks, schema_number());
+  {
+    InstanceLocks one(loop.env, database.options(), "a");
+    InstanceLocks other(loop.env, database.options(), "b");
+    EXPECT_TRUE(loop.wait(one.try_take()).value());
+    EXPECT_TRUE(loop.wait(other.try_take()).value());
+    EXPECT_EQ(migration.value(try_alone), "f");
+  }
+  // The server sees their ends a moment later.
+  migration.run(fmt::format("SELECT pg_advisory_lock({}, {})", schema_locks, schema_number()));
+  InstanceLocks late(loop.env, database.options(), "c");
+  EXPECT_FALSE(loop.wait(late.try_take()).value());
+}
+
 }  // namespace
 }  // namespace dg::store::postgres

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdio>
 
+#include "store/postgres/instance_locks.hpp"
 #include "store/postgres/schema.hpp"
 #include "store/postgres/testing/connected.hpp"
 
@@ -157,7 +158,8 @@ TEST_F(MigrationsTest, WhoWaitsForAnotherIsToldAndFindsNothingToDo) {
   auto other = database_.owner();
   other.run("SELECT pg_advisory_lock(x'4475726147726170'::bigint)");
   bool waited = false;
-  const auto migration = loop_.wait(postgres::migrate(*connection_, [&] {
+  const auto migration = loop_.wait(postgres::migrate(*connection_, [&](std::string_view what) {
+    EXPECT_EQ(what, "another migration to end");
     waited = true;
     for (const auto& file : schema_files()) other.run(script_of(file));
     other.run("SELECT pg_advisory_unlock_all()");
@@ -170,6 +172,7 @@ TEST_F(MigrationsTest, WhoWaitsForAnotherIsToldAndFindsNothingToDo) {
 TEST_F(MigrationsTest, TheSessionIsAsItWasAfterwards) {
   ASSERT_TRUE(migrate());
   EXPECT_EQ(text("SELECT current_setting('statement_timeout')"), "30s");
+  EXPECT_EQ(text("SELECT current_setting('lock_timeout')"), "0");
   EXPECT_EQ(
       text("SELECT count(*)::text FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"),
       "0");
@@ -192,15 +195,81 @@ TEST_F(MigrationsTest, AFileThatFailsLeavesThoseBeforeIt) {
   EXPECT_EQ(state().kind, Kind::current);
 }
 
+// A table that is in use is asked for again and again, and others get it in between.
+TEST_F(MigrationsTest, NobodyWaitsForAMigrationThatWaitsForATable) {
+  ASSERT_TRUE(migrate());
+  execute(fmt::format("DELETE FROM schema_migrations WHERE version = {}", schema_files().back().version));
+  auto reader = database_.owner();
+  reader.run("BEGIN; LOCK TABLE runs IN ACCESS SHARE MODE");
+  auto writer = database_.owner();
+  bool waited = false;
+  const auto migration = loop_.wait(postgres::migrate(*connection_, [&](std::string_view what) {
+    EXPECT_EQ(what, "those who use the tables that are to be changed");
+    waited = true;
+    writer.run("BEGIN; LOCK TABLE runs IN ROW EXCLUSIVE MODE NOWAIT; COMMIT");
+    reader.run("COMMIT");
+  }));
+  ASSERT_TRUE(migration) << migration.error().message;
+  EXPECT_TRUE(waited);
+  EXPECT_THAT(migration->applied, ElementsAre(std::string(schema_files().back().name)));
+}
+
 TEST_F(MigrationsTest, ANewerSchemaIsLeftAlone) {
   ASSERT_TRUE(migrate());
-  execute("INSERT INTO schema_migrations (version, name) VALUES (999, '999_future.sql')");
+  const auto number = schema_number() + 2;
+  execute(fmt::format("INSERT INTO schema_migrations VALUES ({0}, '{0}_future.sql', {0})", number));
   const auto migration = migrate();
   ASSERT_TRUE(migration) << migration.error().message;
   EXPECT_EQ(migration->found.kind, Kind::newer);
+  EXPECT_EQ(migration->found.number, number);
+  EXPECT_FALSE(migration->found.is_served());
   EXPECT_THAT(migration->applied, IsEmpty());
-  EXPECT_THAT(migration->found.unknown, ElementsAre("999_future.sql"));
-  EXPECT_THAT(migration->found.message, AllOf(HasSubstr("999_future.sql"), HasSubstr("newer release")));
+  EXPECT_THAT(migration->found.message,
+              AllOf(HasSubstr(fmt::format("schema {}", number)), HasSubstr("newer release")));
+}
+
+// Those with the schema before would serve this one, and those with an earlier one would not.
+TEST_F(MigrationsTest, InstancesThatCouldNotFollowAreNotLeftBehind) {
+  const auto serving = fmt::format("SELECT pg_advisory_lock_shared({}, {{}})", schema_locks);
+  auto instance = database_.owner();
+  instance.run(fmt::format(fmt::runtime(serving), schema_number() - 2));
+  const auto refused = migrate();
+  ASSERT_TRUE(refused) << refused.error().message;
+  EXPECT_EQ(refused->found.kind, Kind::in_use);
+  EXPECT_THAT(refused->applied, IsEmpty());
+  EXPECT_EQ(state().kind, Kind::none);
+  instance.run("SELECT pg_advisory_unlock_all()");
+  instance.run(fmt::format(fmt::runtime(serving), schema_number() - 1));
+  ASSERT_TRUE(migrate());
+  EXPECT_EQ(state().kind, Kind::current);
+}
+
+TEST_F(MigrationsTest, TheNextSchemaIsServedAndLeftAlone) {
+  ASSERT_TRUE(migrate());
+  const auto number = schema_number() + 1;
+  execute(fmt::format("INSERT INTO schema_migrations VALUES ({0}, '{0}_next.sql', {0})", number));
+  const auto migration = migrate();
+  ASSERT_TRUE(migration) << migration.error().message;
+  EXPECT_EQ(migration->found.kind, Kind::next);
+  EXPECT_TRUE(migration->found.is_served());
+  EXPECT_THAT(migration->applied, IsEmpty());
+}
+
+TEST_F(MigrationsTest, ANewDatabaseOfTheNextSchemaIsServedWhateverItsTexts) {
+  ASSERT_TRUE(migrate());
+  execute(fmt::format("UPDATE schema_migrations SET schema_number = {}, checksum = repeat('0', 64)",
+                      schema_number() + 1));
+  EXPECT_EQ(state().kind, Kind::next);
+}
+
+TEST_F(MigrationsTest, WhatTheNextReleaseHasBegunIsItsOwnToEnd) {
+  ASSERT_TRUE(migrate());
+  execute(fmt::format("DELETE FROM schema_migrations WHERE version = {}", schema_files().back().version));
+  execute(fmt::format("UPDATE schema_migrations SET schema_number = {}", schema_number() + 1));
+  EXPECT_EQ(state().kind, Kind::newer);
+  const auto migration = migrate();
+  ASSERT_TRUE(migration);
+  EXPECT_THAT(migration->applied, IsEmpty());
 }
 
 TEST_F(MigrationsTest, AFileThatWasChangedAfterwardsIsFound) {
@@ -302,10 +371,35 @@ TEST(SchemaTest, FilesAreInOrderAndSaySo) {
     before = file.version;
     EXPECT_THAT(std::string(file.text),
                 AllOf(HasSubstr("\\set ON_ERROR_STOP on\nBEGIN;\n"),
-                      HasSubstr(fmt::format("VALUES ({}, '{}') ON CONFLICT DO NOTHING;\nCOMMIT;\n",
+                      HasSubstr(fmt::format("VALUES ({}, '{}', {}) ON CONFLICT DO NOTHING;\nCOMMIT;\n",
+                                            file.version, file.name, schema_number()))))
+        << file.name;
+  }
+}
+
+TEST(SchemaTest, UpgradesFollowOneAnotherAndSaySo) {
+  auto before = schema_files().back().version;
+  for (const auto& file : schema_upgrades()) {
+    EXPECT_EQ(file.version, before + 1) << file.name;
+    before = file.version;
+    EXPECT_THAT(std::string(file.text),
+                AllOf(HasSubstr("\\set ON_ERROR_STOP on\n"), HasSubstr("\nBEGIN;\n"),
+                      HasSubstr(fmt::format("VALUES ({0}, '{1}', {0}) ON CONFLICT DO NOTHING;\nCOMMIT;\n",
                                             file.version, file.name))))
         << file.name;
   }
+}
+
+TEST(SchemaTest, WhatIsDoneInNoTransactionIsAPartOfItsOwn) {
+  const SchemaFile file{
+      7, "007_more.sql",
+      "-- More.\n\\set ON_ERROR_STOP on\nDROP INDEX CONCURRENTLY a;\nCREATE INDEX CONCURRENTLY a\n"
+      "  ON t (a);\nBEGIN;\nSELECT 1;\nCOMMIT;\n"};
+  EXPECT_THAT(parts_of(file),
+              ElementsAre("-- More.\n\nDROP INDEX CONCURRENTLY a;\n",
+                          "CREATE INDEX CONCURRENTLY a\n  ON t (a);\n", "BEGIN;\nSELECT 1;\nCOMMIT;\n"));
+  for (const auto& made : schema_files())
+    EXPECT_THAT(parts_of(made), ElementsAre(script_of(made))) << made.name;
 }
 
 }  // namespace

@@ -69,6 +69,16 @@ class PostgresStoreTest : public contract::StoreContract {
   std::optional<testing::Session> session_;
 };
 
+// As the next release may have written it.
+TEST_F(PostgresStoreTest, WhatIsUnknownInARequestStays) {
+  const auto thread = add_thread();
+  auto run = add_run(thread, domain::RunState::in_progress);
+  this->run("UPDATE runs SET kwargs = jsonb_set(kwargs::jsonb, '{later}', '1')::text");
+  run = get(store().run(run.id)).value();
+  end(run);
+  EXPECT_EQ(value("SELECT status || (kwargs::jsonb ->> 'later') FROM runs"), "completed1");
+}
+
 TEST_F(PostgresStoreTest, SegmentsAreMerged) {
   const auto thread = add_thread();
   auto run = add_run(thread, domain::RunState::in_progress);

@@ -28,7 +28,7 @@ constexpr std::string_view select_graphs =
     "SELECT graph_id, description, error, updated_at, declared FROM graphs ORDER BY graph_id";
 const std::string select_leases = fmt::format("SELECT {} FROM leases AS l ORDER BY l.owner", lease_columns);
 const std::string select_lease = fmt::format("SELECT {} FROM leases AS l WHERE l.owner = $1", lease_columns);
-constexpr std::string_view select_version = "SELECT coalesce(max(version), 0) FROM schema_migrations";
+constexpr std::string_view select_version = "SELECT coalesce(max(schema_number), 0) FROM schema_migrations";
 
 Session read_worker(Rows& row) {
   auto session = read_session_row(row);

@@ -1,16 +1,9 @@
 #include "store/postgres/schema.hpp"
 
 namespace dg::store::postgres {
-namespace {
 
-constexpr SchemaFile files[] = {
-#include "postgres_schema.inc"
-};
-
-}  // namespace
-
-std::span<const SchemaFile> schema_files() {
-  return files;
+std::int64_t schema_number() {
+  return (schema_upgrades().empty() ? schema_files() : schema_upgrades()).back().version;
 }
 
 std::string script_of(const SchemaFile& file) {
@@ -24,6 +17,21 @@ std::string script_of(const SchemaFile& file) {
     rest.remove_prefix(line.size());
   }
   return script;
+}
+
+std::vector<std::string> parts_of(const SchemaFile& file) {
+  constexpr std::string_view end_of_statement = ";\n";
+  std::vector<std::string> parts;
+  auto script = script_of(file);
+  const auto begin = script.find("\nBEGIN;\n") + 1;
+  std::size_t from = 0;
+  for (auto end = script.find(end_of_statement); end < begin; end = script.find(end_of_statement, from)) {
+    end += end_of_statement.size();
+    parts.push_back(script.substr(from, end - from));
+    from = end;
+  }
+  parts.push_back(script.substr(from));
+  return parts;
 }
 
 std::vector<std::string> made_by_schema(std::string_view kind) {

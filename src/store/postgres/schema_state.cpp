@@ -31,13 +31,13 @@ constexpr std::string_view select_columns =
     "JOIN pg_namespace AS n ON n.oid = c.relnamespace "
     "WHERE n.nspname = current_schema() AND c.relname = ANY($1) AND a.attnum > 0 AND NOT a.attisdropped";
 constexpr std::string_view select_applied =
-    "SELECT version, name, coalesce(checksum, '') FROM schema_migrations ORDER BY version";
+    "SELECT version, coalesce(checksum, ''), schema_number FROM schema_migrations ORDER BY version";
 
 struct Applied {
-  std::string name;
   std::string checksum;  // empty: applied by hand
+  std::int64_t schema = 0;
 };
-using AppliedFiles = std::map<std::int64_t, Applied>;
+using AppliedFiles = std::map<std::int64_t, Applied>;  // by their numbers
 
 // Names of relations, and of columns as "table.column".
 using Names = std::vector<std::string>;
@@ -52,69 +52,94 @@ Names names_in(Rows rows) {
   return names;
 }
 
+SchemaState of_kind(Kind kind, std::string message) {
+  SchemaState state;
+  state.kind = kind;
+  state.message = std::move(message);
+  return state;
+}
+
 SchemaState without_ours(const Names& relations, const Names& columns) {
   const bool marked = std::ranges::any_of(
       original_relations, [&](std::string_view relation) { return contains(relations, relation); });
   // Runs that belong to threads, and are not ours.
   const bool its_runs = contains(columns, "runs.thread_id") && !contains(columns, "runs.graph_id");
   if (marked || its_runs)
-    return {
+    return of_kind(
         Kind::original,
-        {},
-        {},
         "this is a database of the original DuraGraph, the one written in Go, whose tables this program "
-        "cannot "
-        "use. Make an empty database, name it in DATABASE_URL or DB_NAME, and run `duragraph db migrate`"};
+        "cannot use. Make an empty database, name it in DATABASE_URL or DB_NAME, and run `duragraph db "
+        "migrate`");
   if (!relations.empty())
-    return {
+    return of_kind(
         Kind::foreign,
-        {},
-        {},
         fmt::format("the database has tables of another program under names that DuraGraph needs ({}). Make "
                     "an empty database, name it in DATABASE_URL or DB_NAME, and run `duragraph db migrate`",
-                    fmt::join(relations, ", "))};
-  SchemaState state{Kind::none, {}, {}, "the database has no tables yet. Run `duragraph db migrate`"};
+                    fmt::join(relations, ", ")));
+  auto state = of_kind(Kind::none, "the database has no tables yet. Run `duragraph db migrate`");
   for (const auto& file : schema_files()) state.missing.emplace_back(file.name);
   return state;
 }
 
-// The first file that had another text when the program applied it.
+// Whether the file, as a part of that schema, had another text when the program applied it.
+bool is_altered(const AppliedFiles& applied, const SchemaFile& file, std::int64_t schema) {
+  const auto found = applied.find(file.version);
+  return found != applied.end() && found->second.schema == schema && !found->second.checksum.empty() &&
+         found->second.checksum != sha256_hex(file.text);
+}
+
 std::string_view altered_file(const AppliedFiles& applied) {
-  for (const auto& file : schema_files()) {
-    const auto found = applied.find(file.version);
-    if (found == applied.end() || found->second.checksum.empty()) continue;
-    if (found->second.checksum != sha256_hex(file.text)) return file.name;
-  }
+  for (const auto& file : schema_files())
+    if (is_altered(applied, file, schema_number())) return file.name;
+  for (const auto& file : schema_upgrades())
+    if (is_altered(applied, file, file.version)) return file.name;
   return {};
 }
 
-SchemaState with_ours(AppliedFiles applied) {
+// The files of the whole schema, and the upgrades from the one that those found belong to.
+Names missing_files(const AppliedFiles& applied) {
+  Names missing;
+  auto from = schema_number();
+  for (const auto& file : schema_files()) {
+    if (const auto found = applied.find(file.version); found == applied.end())
+      missing.emplace_back(file.name);
+    else
+      from = std::min(from, found->second.schema);
+  }
+  for (const auto& file : schema_upgrades())
+    if (file.version > from && !applied.contains(file.version)) missing.emplace_back(file.name);
+  return missing;
+}
+
+SchemaState with_ours(const AppliedFiles& applied) {
+  const auto own = schema_number();
   SchemaState state;
+  for (const auto& [version, file] : applied) state.number = std::max(state.number, file.schema);
+  state.missing = missing_files(applied);
   const auto altered = altered_file(applied);
-  for (const auto& file : schema_files())
-    if (applied.erase(file.version) == 0) state.missing.emplace_back(file.name);
-  for (auto& [version, other] : applied) state.unknown.push_back(std::move(other.name));
-  if (!state.unknown.empty()) {
+  if (state.number > own + 1 || (state.number > own && !state.missing.empty())) {
     state.kind = Kind::newer;
     state.message = fmt::format(
-        "the database has the schema of a newer release ({}), which this program does not know. Run the "
+        "the database has schema {} of a newer release, and this program serves {} and {}. Run the "
         "`duragraph` of that release",
-        fmt::join(state.unknown, ", "));
+        state.number, own, own + 1);
   } else if (!altered.empty()) {
     state.kind = Kind::altered;
     state.message = fmt::format(
         "the database was made by another text of {}. Run the `duragraph` of the release that made it, or "
-        "make an "
-        "empty database and run `duragraph db migrate`",
+        "make an empty database and run `duragraph db migrate`",
         altered);
   } else if (!state.missing.empty()) {
     state.kind = Kind::older;
     state.message =
         fmt::format("the database lacks {}. Run `duragraph db migrate`", fmt::join(state.missing, ", "));
+  } else if (state.number > own) {
+    state.kind = Kind::next;
+    state.message = fmt::format(
+        "the database has schema {} of the next release, which this program serves as well", state.number);
   } else {
     state.kind = Kind::current;
-    state.message =
-        fmt::format("the database has the schema of this program, up to {}", schema_files().back().name);
+    state.message = fmt::format("the database has the schema of this program, {}", state.number);
   }
   return state;
 }
@@ -125,26 +150,21 @@ Task<Outcome<AppliedFiles>> read_applied(Connection& connection) {
   AppliedFiles applied;
   while (rows->next()) {
     const auto version = rows->integer();
-    auto name = rows->text();
-    applied.emplace(version, Applied{std::move(name), rows->text()});
+    auto checksum = rows->text();
+    applied.emplace(version, Applied{std::move(checksum), rows->integer()});
   }
   co_return applied;
 }
 
 SchemaState too_old(int version) {
-  return {Kind::unsuitable,
-          {},
-          {},
-          fmt::format("the server is PostgreSQL {}; DuraGraph needs 14 or newer", version / 10000)};
+  return of_kind(Kind::unsuitable,
+                 fmt::format("the server is PostgreSQL {}; DuraGraph needs 14 or newer", version / 10000));
 }
 
 SchemaState wrong_encoding(std::string_view encoding) {
-  return {Kind::unsuitable,
-          {},
-          {},
-          fmt::format("the database stores text as {}; DuraGraph needs UTF8: "
-                      "CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0",
-                      encoding)};
+  return of_kind(Kind::unsuitable, fmt::format("the database stores text as {}; DuraGraph needs UTF8: "
+                                               "CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0",
+                                               encoding));
 }
 
 }  // namespace
@@ -164,11 +184,12 @@ Task<Outcome<SchemaState>> schema_state(Connection& connection) {
   const auto found = names_in((*results)[relations]);
   const auto found_columns = names_in((*results)[columns]);
   // Other programs keep a table of this name too, with other columns.
-  if (!contains(found_columns, "schema_migrations.checksum")) co_return without_ours(found, found_columns);
+  if (!contains(found_columns, "schema_migrations.schema_number"))
+    co_return without_ours(found, found_columns);
   auto applied = co_await read_applied(connection);
   if (!applied) co_return fail_with(std::move(applied.error()));
   if (applied->empty()) co_return without_ours(found, found_columns);
-  co_return with_ours(std::move(*applied));
+  co_return with_ours(*applied);
 }
 
 }  // namespace dg::store::postgres

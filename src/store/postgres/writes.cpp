@@ -28,8 +28,8 @@ const std::string insert_heads =
 constexpr std::string_view delete_empty_heads =
     "DELETE FROM event_streams AS s USING unnest($1, $2) AS w (id, type) WHERE s.aggregate_id = w.id AND "
     "s.aggregate_type = w.type AND s.version = 0 AND s.seq = 0 AND s.turn = 0 AND NOT s.erased";
-// A run that has a checkpoint keeps that through writers who did not know of it. A request that stays the
-// same keeps its place on disk.
+// A run that has a checkpoint keeps that through writers who did not know of it. Its request is that of its
+// creation, and may be the next release's, with members that this one would not write back.
 const std::string upsert_runs = insert_rows(
     "runs",
     "id, thread_id, assistant_id, graph_id, status, kwargs, metadata, created_at, updated_at, not_before, "
@@ -37,7 +37,6 @@ const std::string upsert_runs = insert_rows(
     "owner, resumable, has_frames, version",
     "ON CONFLICT (id) DO UPDATE SET thread_id = excluded.thread_id, assistant_id = excluded.assistant_id, "
     "graph_id = excluded.graph_id, status = excluded.status, "
-    "kwargs = CASE WHEN runs.kwargs = excluded.kwargs THEN runs.kwargs ELSE excluded.kwargs END, "
     "metadata = excluded.metadata, updated_at = excluded.updated_at, not_before = excluded.not_before, "
     "lease_epoch = excluded.lease_epoch, attempt = excluded.attempt, worker_id = excluded.worker_id, "
     "revision = excluded.revision, cancel = excluded.cancel, "
