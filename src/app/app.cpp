@@ -128,6 +128,7 @@ Task<Status> App::start() {
   }));
   spawn(executor, "dispatch", runs.dispatch());
   spawn(executor, "leader", lead());
+  spawn(executor, "time-outs", runs.end_overdue(leadership));
   spawn(executor, "retention", runs.retain(leadership));
   co_return Status{};
 }

@@ -49,6 +49,34 @@ TEST_F(CancelTest, ARunningRunIsAskedToStop) {
               ElementsAre("RunCreated", "RunStarted", "RunCancelRequested", "RunCancelled"));
 }
 
+class TimeOutTest : public AppTest {
+ protected:
+  TimeOutTest() : AppTest({.run_timeout = std::chrono::seconds(60)}) {}
+};
+
+TEST_F(TimeOutTest, AnAttemptThatTakesTooLongIsToldToStopAndEnds) {
+  TestWorker worker(server_);
+  const auto run = server_.create();
+  server_.pass(std::chrono::seconds(59));
+  EXPECT_THAT(worker.got<CancelOrder>(), IsEmpty());
+  server_.pass(std::chrono::seconds(6));
+  ASSERT_EQ(worker.got<CancelOrder>().size(), 1u);
+  EXPECT_EQ(worker.got<CancelOrder>()[0].owner, run.id);
+  worker.complete(run, 1, Outcome::cancelled);
+  EXPECT_EQ(server_.now(run).state, State::timed_out);
+  EXPECT_THAT(server_.events(run),
+              ElementsAre("RunCreated", "RunStarted", "RunCancelRequested", "RunTimedOut"));
+  EXPECT_EQ(server_.status(run.thread_id), domain::ThreadStatus::error);
+}
+
+TEST_F(TimeOutTest, AWorkerThatDoesNotStopIsFencedOff) {
+  TestWorker worker(server_);
+  const auto run = server_.create();
+  server_.pass(std::chrono::seconds(71));
+  EXPECT_EQ(server_.now(run).state, State::timed_out);
+  EXPECT_EQ(worker.got<Superseded>().size(), 1u);
+}
+
 // As when a client closes its stream after it has cancelled.
 TEST_F(CancelTest, AWorkerHasItsTimeToStopWhoeverStopsWaiting) {
   TestWorker worker(server_);

@@ -16,6 +16,7 @@ struct Settings {
   Duration lease = std::chrono::seconds(10);           // without a heartbeat
   Duration reconnect_grace = std::chrono::seconds(2);  // after a closed connection
   Duration cancel_grace = std::chrono::seconds(5);     // for a worker to stop a run
+  Duration run_timeout = std::chrono::hours(1);        // of one attempt at a run
   Duration operation = std::chrono::seconds(30);       // a thread's lease outside a run
   Duration worker_wait = std::chrono::seconds(30);     // a request's wait for a worker
   Duration frames_kept = std::chrono::minutes(2);      // after the end of a run

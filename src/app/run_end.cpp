@@ -138,6 +138,43 @@ Task<Status> Runs::try_fence_off(std::string run_id, std::int64_t epoch) {
   co_return done;
 }
 
+Task<void> Runs::end_overdue(Leadership& leadership) {
+  const auto pause = std::min<Duration>(context_.settings.run_timeout / 4, context_.settings.safety_net);
+  while (true) {
+    co_await leadership.wait_until_leading();
+    if (const auto done = co_await end_overdue_once(); !done)
+      log::error("runs that take too long could not be ended: {}", done.error().message);
+    co_await sleep_for(context_.env.timers, pause);
+  }
+}
+
+Task<Status> Runs::end_overdue_once() {
+  constexpr std::int64_t at_once = 200;
+  const auto begun_before = context_.env.clock.now() - context_.settings.run_timeout;
+  const auto runs = co_await context_.store.overdue_runs(begun_before, at_once);
+  if (!runs) co_return fail(runs.error());
+  for (const auto& run : *runs) {
+    const auto done = co_await until_decided([&] { return try_time_out(run.id, run.epoch); });
+    if (!done && done.error().code != Errc::not_found) co_return done;
+  }
+  co_return Status{};
+}
+
+Task<Status> Runs::try_time_out(std::string run_id, std::int64_t epoch) {
+  auto run = co_await get(run_id);
+  if (!run) co_return fail(run.error());
+  if (run->epoch != epoch) co_return Status{};  // another attempt has its own time
+  auto events = domain::decide_time_out(*run);
+  if (!events) co_return fail(events.error());
+  if (events->empty()) co_return Status{};
+  const auto asked = co_await ask_to_stop(the_server, std::move(*run), std::move(*events));
+  if (!asked) co_return fail(asked.error());
+  log::warn({{"run_id", run_id}, {"thread_id", asked->thread_id}, {"trace_id", trace_id_of(*asked)}},
+            "attempt {} at a run of {} took longer than it may, and is told to stop", asked->attempt,
+            asked->graph_id);
+  co_return Status{};
+}
+
 Task<Status> Runs::lose_owner(std::string run_id, std::string session_id, std::string reason) {
   co_return co_await until_decided([&] { return try_lose_owner(run_id, session_id, reason); });
 }

@@ -70,8 +70,13 @@ Task<Result<domain::Run>> Runs::try_cancel(Caller caller, std::string run_id, do
     run.state = domain::RunState::cancelled;
     co_return run;
   }
+  co_return co_await ask_to_stop(caller, std::move(run), std::move(*events));
+}
+
+Task<Result<domain::Run>> Runs::ask_to_stop(Caller caller, domain::Run run,
+                                            std::vector<domain::RunEvent> events) {
   auto commit = commit_for(caller, context_.env.clock.now());
-  append_run(commit, run, *events);
+  append_run(commit, run, events);
   const auto done = co_await context_.store.commit(std::move(commit));
   if (!done) co_return fail(done.error());
   workers_.send(run.session_id, CancelOrder{run.id, run.epoch, run.cancel});

@@ -86,6 +86,8 @@ class Runs {
   Task<void> dispatch();
   // Goes on with cancels that are in flight, whoever began them.
   Task<Status> recover();
+  // Ends attempts that take longer than they may, for ever, while this instance leads.
+  Task<void> end_overdue(Leadership& leadership);
   // Deletes frames and temporary threads whose time is over, for ever, while this instance leads.
   Task<void> retain(Leadership& leadership);
 
@@ -123,6 +125,10 @@ class Runs {
   Task<Status> lose_owner(std::string run_id, std::string session_id, std::string reason);
   Task<Status> try_lose_owner(std::string run_id, std::string session_id, std::string reason);
   Task<Result<domain::Run>> try_cancel(Caller caller, std::string run_id, domain::CancelAction action);
+  // The run in progress is asked to stop, and fenced off when it does not.
+  Task<Result<domain::Run>> ask_to_stop(Caller caller, domain::Run run, std::vector<domain::RunEvent> events);
+  Task<Status> end_overdue_once();
+  Task<Status> try_time_out(std::string run_id, std::int64_t epoch);
   Task<Status> try_remove(Caller caller, std::string run_id);
   Task<Status> try_complete(std::string run_id, std::int64_t epoch, RunProgress progress, CompleteSaid said);
   // Fences the run off when its worker has not stopped it in time.

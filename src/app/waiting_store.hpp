@@ -74,6 +74,9 @@ class WaitingStore final : public store::Store {
   store::Reply<std::vector<domain::Run>> stopping_runs() override {
     co_return loop_.wait(inner_->stopping_runs());
   }
+  store::Reply<std::vector<domain::Run>> overdue_runs(WallTime begun_before, std::int64_t limit) override {
+    co_return loop_.wait(inner_->overdue_runs(begun_before, limit));
+  }
   store::Reply<std::optional<store::Session>> session(std::string id) override {
     co_return loop_.wait(inner_->session(std::move(id)));
   }

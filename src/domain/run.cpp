@@ -16,9 +16,10 @@ constexpr Names<MultitaskStrategy, 4> strategies{{{MultitaskStrategy::reject, "r
                                                   {MultitaskStrategy::enqueue, "enqueue"},
                                                   {MultitaskStrategy::interrupt, "interrupt"},
                                                   {MultitaskStrategy::rollback, "rollback"}}};
-constexpr Names<CancelAction, 3> actions{{{CancelAction::none, "none"},
+constexpr Names<CancelAction, 4> actions{{{CancelAction::none, "none"},
                                           {CancelAction::interrupt, "interrupt"},
-                                          {CancelAction::rollback, "rollback"}}};
+                                          {CancelAction::rollback, "rollback"},
+                                          {CancelAction::time_out, "timeout"}}};
 constexpr Names<Durability, 3> durabilities{
     {{Durability::sync, "sync"}, {Durability::async, "async"}, {Durability::exit, "exit"}}};
 

@@ -18,7 +18,7 @@ namespace dg::domain {
 
 enum class RunState { queued, in_progress, requires_action, completed, failed, cancelled, timed_out };
 enum class MultitaskStrategy { reject, enqueue, interrupt, rollback };
-enum class CancelAction { none, interrupt, rollback };
+enum class CancelAction { none, interrupt, rollback, time_out };
 enum class Durability { sync, async, exit };
 
 std::string_view to_string(RunState state);
@@ -158,8 +158,10 @@ RunEvents decide_start(const Run& run, const RunStarted& owner, WallTime now);
 RunEvents decide_complete(const Run& run, std::int64_t epoch);
 RunEvents decide_pause(const Run& run, std::int64_t epoch);
 RunEvents decide_fail(const Run& run, std::int64_t epoch, RunError error);
-// The owner has stopped after a cancel, or is fenced off because it did not.
+// The owner has stopped after a cancel or at the end of the run's time, or is fenced off because it did not.
 RunEvents decide_cancelled(const Run& run);
+// Its time is over: it is asked to stop, unless it is not in progress or was asked already.
+RunEvents decide_time_out(const Run& run);
 // A client asks to cancel. A queued or paused run is cancelled at once; a running one is asked to
 // stop. Nothing happens to one that is over or was asked already.
 RunEvents decide_cancel(const Run& run, CancelAction action);

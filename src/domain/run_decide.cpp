@@ -23,6 +23,13 @@ RunEvents one(RunEvent event) {
   return events;
 }
 
+// How a run ends that was asked to stop.
+RunEvent stopped(const Run& run) {
+  if (run.cancel == CancelAction::time_out)
+    return RunTimedOut{"the run was still in progress when its time was over"};
+  return RunCancelled{};
+}
+
 }  // namespace
 
 std::chrono::milliseconds retry_backoff(std::int64_t attempts_so_far) {
@@ -50,7 +57,7 @@ RunEvents decide_complete(const Run& run, std::int64_t epoch) {
 RunEvents decide_pause(const Run& run, std::int64_t epoch) {
   if (auto status = check_owner(run, epoch); !status) return fail(status.error());
   // A pause would outlive the cancel that was asked for.
-  if (run.cancel != CancelAction::none) return std::vector<RunEvent>{RunRequiresAction{}, RunCancelled{}};
+  if (run.cancel != CancelAction::none) return std::vector<RunEvent>{RunRequiresAction{}, stopped(run)};
   return one(RunRequiresAction{});
 }
 
@@ -62,7 +69,12 @@ RunEvents decide_fail(const Run& run, std::int64_t epoch, RunError error) {
 RunEvents decide_cancelled(const Run& run) {
   if (auto status = check_owner(run, run.epoch); !status) return fail(status.error());
   if (run.cancel == CancelAction::none) return fail(Errc::conflict, "nobody asked to cancel the run");
-  return one(RunCancelled{});
+  return one(stopped(run));
+}
+
+RunEvents decide_time_out(const Run& run) {
+  if (run.state != RunState::in_progress || run.cancel != CancelAction::none) return std::vector<RunEvent>{};
+  return one(RunCancelRequested{CancelAction::time_out});
 }
 
 RunEvents decide_cancel(const Run& run, CancelAction action) {
@@ -77,7 +89,7 @@ RunEvents decide_cancel(const Run& run, CancelAction action) {
 
 RunEvents decide_lose_owner(const Run& run, std::string_view reason, WallTime now) {
   if (auto status = check_owner(run, run.epoch); !status) return fail(status.error());
-  if (run.cancel != CancelAction::none) return one(RunCancelled{});
+  if (run.cancel != CancelAction::none) return one(stopped(run));
   if (run.attempt >= max_attempts)
     return one(RunFailed{{"WorkerLost", "the run lost its worker in each of " + std::to_string(run.attempt) +
                                             " attempts, the last time because " + std::string(reason)}});

@@ -100,6 +100,27 @@ TEST(DecideEnd, ACancelLosesAgainstAResultButNotAgainstAPause) {
   EXPECT_EQ(folded(run, *paused, now).state, RunState::cancelled);
 }
 
+TEST(DecideTimeOut, AsksARunningRunOnce) {
+  const auto asked = decide_time_out(running_run());
+  ASSERT_EQ(types_of(asked), Types{"RunCancelRequested"});
+  EXPECT_EQ(std::get<RunCancelRequested>(asked->front()).action, CancelAction::time_out);
+  for (const auto& run :
+       {created_run(), paused_run(), asked_run(CancelAction::interrupt), asked_run(CancelAction::time_out)})
+    EXPECT_EQ(types_of(decide_time_out(run)), Types{});
+  for (const auto& run : ended_runs()) EXPECT_EQ(types_of(decide_time_out(run)), Types{});
+}
+
+TEST(DecideTimeOut, EndsARunThatStoppedOrLostItsOwner) {
+  const auto run = asked_run(CancelAction::time_out);
+  EXPECT_EQ(types_of(decide_cancelled(run)), Types{"RunTimedOut"});
+  EXPECT_EQ(types_of(decide_lose_owner(run, "gone", now)), Types{"RunTimedOut"});
+  EXPECT_EQ(types_of(decide_pause(run, 1)), (Types{"RunRequiresAction", "RunTimedOut"}));
+  EXPECT_EQ(types_of(decide_complete(run, 1)), Types{"RunCompleted"});
+  const auto over = folded(run, *decide_cancelled(run), now);
+  EXPECT_EQ(over.state, RunState::timed_out);
+  EXPECT_EQ(over.error.value().error, "TimeoutError");
+}
+
 TEST(DecideCancel, EndsWhatDoesNotRunAtOnce) {
   const auto queued = decide_cancel(created_run(), CancelAction::rollback);
   ASSERT_EQ(types_of(queued), (Types{"RunCancelRequested", "RunCancelled"}));

@@ -10,7 +10,7 @@ domain::AggregateType aggregate_from(std::string_view text) {
 // The domain writes a cancel's action but has no reason to read it.
 domain::CancelAction cancel_from(std::string_view text) {
   using enum domain::CancelAction;
-  return enum_from(text, {none, interrupt, rollback});
+  return enum_from(text, {none, interrupt, rollback, time_out});
 }
 
 std::string_view to_text(LeaseKind kind) {

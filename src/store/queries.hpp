@@ -92,6 +92,8 @@ class Queries {
   virtual Reply<std::vector<domain::Run>> open_runs(std::string thread_id) = 0;
   // Runs in progress whose cancel was asked for.
   virtual Reply<std::vector<domain::Run>> stopping_runs() = 0;
+  // Runs whose attempt in progress began before that time and was not asked to stop, oldest first.
+  virtual Reply<std::vector<domain::Run>> overdue_runs(WallTime begun_before, std::int64_t limit) = 0;
   // Queued runs that may start at `now` for one of the graphs: due, nobody owns their thread, no run is in
   // progress on it, and no other queued run of it comes first, whatever its graph. A run that lost its
   // owner comes before those that never started, also while it is not due yet: it goes on from the

@@ -100,6 +100,8 @@ std::vector<Setting> make_setting_table() {
       {"DURAGRAPH_JWT_ROLE_CLAIM", "", &S::jwt_role_claim, any_text(),
        "The claim that is the role, in place of role and roles"},
       {"DURAGRAPH_WORKER_TOKEN", "", &S::worker_token, token_text(), "The token that workers show", secret},
+      {"DURAGRAPH_RUN_TIMEOUT", "1h", &S::run_timeout, duration_text(),
+       "How long one attempt at a run may take; then it ends with the status timeout"},
       {"RATE_LIMIT_ENABLED", "false", &S::rate_limit_enabled, switch_word(),
        "Limit the rate of each client's requests"},
       {"RATE_LIMIT_RPS", "10", &S::rate_limit_rps, number_above(0), "Requests per second of one client"},

@@ -42,6 +42,7 @@ TEST(SettingTable, HasTheOtherDefaults) {
   EXPECT_TRUE(settings.trusted_proxies.empty());
   EXPECT_EQ(settings.nats_replicas, 1);
   EXPECT_EQ(settings.nats_max_age, "7d");
+  EXPECT_EQ(settings.run_timeout, "1h");
   EXPECT_EQ(settings.nats_max_bytes, "1G");
   EXPECT_EQ(settings.log_level, log::Level::info);
   EXPECT_EQ(settings.log_format, log::Format::automatic);

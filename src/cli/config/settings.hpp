@@ -73,6 +73,7 @@ struct ServeSettings {
   std::string jwt_user_claim;
   std::string jwt_role_claim;
   std::string worker_token;
+  std::string run_timeout;  // read_duration
   bool rate_limit_enabled = false;
   double rate_limit_rps = 0;
   int rate_limit_burst = 0;

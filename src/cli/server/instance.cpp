@@ -113,9 +113,14 @@ Result<std::unique_ptr<Instance>> Instance::open(boost::asio::io_context& io, co
     parts->exporter = std::make_unique<otlp::Exporter>(std::move(*traces));
   }
   show_spans(parts->metrics, parts->exporter.get());
-  parts->app = std::make_unique<app::App>(
-      app::Context{env, *parts->store, *parts->bus, {}, id, program_version(), parts->exporter.get()},
-      parts->metrics);
+  parts->app = std::make_unique<app::App>(app::Context{env,
+                                                       *parts->store,
+                                                       *parts->bus,
+                                                       {.run_timeout = chosen.run_timeout},
+                                                       id,
+                                                       program_version(),
+                                                       parts->exporter.get()},
+                                          parts->metrics);
   parts->app->health.set_not_ready(chosen.not_ready);
   api::ApiSettings settings;
   // A proxy in front passes on the names that the world has for the server.

@@ -34,7 +34,8 @@ struct InstanceOptions {
   std::optional<net::TlsFiles> tls = {};  // nothing: in the clear
   std::optional<Authentication> authentication = {};                 // nothing: nobody is asked who they are
   std::function<std::unique_ptr<bus::Bus>(Metrics&)> open_bus = {};  // empty: inside this process
-  std::optional<otlp::Settings> traces = {};                         // nothing: no spans are recorded
+  Duration run_timeout = app::Settings{}.run_timeout;
+  std::optional<otlp::Settings> traces = {};  // nothing: no spans are recorded
 };
 
 class Instance {

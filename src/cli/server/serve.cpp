@@ -10,6 +10,7 @@
 #include "base/system_world.hpp"
 #include "cli/client/client.hpp"
 #include "cli/client/exit_code.hpp"
+#include "cli/config/setting_rules.hpp"
 #include "cli/config/database.hpp"
 #include "cli/config/tracing.hpp"
 #include "cli/server/authentication.hpp"
@@ -262,6 +263,7 @@ InstanceOptions instance_options(const Serve& serve, const ServeSettings& settin
   if (settings.rate_limit_enabled)
     out.rate_limit = api::RateLimits{.rps = settings.rate_limit_rps, .burst = settings.rate_limit_burst};
   out.trusted_proxies = settings.trusted_proxies;
+  out.run_timeout = read_duration(settings.run_timeout).value();
   out.traces = trace_settings(settings, program_version());
   if (!settings.tls_cert.empty()) out.tls = net::TlsFiles{settings.tls_cert, settings.tls_key};
   return out;

@@ -44,6 +44,30 @@ TEST_P(StoreContract, RunComesBackAsItWasPut) {
   EXPECT_FALSE(get(store().run(new_id())));
 }
 
+TEST_P(StoreContract, RunsThatAreToStopAndThoseThatTakeTooLongAreFound) {
+  const auto begun = [&](std::int64_t at, domain::CancelAction cancel, RunState state) {
+    auto run = make_run(add_thread(), state);
+    run.updated_at = from_micros(at);
+    run.cancel = cancel;
+    apply(PutRun{run});
+    return run.id;
+  };
+  const auto late = begun(9, domain::CancelAction::none, RunState::in_progress);
+  const auto early = begun(3, domain::CancelAction::none, RunState::in_progress);
+  begun(10, domain::CancelAction::none, RunState::in_progress);
+  begun(4, domain::CancelAction::none, RunState::queued);
+  const auto timed_out = begun(5, domain::CancelAction::time_out, RunState::in_progress);
+  begun(6, domain::CancelAction::rollback, RunState::completed);
+  const auto ids_of = [](const std::vector<domain::Run>& runs) {
+    std::vector<std::string> out;
+    for (const auto& run : runs) out.push_back(run.id);
+    return out;
+  };
+  EXPECT_EQ(ids_of(get(store().overdue_runs(from_micros(10), 5))), (std::vector{early, late}));
+  EXPECT_EQ(ids_of(get(store().overdue_runs(from_micros(10), 1))), (std::vector{early}));
+  EXPECT_EQ(ids_of(get(store().stopping_runs())), (std::vector{timed_out}));
+}
+
 TEST_P(StoreContract, RunsAreListedNewestFirst) {
   const auto thread = add_thread();
   std::vector<std::string> ids;

@@ -118,6 +118,9 @@ class PostgresStore final : public Store {
   Reply<std::vector<domain::Run>> stopping_runs() override {
     return ask([](Connection& db) { return read_stopping_runs(db); });
   }
+  Reply<std::vector<domain::Run>> overdue_runs(WallTime begun_before, std::int64_t limit) override {
+    return ask([begun_before, limit](Connection& db) { return read_overdue_runs(db, begun_before, limit); });
+  }
   Reply<Claimable> claimable_runs(std::vector<std::string> graph_ids, WallTime now,
                                   std::int64_t limit) override {
     return claim_runs(claims_, env_.random, std::move(graph_ids), now, limit);

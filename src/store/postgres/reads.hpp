@@ -31,6 +31,8 @@ Task<Outcome<std::vector<std::optional<domain::Run>>>> read_runs_of(Connection& 
 Task<Outcome<std::vector<domain::Run>>> read_runs(Connection& db, RunFilter filter, Page page);
 Task<Outcome<std::vector<domain::Run>>> read_open_runs(Connection& db, std::string thread_id);
 Task<Outcome<std::vector<domain::Run>>> read_stopping_runs(Connection& db);
+Task<Outcome<std::vector<domain::Run>>> read_overdue_runs(Connection& db, WallTime begun_before,
+                                                          std::int64_t limit);
 // Begins a transaction, whose end unlocks what it gives.
 Task<Outcome<std::vector<domain::Run>>> read_claimable_runs(Connection& db,
                                                             std::vector<std::string> graph_ids, WallTime now,

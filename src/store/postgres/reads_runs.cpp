@@ -15,6 +15,11 @@ const std::string select_stopping = fmt::format(
     "SELECT {} FROM runs AS r WHERE r.status = 'in_progress' AND r.thread_id <> '' AND r.cancel <> '{}' "
     "ORDER BY r.id",
     run_columns, to_string(domain::CancelAction::none));
+// Nothing but its start and a cancel moves the time of a run in progress.
+const std::string select_overdue = fmt::format(
+    "SELECT {} FROM runs AS r WHERE r.status = 'in_progress' AND r.thread_id <> '' AND r.cancel = '{}' "
+    "AND r.updated_at < $1 ORDER BY r.updated_at LIMIT $2",
+    run_columns, to_string(domain::CancelAction::none));
 // Each graph's queue is walked in order until the limit is reached. The offsets keep the questions about each
 // run questions, which partial indexes answer; as joins they might be answered by reading the table.
 // A status with nothing added is no condition that the indexes of the queue, which know no threads, could be
@@ -96,6 +101,11 @@ Task<Outcome<std::vector<domain::Run>>> read_open_runs(Connection& db, std::stri
 
 Task<Outcome<std::vector<domain::Run>>> read_stopping_runs(Connection& db) {
   return rows_of(db.query(select_stopping));
+}
+
+Task<Outcome<std::vector<domain::Run>>> read_overdue_runs(Connection& db, WallTime begun_before,
+                                                          std::int64_t limit) {
+  return rows_of(db.query(select_overdue, begun_before, limit));
 }
 
 Task<Outcome<std::vector<domain::Run>>> read_claimable_runs(Connection& db,

@@ -27,6 +27,7 @@ std::optional<domain::Run> read_run(Database& db, const std::string& id);
 std::vector<domain::Run> read_runs(Database& db, const RunFilter& filter, Page page);
 std::vector<domain::Run> read_open_runs(Database& db, const std::string& thread_id);
 std::vector<domain::Run> read_stopping_runs(Database& db);
+std::vector<domain::Run> read_overdue_runs(Database& db, WallTime begun_before, std::int64_t limit);
 std::vector<domain::Run> read_claimable_runs(Database& db, const std::vector<std::string>& graph_ids,
                                              WallTime now, std::int64_t limit);
 ActiveRuns read_active_runs(Database& db);

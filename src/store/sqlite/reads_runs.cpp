@@ -34,6 +34,11 @@ const std::string select_open = fmt::format(
 const std::string select_stopping = fmt::format(
     "SELECT {} FROM runs AS r WHERE state = 'in_progress' AND thread_id <> '' AND cancel <> '{}' ORDER BY id",
     columns, to_string(domain::CancelAction::none));
+// Nothing but its start and a cancel moves the time of a run in progress.
+const std::string select_overdue = fmt::format(
+    "SELECT {} FROM runs AS r WHERE state = 'in_progress' AND thread_id <> '' AND cancel = '{}' "
+    "AND updated_at < ? ORDER BY updated_at LIMIT ?",
+    columns, to_string(domain::CancelAction::none));
 // Repeated conditions let the partial indexes answer.
 const std::string select_claimable = fmt::format(
     "SELECT {} FROM runs AS r WHERE state = 'queued' AND not_before <= ?1 "
@@ -110,6 +115,11 @@ std::vector<domain::Run> read_open_runs(Database& db, const std::string& thread_
 
 std::vector<domain::Run> read_stopping_runs(Database& db) {
   Query query(db, select_stopping);
+  return read_rows(db, query);
+}
+
+std::vector<domain::Run> read_overdue_runs(Database& db, WallTime begun_before, std::int64_t limit) {
+  Query query(db, select_overdue, begun_before, limit);
   return read_rows(db, query);
 }
 

@@ -166,6 +166,10 @@ class SqliteStore final : public Store {
   Reply<std::vector<domain::Run>> stopping_runs() override {
     return read<std::vector<domain::Run>>([](Database& db) { return read_stopping_runs(db); });
   }
+  Reply<std::vector<domain::Run>> overdue_runs(WallTime begun_before, std::int64_t limit) override {
+    return read<std::vector<domain::Run>>(
+        [begun_before, limit](Database& db) { return read_overdue_runs(db, begun_before, limit); });
+  }
   // Nobody else starts runs of the file.
   Reply<Claimable> claimable_runs(std::vector<std::string> graph_ids, WallTime now,
                                   std::int64_t limit) override {

@@ -285,6 +285,17 @@ Reply<std::vector<domain::Run>> SimulatedStore::stopping_runs() {
     return runs;
   });
 }
+Reply<std::vector<domain::Run>> SimulatedStore::overdue_runs(WallTime begun_before, std::int64_t limit) {
+  return read<std::vector<domain::Run>>([begun_before, limit](const Tables& t) {
+    auto runs = read_runs(t, {.states = {domain::RunState::in_progress}}, {1'000'000, 0});
+    std::erase_if(runs, [&](const auto& run) {
+      return run.cancel != domain::CancelAction::none || run.updated_at >= begun_before;
+    });
+    std::ranges::sort(runs, {}, [](const auto& run) { return std::pair(run.updated_at, run.id); });
+    if (std::ssize(runs) > limit) runs.resize(static_cast<std::size_t>(limit));
+    return runs;
+  });
+}
 Reply<std::vector<Lease>> SimulatedStore::leases() {
   return read<std::vector<Lease>>([](const Tables& t) {
     std::vector<Lease> out;

@@ -56,6 +56,7 @@ class SimulatedStore : public Store {
   Reply<std::vector<domain::Run>> runs(RunFilter filter, Page page) override;
   Reply<std::vector<domain::Run>> open_runs(std::string thread_id) override;
   Reply<std::vector<domain::Run>> stopping_runs() override;
+  Reply<std::vector<domain::Run>> overdue_runs(WallTime begun_before, std::int64_t limit) override;
   Reply<Claimable> claimable_runs(std::vector<std::string> graph_ids, WallTime now,
                                   std::int64_t limit) override;
   Reply<std::optional<WallTime>> next_due(WallTime now) override;
