@@ -10,6 +10,7 @@ import os
 import random
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -42,12 +43,9 @@ def test_a_storm(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     length = f"{MINUTES:g} minutes" if MINUTES else "a round"
     storm = Storm(tmp_path, capsys, f"{length} over duragraph serve", f"MINUTES={MINUTES:g}")
     kind = random.Random(f"balancer {SEED}").choice(["haproxy", "nginx"])
-    deployment = Deployment(storm.project, kind)
-    try:
+    with closing(storm.project), closing(Deployment(storm.project, kind)) as deployment:
         longest_away = 60 if MINUTES else 5
         faults = DeploymentFaults(deployment, storm.journal, schedule(), longest_away)
         storm.blow(deployment, faults, lambda: DeploymentOracle(deployment, storm.journal))
         judge_database(deployment, storm.journal)
-    finally:
-        deployment.close()
     storm.conclude()
