@@ -158,12 +158,15 @@ def assert_executions(run: Asked, lines: list[Execution]) -> None:
     """What was committed is not executed again.
 
     - Within one attempt each task begins once.
-    - What a client saw in a checkpoint is not begun by an attempt that begins later.
+    - What a client saw in a checkpoint is not begun by an attempt that is made later.
     - With durability "sync" a node that begins says that the steps before it are committed: no later attempt
       begins them.
-    - Once an end was answered no further attempt begins, and the last one executes nothing more.
+    - Once an end was answered no further attempt is made, and the last one executes nothing more.
     - A step that cannot end has none after it.
     - Nothing begins before it was asked for.
+
+    An attempt that is made later has a higher number than those that had begun: a worker that was stopped may begin
+    one that has been another's long since.
     """
     early = [x for x in lines if x.at < run.due]
     assert not early, f"was due at {run.due}, and before: {early}"
@@ -171,9 +174,14 @@ def assert_executions(run: Asked, lines: list[Execution]) -> None:
         assert n == 1, f"attempt {attempt} has begun {task} {n} times"
     began = {a: min(line.place for line in of) for a, of in _by_attempt(lines)}
     by_name = {line.name: line for line in lines}
+
+    def made_later(place: int) -> list[Execution]:
+        newest = max((attempt for attempt, at in began.items() if at <= place), default=0)
+        return [line for line in lines if line.attempt > newest]
+
     for place, name in run.durable:
         if name in by_name:
-            again = [x for x in lines if x.step <= by_name[name].step and began[x.attempt] > place]
+            again = [x for x in made_later(place) if x.step <= by_name[name].step]
             assert not again, f"{by_name[name]} was in a checkpoint at {place}, and again: {again}"
     if run.body["durability"] == "sync":
         for attempt, of in _by_attempt(lines):
@@ -182,7 +190,7 @@ def assert_executions(run: Asked, lines: list[Execution]) -> None:
             assert not again, f"attempt {attempt} has begun step {newest}, and again: {again}"
     ends = [place for place, _ in run.ends] + ([] if run.stopped is None else [run.stopped])
     for place in ends:
-        late = [x for x in lines if began[x.attempt] > place]
+        late = made_later(place)
         assert not late, f"was over at {place}, and then: {late}"
     if run.ends:
         last = max(began, default=0)

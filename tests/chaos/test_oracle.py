@@ -87,6 +87,15 @@ def test_no_attempt_begins_behind_a_cancel() -> None:
         assert_executions(run, RETRIED)
 
 
+def test_a_worker_that_was_stopped_may_begin_what_is_over() -> None:
+    run = asked()
+    run.ends, run.durable = [(40, {})], [(35, "name2-2")]
+    stale = [began(50, 1, 1), began(60, 1, 2)]
+    assert_executions(run, [*RETRIED[2:], *stale])
+    with pytest.raises(AssertionError, match="was in a checkpoint"):
+        assert_executions(run, [*RETRIED[2:], began(50, 3, 1)])
+
+
 def test_nothing_begins_before_it_is_due() -> None:
     run = asked()
     run.due = 10
