@@ -162,6 +162,7 @@ def assert_executions(run: Asked, lines: list[Execution]) -> None:
     - With durability "sync" a node that begins says that the steps before it are committed: no later attempt
       begins them.
     - Once an end was answered no further attempt is made, and the last one executes nothing more.
+    - What the newest attempt executed is in the end: it is no other's who had lost the run.
     - A step that cannot end has none after it.
     - Nothing begins before it was asked for.
 
@@ -196,6 +197,10 @@ def assert_executions(run: Asked, lines: list[Execution]) -> None:
         last = max(began, default=0)
         late = [x for x in lines if x.attempt == last and x.place > run.ends[0][0]]
         assert not late, f"the end was told at {run.ends[0][0]}, and then: {late}"
+        values = run.ends[0][1]
+        if run.state == "completed" and "__interrupt__" not in values:
+            others = [x for x in lines if x.attempt == last and f"{x.node}:{x.name}" not in values["steps"]]
+            assert not others, f"the end is another attempt's, {values['steps']}, than of {others}"
     if run.body.get("input") and run.body["input"].get("hold"):
         assert "third" not in [line.node for line in lines], f"went on behind a hold: {lines}"
 

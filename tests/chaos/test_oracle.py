@@ -87,6 +87,17 @@ def test_no_attempt_begins_behind_a_cancel() -> None:
         assert_executions(run, RETRIED)
 
 
+@pytest.mark.parametrize("attempt", [1, 2])
+def test_the_end_is_of_the_newest_attempt(attempt: int) -> None:
+    run = asked()
+    run.state, run.ends = "completed", [(60, {"steps": ["node1:name1-1", f"node2:name{attempt}-2"]})]
+    lines = [began(10, 1, 1), began(20, 1, 2), began(30, 2, 2)]
+    if attempt == 2:
+        return assert_executions(run, lines)
+    with pytest.raises(AssertionError, match="another attempt's"):
+        assert_executions(run, lines)
+
+
 def test_a_worker_that_was_stopped_may_begin_what_is_over() -> None:
     run = asked()
     run.ends, run.durable = [(40, {})], [(35, "name2-2")]
