@@ -169,7 +169,7 @@ def assert_executions(run: Asked, lines: list[Execution]) -> None:
     An attempt that is made later has a higher number than those that had begun: a worker that was stopped may begin
     one that has been another's long since.
     """
-    early = [x for x in lines if x.at < run.due]
+    early = [x for x in lines if x.at < run.due and x.time < run.due_time]
     assert not early, f"was due at {run.due}, and before: {early}"
     for (attempt, task), n in Counter((line.attempt, line.task) for line in lines).items():
         assert n == 1, f"attempt {attempt} has begun {task} {n} times"

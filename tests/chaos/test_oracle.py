@@ -15,7 +15,7 @@ FRAMES: list[Frame] = [("0", "metadata", {"attempt": 1}), ("1", "values", {}), (
 
 def began(place: int, attempt: int, step: int) -> Execution:
     task = f"node{step}:task"
-    return Execution(place, "run", attempt, step, task, f"node{step}", f"name{attempt}-{step}", 1, place)
+    return Execution(place, "run", attempt, step, task, f"node{step}", f"name{attempt}-{step}", 1, place, place)
 
 
 def asked(durability: str = "async", hold: bool = False) -> Asked:
@@ -109,9 +109,11 @@ def test_a_worker_that_was_stopped_may_begin_what_is_over() -> None:
 
 def test_nothing_begins_before_it_is_due() -> None:
     run = asked()
-    run.due = 10
+    run.due = run.due_time = 10
     assert_executions(run, RETRIED)
     run.due = 11
+    assert_executions(run, RETRIED)
+    run.due_time = 11
     with pytest.raises(AssertionError, match="was due"):
         assert_executions(run, RETRIED)
 
