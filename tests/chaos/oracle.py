@@ -91,6 +91,7 @@ class Oracle:
         if found and frames:
             told = [data["attempt"] for _, event, data in frames if event == "metadata"]
             assert told == list(range(1, max(found["attempt"], 1) + 1)), f"attempts {told} of {found['attempt']}"
+            assert_said_once(frames)
 
     def _ends(self, run: Asked) -> None:
         """Everybody who waited was told the same, and is told so now. A question is gone when it is answered."""
@@ -152,6 +153,17 @@ def assert_frames(frames: list[Frame], whole: list[Frame] | None) -> None:
     if whole is not None and frames != whole:
         differ = next((pair for pair in zip(frames, whole, strict=False) if pair[0] != pair[1]), None)
         raise AssertionError(f"a reader got {len(frames)} frames of {len(whole)}; other than stored: {differ}")
+
+
+def assert_said_once(frames: list[Frame]) -> None:
+    """What the nodes of these graphs write themselves differs within an attempt."""
+    said: Counter[str] = Counter()
+    for _, event, data in frames:
+        if event == "metadata":
+            said.clear()
+        elif event == "custom":
+            said[str(data)] += 1
+    assert max(said.values(), default=0) < 2, f"an attempt has said something again: {said.most_common(3)}"
 
 
 def assert_executions(run: Asked, lines: list[Execution]) -> None:

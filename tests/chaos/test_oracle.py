@@ -7,7 +7,7 @@ import pytest
 from dev_faults import KILLS, schedule
 from journal import Asked, Execution
 from load import nodes
-from oracle import assert_executions, assert_frames
+from oracle import assert_executions, assert_frames, assert_said_once
 from processes import Frame
 
 FRAMES: list[Frame] = [("0", "metadata", {"attempt": 1}), ("1", "values", {}), ("2", "values", {"n": 1})]
@@ -44,6 +44,13 @@ def test_frames_without_a_fault_pass() -> None:
 def test_wrong_frames_are_found(frames: list[Frame]) -> None:
     with pytest.raises(AssertionError):
         assert_frames(frames, FRAMES)
+
+
+def test_what_is_said_twice_is_found() -> None:
+    said: list[Frame] = [*FRAMES, ("3", "custom", {"first": 0}), ("4", "custom", {"first": 1})]
+    assert_said_once([*said, ("5", "metadata", {"attempt": 2}), ("6", "custom", {"first": 0})])
+    with pytest.raises(AssertionError, match="again"):
+        assert_said_once([*said, ("5", "custom", {"first": 0})])
 
 
 @pytest.mark.parametrize("durability", ["async", "sync", "exit"])
