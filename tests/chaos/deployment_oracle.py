@@ -55,8 +55,8 @@ class DeploymentOracle(Oracle):
         until(lambda: not dead(), lambda: f"sessions of workers that have ended: {dead()}", GUARD)
 
     def _locks(self) -> None:
-        """Each instance has a session for its locks, and one for what all agree on; nobody else holds any. One that was not
-        heard for three seconds, on a machine that is busy, takes them anew."""
+        """Each instance has a session for its locks, and one for what all agree on; nobody else holds any. An instance
+        that was not heard for three seconds, on a machine that is busy, takes them anew."""
         sql = f"""SELECT count(DISTINCT pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
             WHERE locktype = 'advisory' AND {self._here}"""
 
