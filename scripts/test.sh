@@ -45,8 +45,7 @@ while read -r version bin_dir; do
   suite "store on PostgreSQL $version" on_postgres "$bin_dir" store_contract
   suite "instances on PostgreSQL $version" on_postgres "$bin_dir" instances
 done < <(scripts/postgres-versions.sh)
-# A storm over a deployment takes minutes: `make chaos`.
-suite "chaos" python test-env --deselect tests/chaos/test_deployment_storm.py::test_a_storm tests/chaos
+suite "chaos" python test-env tests/chaos
 suite "python oldest" python test-env-oldest -m oldest --ignore tests/deployment tests
 suite "javascript" javascript
 conclude

@@ -58,7 +58,13 @@ class Cluster(ABC):
     def wait_workers(self) -> None:
         """Waits until all workers serve."""
         wanted = sum(PROCESSES)
-        until(lambda: len(self.sessions()) >= wanted, lambda: f"{wanted} workers, not {self.sessions()}", GUARD)
+
+        def serve() -> bool:
+            for supervisor in self.supervisors:
+                assert supervisor.process.poll() is None, f"a supervisor has ended:\n{supervisor.output}"
+            return len(self.sessions()) >= wanted
+
+        until(serve, lambda: f"{wanted} workers, not {self.sessions()}", GUARD)
 
     def workers(self) -> list[int]:
         """The processes that execute graphs, orphans included."""

@@ -157,7 +157,7 @@ class Deployment(Cluster):
 
     def settle(self) -> None:
         """What an instance sent before it died PostgreSQL may commit later, but only in a transaction that it has begun
-        by now. One that runs on gives up what it could not write in 20 seconds."""
+        by now. One that runs on gives up what it could not write in 30 seconds."""
         open_now = until(self._transactions, "PostgreSQL's answer", GUARD)
         assert open_now is not None
 

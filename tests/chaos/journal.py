@@ -36,6 +36,8 @@ class Execution(NamedTuple):
     pid: int
     at: float
     """By the machine's steady clock, which all processes share."""
+    time: float
+    """By its time of day."""
 
 
 @dataclass
@@ -62,7 +64,9 @@ class Asked:
     """That length when a cancel with wait had been answered."""
     readers: list[Reader] = field(default_factory=list)
     due: float = 0
-    """Nothing of it may begin earlier, by the machine's steady clock."""
+    """Nothing of it may begin earlier, by the machine's steady clock, or else by its time of day."""
+    due_time: float = 0
+    """The same by the latter, which PostgreSQL has and may be set meanwhile: what is due goes by that."""
 
     @property
     def path(self) -> str:

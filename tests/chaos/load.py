@@ -44,9 +44,10 @@ def join(client: Client) -> None:
 def delay(client: Client) -> None:
     """A run that is to begin later; not earlier, and not never."""
     seconds = client.rng.choice([1, 2, 4])
-    thread_id, asked_at = client.thread(), time.monotonic()
+    thread_id = client.thread()
+    asked_at, asked_time = time.monotonic(), time.time()
     run = client.start(thread_id, "chain", input=tokens(client), after_seconds=seconds)
-    run.due = asked_at + seconds
+    run.due, run.due_time = asked_at + seconds, asked_time + seconds
     assert nodes(client.join(run)) == CHAIN
 
 

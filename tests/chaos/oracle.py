@@ -91,6 +91,7 @@ class Oracle:
         if found and frames:
             told = [data["attempt"] for _, event, data in frames if event == "metadata"]
             assert told == list(range(1, max(found["attempt"], 1) + 1)), f"attempts {told} of {found['attempt']}"
+            assert_said_once(frames)
 
     def _ends(self, run: Asked) -> None:
         """Everybody who waited was told the same, and is told so now. A question is gone when it is answered."""
@@ -154,26 +155,46 @@ def assert_frames(frames: list[Frame], whole: list[Frame] | None) -> None:
         raise AssertionError(f"a reader got {len(frames)} frames of {len(whole)}; other than stored: {differ}")
 
 
+def assert_said_once(frames: list[Frame]) -> None:
+    """What the nodes of these graphs write themselves differs within an attempt."""
+    said: Counter[str] = Counter()
+    for _, event, data in frames:
+        if event == "metadata":
+            said.clear()
+        elif event == "custom":
+            said[str(data)] += 1
+    assert max(said.values(), default=0) < 2, f"an attempt has said something again: {said.most_common(3)}"
+
+
 def assert_executions(run: Asked, lines: list[Execution]) -> None:
     """What was committed is not executed again.
 
     - Within one attempt each task begins once.
-    - What a client saw in a checkpoint is not begun by an attempt that begins later.
+    - What a client saw in a checkpoint is not begun by an attempt that is made later.
     - With durability "sync" a node that begins says that the steps before it are committed: no later attempt
       begins them.
-    - Once an end was answered no further attempt begins, and the last one executes nothing more.
+    - Once an end was answered no further attempt is made, and the last one executes nothing more.
+    - What the newest attempt executed is in the end: it is no other's who had lost the run.
     - A step that cannot end has none after it.
     - Nothing begins before it was asked for.
+
+    An attempt that is made later has a higher number than those that had begun: a worker that was stopped may begin
+    one that has been another's long since.
     """
-    early = [x for x in lines if x.at < run.due]
+    early = [x for x in lines if x.at < run.due and x.time < run.due_time]
     assert not early, f"was due at {run.due}, and before: {early}"
     for (attempt, task), n in Counter((line.attempt, line.task) for line in lines).items():
         assert n == 1, f"attempt {attempt} has begun {task} {n} times"
     began = {a: min(line.place for line in of) for a, of in _by_attempt(lines)}
     by_name = {line.name: line for line in lines}
+
+    def made_later(place: int) -> list[Execution]:
+        newest = max((attempt for attempt, at in began.items() if at <= place), default=0)
+        return [line for line in lines if line.attempt > newest]
+
     for place, name in run.durable:
         if name in by_name:
-            again = [x for x in lines if x.step <= by_name[name].step and began[x.attempt] > place]
+            again = [x for x in made_later(place) if x.step <= by_name[name].step]
             assert not again, f"{by_name[name]} was in a checkpoint at {place}, and again: {again}"
     if run.body["durability"] == "sync":
         for attempt, of in _by_attempt(lines):
@@ -182,12 +203,16 @@ def assert_executions(run: Asked, lines: list[Execution]) -> None:
             assert not again, f"attempt {attempt} has begun step {newest}, and again: {again}"
     ends = [place for place, _ in run.ends] + ([] if run.stopped is None else [run.stopped])
     for place in ends:
-        late = [x for x in lines if began[x.attempt] > place]
+        late = made_later(place)
         assert not late, f"was over at {place}, and then: {late}"
     if run.ends:
         last = max(began, default=0)
         late = [x for x in lines if x.attempt == last and x.place > run.ends[0][0]]
         assert not late, f"the end was told at {run.ends[0][0]}, and then: {late}"
+        values = run.ends[0][1]
+        if run.state == "completed" and "__interrupt__" not in values:
+            others = [x for x in lines if x.attempt == last and f"{x.node}:{x.name}" not in values["steps"]]
+            assert not others, f"the end is another attempt's, {values['steps']}, than of {others}"
     if run.body.get("input") and run.body["input"].get("hold"):
         assert "third" not in [line.node for line in lines], f"went on behind a hold: {lines}"
 

@@ -10,6 +10,7 @@ import os
 import random
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -45,12 +46,9 @@ def test_a_storm(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     name = f"{length} over duragraph serve{' of two releases' if MIXED else ''}"
     storm = Storm(tmp_path, capsys, name, f"MINUTES={MINUTES:g}{' MIXED=1' if MIXED else ''}")
     kind = random.Random(f"balancer {SEED}").choice(["haproxy", "nginx"])
-    deployment = Deployment(storm.project, kind, mixed=MIXED)
-    try:
+    with closing(storm.project), closing(Deployment(storm.project, kind, mixed=MIXED)) as deployment:
         longest_away = 60 if MINUTES else 5
         faults = DeploymentFaults(deployment, storm.journal, schedule(), longest_away)
         storm.blow(deployment, faults, lambda: DeploymentOracle(deployment, storm.journal))
         judge_database(deployment, storm.journal)
-    finally:
-        deployment.close()
     storm.conclude()

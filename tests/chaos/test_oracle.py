@@ -7,7 +7,7 @@ import pytest
 from dev_faults import KILLS, schedule
 from journal import Asked, Execution
 from load import nodes
-from oracle import assert_executions, assert_frames
+from oracle import assert_executions, assert_frames, assert_said_once
 from processes import Frame
 
 FRAMES: list[Frame] = [("0", "metadata", {"attempt": 1}), ("1", "values", {}), ("2", "values", {"n": 1})]
@@ -15,7 +15,7 @@ FRAMES: list[Frame] = [("0", "metadata", {"attempt": 1}), ("1", "values", {}), (
 
 def began(place: int, attempt: int, step: int) -> Execution:
     task = f"node{step}:task"
-    return Execution(place, "run", attempt, step, task, f"node{step}", f"name{attempt}-{step}", 1, place)
+    return Execution(place, "run", attempt, step, task, f"node{step}", f"name{attempt}-{step}", 1, place, place)
 
 
 def asked(durability: str = "async", hold: bool = False) -> Asked:
@@ -44,6 +44,13 @@ def test_frames_without_a_fault_pass() -> None:
 def test_wrong_frames_are_found(frames: list[Frame]) -> None:
     with pytest.raises(AssertionError):
         assert_frames(frames, FRAMES)
+
+
+def test_what_is_said_twice_is_found() -> None:
+    said: list[Frame] = [*FRAMES, ("3", "custom", {"first": 0}), ("4", "custom", {"first": 1})]
+    assert_said_once([*said, ("5", "metadata", {"attempt": 2}), ("6", "custom", {"first": 0})])
+    with pytest.raises(AssertionError, match="again"):
+        assert_said_once([*said, ("5", "custom", {"first": 0})])
 
 
 @pytest.mark.parametrize("durability", ["async", "sync", "exit"])
@@ -87,11 +94,33 @@ def test_no_attempt_begins_behind_a_cancel() -> None:
         assert_executions(run, RETRIED)
 
 
+@pytest.mark.parametrize("attempt", [1, 2])
+def test_the_end_is_of_the_newest_attempt(attempt: int) -> None:
+    run = asked()
+    run.state, run.ends = "completed", [(60, {"steps": ["node1:name1-1", f"node2:name{attempt}-2"]})]
+    lines = [began(10, 1, 1), began(20, 1, 2), began(30, 2, 2)]
+    if attempt == 2:
+        return assert_executions(run, lines)
+    with pytest.raises(AssertionError, match="another attempt's"):
+        assert_executions(run, lines)
+
+
+def test_a_worker_that_was_stopped_may_begin_what_is_over() -> None:
+    run = asked()
+    run.ends, run.durable = [(40, {})], [(35, "name2-2")]
+    stale = [began(50, 1, 1), began(60, 1, 2)]
+    assert_executions(run, [*RETRIED[2:], *stale])
+    with pytest.raises(AssertionError, match="was in a checkpoint"):
+        assert_executions(run, [*RETRIED[2:], began(50, 3, 1)])
+
+
 def test_nothing_begins_before_it_is_due() -> None:
     run = asked()
-    run.due = 10
+    run.due = run.due_time = 10
     assert_executions(run, RETRIED)
     run.due = 11
+    assert_executions(run, RETRIED)
+    run.due_time = 11
     with pytest.raises(AssertionError, match="was due"):
         assert_executions(run, RETRIED)
 

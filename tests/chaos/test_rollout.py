@@ -4,6 +4,7 @@ database side by side, and what holds of one holds of both."""
 from __future__ import annotations
 
 import signal
+from contextlib import closing
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -57,13 +58,10 @@ class Rollout(Faults):
 @pytest.mark.timeout(600)
 def test_a_rollout(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     storm = Storm(tmp_path, capsys, "a rollout of the next release", "ROLLOUT=1")
-    deployment = Deployment(storm.project, "haproxy")
-    try:
+    with closing(storm.project), closing(Deployment(storm.project, "haproxy")) as deployment:
         storm.blow(deployment, Rollout(deployment, storm.journal), lambda: DeploymentOracle(deployment, storm.journal))
         judge_database(deployment, storm.journal)
         if not storm.journal.failures:
             # Whichever release has made a run, the next one's schema knows of it.
             assert deployment.database.run(UNNOTED).strip() == "0"
-    finally:
-        deployment.close()
     storm.conclude()

@@ -26,5 +26,10 @@ def assert_in_order(messages: list[Any]) -> None:
     last: dict[str, int] = defaultdict(int)
     for message in messages:
         aggregate, _, version = message.headers["Nats-Msg-Id"].rpartition(":")
-        assert int(version) <= last[aggregate] + 1, ids(messages)
+        assert int(version) <= last[aggregate] + 1, _about(aggregate, messages)
         last[aggregate] = max(last[aggregate], int(version))
+
+
+def _about(aggregate: str, messages: list[Any]) -> str:
+    places = [f"{id} at {place}" for place, id in enumerate(ids(messages)) if id.startswith(f"{aggregate}:")]
+    return f"out of order, among {len(messages)}: {', '.join(places)}"

@@ -36,12 +36,13 @@ Connection::~Connection() {
 std::uint64_t Connection::subscribe(const std::string& subject, Handler handler) {
   const auto number = ++last_subscription_;
   handlers_.emplace(number, std::make_shared<const Handler>(std::move(handler)));
-  add_order({Order::Kind::subscribe, number, {.subject = subject}});
+  add_order({.kind = Order::Kind::subscribe, .subscription = number, .message = {.subject = subject}});
   return number;
 }
 
 void Connection::unsubscribe(std::uint64_t subscription) {
-  if (handlers_.erase(subscription) > 0) add_order({Order::Kind::unsubscribe, subscription, {}});
+  if (handlers_.erase(subscription) > 0)
+    add_order({.kind = Order::Kind::unsubscribe, .subscription = subscription});
 }
 
 bool Connection::publish(Outgoing message) {
@@ -52,7 +53,7 @@ bool Connection::publish(Outgoing message) {
     return false;
   }
   ++sent_;
-  add_order({Order::Kind::publish, 0, std::move(message)});
+  add_order({.message = std::move(message), .connection = connection_});
   return true;
 }
 
@@ -131,6 +132,7 @@ void Connection::take_answer(const Incoming& message) {
 
 void Connection::take(const Connected& event) {
   max_payload_ = event.max_payload;
+  connection_ = event.number;
   connected_ = true;
   refused_ = false;
   why_not_.clear();

@@ -104,6 +104,7 @@ class Connection {
   std::size_t order_bytes_ = 0;
   bool flushing_ = false;
   bool connected_ = false;
+  std::uint64_t connection_ = 0;  // the number of the newest
   std::string why_not_ = "no connection was made yet";
   bool refused_ = false;
   std::string trouble_;

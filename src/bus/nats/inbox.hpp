@@ -23,6 +23,7 @@ struct Incoming {
 // A connection begins: every subscription was made on it.
 struct Connected {
   std::size_t max_payload = 0;
+  std::uint64_t number = 0;  // of the connection, counted upwards from 1
 };
 // There is none, for the reason that is given.
 struct Lost {

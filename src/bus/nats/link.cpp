@@ -177,12 +177,13 @@ bool Link::connect() {
     return false;
   }
   connection_ = made;
+  ++connections_;
   failures_ = 0;
   confirmed_ = 0;
   confirmed_at_ = {};
   for (auto& [number, wanted] : wanted_)
     if (!subscribe(number, wanted)) return false;
-  inbox_->put(Connected{static_cast<std::size_t>(natsConnection_GetMaxPayload(made))});
+  inbox_->put(Connected{static_cast<std::size_t>(natsConnection_GetMaxPayload(made)), connections_});
   return true;
 }
 
@@ -228,7 +229,8 @@ void Link::execute(Order& order) {
     case Order::Kind::unsubscribe:
       return unsubscribe(order.subscription);
     case Order::Kind::publish:
-      if (connection_ == nullptr || !publish(order.message)) ++unsent_;
+      const bool is_meant = connection_ != nullptr && order.connection == connections_;
+      if (!is_meant || !publish(order.message)) ++unsent_;
   }
 }
 

@@ -38,6 +38,9 @@ struct Order {
   Kind kind = Kind::publish;
   std::uint64_t subscription = 0;  // numbered upwards
   Outgoing message{};              // of a subscription: the subject
+  // That the message is meant for. On a later one it would be out of date: whoever gave it was told that it
+  // is lost, and another instance may have gone on.
+  std::uint64_t connection = 0;
 };
 
 class Link {
@@ -90,6 +93,7 @@ class Link {
 
   // Of the thread alone.
   __natsConnection* connection_ = nullptr;
+  std::uint64_t connections_ = 0;  // that were made
   std::map<std::uint64_t, Wanted> wanted_;
   std::uint64_t last_ = 0;  // subscription
   std::uint64_t confirmed_ = 0;

@@ -28,19 +28,21 @@ std::optional<std::string> contents_of(const fs::path& path) {
   return text.str();
 }
 
-// Replaces the file at once, so that a reader sees the old content or the new one.
+// Replaces the file at once, so that a reader sees the old content or the new one. Several processes may do
+// so together: each has a draft of its own.
 Status write_file(const fs::path& path, std::string_view text, mode_t mode) {
-  const fs::path draft = path.string() + ".new";
-  ::unlink(draft.c_str());
-  const int file = ::open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+  std::string draft = path.string() + ".XXXXXX";
+  const int file = ::mkostemp(draft.data(), O_CLOEXEC);
   if (file < 0)
-    return fail(Errc::internal,
-                fmt::format("{} cannot be written: {}", draft.string(), std::strerror(errno)));
-  const bool written = ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+    return fail(Errc::internal, fmt::format("{} cannot be written: {}", draft, std::strerror(errno)));
+  const bool written = ::fchmod(file, mode) == 0 &&
+                       ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
   ::close(file);
-  if (!written || ::rename(draft.c_str(), path.c_str()) != 0)
-    return fail(Errc::internal, fmt::format("{} cannot be written: {}", path.string(), std::strerror(errno)));
-  return {};
+  if (written && ::rename(draft.c_str(), path.c_str()) == 0) return {};
+  auto failure =
+      fail(Errc::internal, fmt::format("{} cannot be written: {}", path.string(), std::strerror(errno)));
+  ::unlink(draft.c_str());
+  return failure;
 }
 
 }  // namespace

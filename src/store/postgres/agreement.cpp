@@ -24,7 +24,7 @@ Agreement::Agreement(Env env, ConnectOptions options, std::string name, std::str
     : env_(env), options_(std::move(options)), name_(std::move(name)), fingerprint_(std::move(fingerprint)) {}
 
 Task<Outcome<bool>> Agreement::ask(Connection& connection, std::string_view sql) {
-  auto rows = co_await connection.query(sql, "duragraph agreement on " + name_);
+  auto rows = co_await connection.ask(sql, "duragraph agreement on " + name_);
   if (!rows) co_return fail_with(std::move(rows.error()));
   co_return rows->next() && rows->flag();
 }
@@ -36,12 +36,12 @@ Task<Outcome<Agreement::Answer>> Agreement::compare(Connection& connection) {
   const auto is_shared = co_await ask(connection, try_shared);
   if (!is_shared) co_return fail_with(is_shared.error());
   if (!*is_shared) co_return Answer::later;
-  auto rows = co_await connection.query(select_fingerprint, name_);
+  auto rows = co_await connection.ask(select_fingerprint, name_);
   if (!rows) co_return fail_with(std::move(rows.error()));
   const bool is_same = rows->next() && rows->text() == fingerprint_;
   if (!*is_alone) co_return is_same ? Answer::held : Answer::differs;
   if (!is_same) {
-    auto put = co_await connection.query(put_fingerprint, name_, fingerprint_);
+    auto put = co_await connection.ask(put_fingerprint, name_, fingerprint_);
     if (!put) co_return fail_with(std::move(put.error()));
   }
   const auto left = co_await ask(connection, leave_alone);
@@ -52,7 +52,7 @@ Task<Outcome<Agreement::Answer>> Agreement::compare(Connection& connection) {
 Task<Outcome<Agreement::Answer>> Agreement::enter() {
   auto opened = co_await Connection::open(env_.timers, options_);
   if (!opened) co_return fail_with(std::move(opened.error()));
-  if (auto set = co_await (*opened)->query(give_up_silent_sessions); !set)
+  if (auto set = co_await (*opened)->ask(give_up_silent_sessions); !set)
     co_return fail_with(std::move(set.error()));
   const auto answer = co_await compare(**opened);
   if (answer && *answer == Answer::held) connection_ = std::move(*opened);

@@ -8,7 +8,7 @@ namespace {
 // What ends the transaction unlocks its runs. One that cannot be ended is ended with its connection, when the
 // pool throws that away; of an instance that was stopped the server ends it.
 Task<void> end_transaction(std::shared_ptr<Pool::Lease> lease) {
-  co_await (*lease)->query("COMMIT");
+  co_await (*lease)->ask("COMMIT");
   *lease = Pool::Lease();
 }
 

@@ -67,8 +67,8 @@ class Connection::Deadline {
   Timers::Id timer_ = 0;
 };
 
-Connection::Connection(Timers& timers, pg_conn* handle)
-    : timers_(timers), handle_(handle), socket_(timers.executor(), PQsocket(handle)) {}
+Connection::Connection(Timers& timers, pg_conn* handle, Duration patience)
+    : timers_(timers), handle_(handle), socket_(timers.executor(), PQsocket(handle)), patience_(patience) {}
 
 Connection::~Connection() {
   socket_.release();  // libpq closes it
@@ -93,13 +93,15 @@ Task<bool> Connection::poll_until_connected(Timers& timers, pg_conn* handle, Ste
 
 Task<Outcome<std::unique_ptr<Connection>>> Connection::open(Timers& timers, ConnectOptions options) {
   const auto deadline = timers.now() + options.connect_deadline;
+  const auto patience = options.statement_timeout + time_of_small_questions;
   const auto places = co_await places_of(timers, options.conninfo);
   if (!places) co_return fail_with({true, "", places.error()});
   std::vector<Failure> failures;
   for (std::size_t i = 0; i < places->size(); ++i) {
     // A host that is silent leaves time for those behind it.
     const auto left = static_cast<std::int64_t>(places->size() - i);
-    auto connection = co_await open_at(timers, (*places)[i], timers.now() + (deadline - timers.now()) / left);
+    const auto until = timers.now() + (deadline - timers.now()) / left;
+    auto connection = co_await open_at(timers, (*places)[i], until, patience);
     if (connection) {
       auto configured = co_await (*connection)->configure(options, deadline);
       if (configured) co_return connection;
@@ -112,7 +114,7 @@ Task<Outcome<std::unique_ptr<Connection>>> Connection::open(Timers& timers, Conn
 }
 
 Task<Outcome<std::unique_ptr<Connection>>> Connection::open_at(Timers& timers, const Conninfo& conninfo,
-                                                               SteadyTime deadline) {
+                                                               SteadyTime deadline, Duration patience) {
   // Of what is named twice the last counts. A peer that went without a word is missed within half a minute.
   std::vector<const char*> keywords{"keepalives_idle", "keepalives_interval", "keepalives_count",
                                     "tcp_user_timeout"};
@@ -134,7 +136,7 @@ Task<Outcome<std::unique_ptr<Connection>>> Connection::open_at(Timers& timers, c
   PQsetErrorVerbosity(handle.get(), PQERRORS_DEFAULT);
   PQsetnonblocking(handle.get(), 1);
   PQenterPipelineMode(handle.get());
-  co_return std::unique_ptr<Connection>(new Connection(timers, handle.release()));
+  co_return std::unique_ptr<Connection>(new Connection(timers, handle.release(), patience));
 }
 
 // What every session has. A statement is planned once and not for each of its parameters: planning takes
@@ -187,9 +189,9 @@ std::string Connection::name_of(std::string_view sql) const {
   return fmt::format("s{:x}_{}", std::hash<std::string_view>{}(sql), sql.size());
 }
 
-Task<Outcome<std::vector<Rows>>> Connection::run(Pipeline pipeline, Duration deadline) {
+Task<Outcome<std::vector<Rows>>> Connection::run(Pipeline pipeline, std::optional<Duration> deadline) {
   if (lost_) co_return fail_with(lose());
-  const Deadline guard(*this, deadline);
+  const Deadline guard(*this, deadline.value_or(patience_));
   std::vector<bool> prepares;
   if (!send_all(pipeline, prepares) || !co_await flush()) co_return fail_with(lose());
   co_return co_await receive_all(pipeline, prepares);
@@ -201,8 +203,8 @@ Task<Outcome<void>> Connection::execute(Pipeline pipeline) {
   co_return Outcome<void>{};
 }
 
-Task<Outcome<Rows>> Connection::run_one(Pipeline pipeline) {
-  auto results = co_await run(std::move(pipeline));
+Task<Outcome<Rows>> Connection::run_one(Pipeline pipeline, std::optional<Duration> deadline) {
+  auto results = co_await run(std::move(pipeline), deadline);
   if (!results) co_return fail_with(std::move(results.error()));
   co_return std::move(results->front());
 }

@@ -22,11 +22,15 @@ struct pg_result;
 
 namespace dg::store::postgres {
 
+// What needs no work is answered within this time, or by nobody.
+inline constexpr Duration time_of_small_questions = std::chrono::seconds(5);
+
 struct ConnectOptions {
   Conninfo conninfo;
   Duration connect_deadline = std::chrono::seconds(5);
-  // The server gives up a statement after this, and its transaction's idle time after the second.
-  std::chrono::milliseconds statement_timeout{30000};
+  // The server gives up a statement after this, and its transaction's idle time after the second. One that
+  // has not said so some seconds later is given up itself.
+  std::chrono::milliseconds statement_timeout{20000};
   std::chrono::milliseconds idle_in_transaction_timeout{15000};
 };
 
@@ -71,8 +75,8 @@ class Connection {
 
   // The rows of each statement, in order, when the server has answered all of them; the first failure where
   // one failed, and then none of the later ones happened. A server that does not answer by the deadline is
-  // given up: the connection is lost.
-  Task<Outcome<std::vector<Rows>>> run(Pipeline pipeline, Duration deadline = std::chrono::seconds(40));
+  // given up: the connection is lost. Without one it has somewhat longer than for a statement.
+  Task<Outcome<std::vector<Rows>>> run(Pipeline pipeline, std::optional<Duration> deadline = {});
   // The same where nobody needs the rows.
   Task<Outcome<void>> execute(Pipeline pipeline);
   // A pipeline of one.
@@ -80,7 +84,14 @@ class Connection {
   Task<Outcome<Rows>> query(std::string_view sql, const Values&... values) {
     Pipeline pipeline;
     pipeline.add(sql, values...);
-    return run_one(std::move(pipeline));
+    return run_one(std::move(pipeline), {});
+  }
+  // The same of a small question.
+  template <class... Values>
+  Task<Outcome<Rows>> ask(std::string_view sql, const Values&... values) {
+    Pipeline pipeline;
+    pipeline.add(sql, values...);
+    return run_one(std::move(pipeline), time_of_small_questions);
   }
   // Statements without parameters, several in one text: a script. Not while a pipeline is under way.
   Task<Outcome<Rows>> run_script(std::string text, Duration deadline);
@@ -98,15 +109,15 @@ class Connection {
   Timers& timers() const { return timers_; }
 
  private:
-  Connection(Timers& timers, pg_conn* handle);
+  Connection(Timers& timers, pg_conn* handle, Duration patience);
 
   using Socket = boost::asio::posix::basic_stream_descriptor<Executor>;
   class Deadline;
   static Task<Outcome<std::unique_ptr<Connection>>> open_at(Timers& timers, const Conninfo& conninfo,
-                                                            SteadyTime deadline);
+                                                            SteadyTime deadline, Duration patience);
   Task<Outcome<std::vector<Rows>>> configure(const ConnectOptions& options, SteadyTime deadline);
   static Task<bool> poll_until_connected(Timers& timers, pg_conn* handle, SteadyTime deadline);
-  Task<Outcome<Rows>> run_one(Pipeline pipeline);
+  Task<Outcome<Rows>> run_one(Pipeline pipeline, std::optional<Duration> deadline);
   Task<Outcome<Rows>> simple_query(const std::string& text);
   Status send_all(const Pipeline& pipeline, std::vector<bool>& prepares);
   Task<bool> flush();
@@ -122,6 +133,7 @@ class Connection {
   Timers& timers_;
   pg_conn* handle_;
   Socket socket_;
+  Duration patience_;
   std::unordered_set<std::string> prepared_;  // texts that the server knows
   std::optional<SteadyTime> give_up_at_;
   bool lost_ = false;

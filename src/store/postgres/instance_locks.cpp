@@ -47,7 +47,7 @@ Task<Outcome<bool>> InstanceLocks::try_take() {
   const auto own = pipeline.add(try_instance, instance_);
   const auto time = pipeline.add(select_time);
   const auto asked = env_.timers.now();
-  auto results = co_await (*opened)->run(std::move(pipeline));
+  auto results = co_await (*opened)->run(std::move(pipeline), time_of_small_questions);
   if (!results) co_return fail_with(std::move(results.error()));
   if (!first_flag((*results)[serving]) || !first_flag((*results)[schema])) co_return false;
   // Only a session of this process that the server has not missed yet can hold it.

@@ -171,7 +171,7 @@ TEST_F(MigrationsTest, WhoWaitsForAnotherIsToldAndFindsNothingToDo) {
 
 TEST_F(MigrationsTest, TheSessionIsAsItWasAfterwards) {
   ASSERT_TRUE(migrate());
-  EXPECT_EQ(text("SELECT current_setting('statement_timeout')"), "30s");
+  EXPECT_EQ(text("SELECT current_setting('statement_timeout')"), "20s");
   EXPECT_EQ(text("SELECT current_setting('lock_timeout')"), "0");
   EXPECT_EQ(
       text("SELECT count(*)::text FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"),

@@ -152,7 +152,7 @@ class PostgresOutbox final : public Outbox {
     Outcome<T> done = co_await work();
     if (connection_->is_lost())
       connection_.reset();
-    else if (connection_->in_transaction() && !co_await connection_->query("ROLLBACK"))
+    else if (connection_->in_transaction() && !co_await connection_->ask("ROLLBACK"))
       connection_.reset();
     if (refused_) co_return fail(std::move(*refused_));
     if (!done) co_return fail(done.error().to_error());
@@ -181,7 +181,7 @@ class PostgresOutbox final : public Outbox {
   }
 
   Task<Outcome<OutboxState>> read_state() {
-    auto rows = co_await connection_->query(select_state);
+    auto rows = co_await connection_->ask(select_state);
     if (!rows) co_return fail_with(std::move(rows.error()));
     OutboxState state;
     if (!rows->next()) co_return fail_with({false, "", "the table outbox_state has no row"});

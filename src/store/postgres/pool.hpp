@@ -1,6 +1,7 @@
 // Connections to PostgreSQL for reads, shared by the coroutines of one event loop.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -85,6 +86,7 @@ class Pool {
 // How long a read may take, waiting and repetitions included, and how often it is tried.
 struct ReadLimits {
   Duration deadline = std::chrono::seconds(30);
+  Duration patience = std::chrono::seconds(25);  // of one attempt
   int attempts = 20;
   Duration first_pause = std::chrono::milliseconds(20);  // doubles with each attempt
   Duration longest_pause = std::chrono::seconds(2);
@@ -116,9 +118,10 @@ using ReadBy = typename std::invoke_result_t<Work&, Connection&>::value_type::va
 
 // One attempt. `work` outlives it.
 template <class Work>
-Task<Outcome<ReadBy<Work>>> read_once(Pool::Lease lease, Work& work, SteadyTime deadline) {
+Task<Outcome<ReadBy<Work>>> read_once(Pool::Lease lease, Work& work, Timers& timers, SteadyTime deadline,
+                                      Duration patience) {
   if (auto opened = co_await lease.open(deadline); !opened) co_return fail_with(std::move(opened.error()));
-  lease->give_up_at(deadline);
+  lease->give_up_at(std::min(deadline, timers.now() + patience));
   auto answer = co_await work(*lease);
   // What failed inside a transaction leaves it open.
   if (!answer && lease->in_transaction()) co_await lease->query("ROLLBACK");
@@ -135,7 +138,8 @@ Task<Result<ReadBy<Work>>> read(Pool& pool, Random& random, Work work, ReadLimit
   while (true) {
     auto lease = co_await pool.take_place(attempts.deadline());
     if (!lease) co_return fail(lease.error().to_error());
-    auto answer = co_await read_once(std::move(*lease), work, attempts.deadline());
+    auto answer =
+        co_await read_once(std::move(*lease), work, pool.timers(), attempts.deadline(), limits.patience);
     if (answer) co_return std::move(*answer);
     if (!co_await attempts.again(answer.error())) co_return fail(answer.error().to_error());
   }

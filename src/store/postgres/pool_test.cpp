@@ -207,6 +207,19 @@ TEST_F(PoolTest, AServerThatIsNotThereIsUnavailable) {
   EXPECT_EQ(pool.counts().in_use, 0U);
 }
 
+TEST_F(PoolTest, AReadIsRepeatedWhenItsConnectionIsSilent) {
+  auto pool = make(1, 0);
+  int attempts = 0;
+  auto slow_at_first = [&](Connection& db) -> Task<Outcome<std::int64_t>> {
+    if (++attempts == 1) co_await db.query("SELECT pg_sleep(60)");
+    co_return co_await read_number(db);
+  };
+  auto limits = this->limits(2);
+  limits.patience = std::chrono::milliseconds(200);
+  EXPECT_EQ(loop_.wait(read(pool, *loop_.random, slow_at_first, limits)).value(), 7);
+  EXPECT_EQ(pool.counts().lost, 1U);
+}
+
 TEST_F(PoolTest, AReadEndsAtItsDeadline) {
   auto pool = make(1, 0);
   auto slow = [](Connection& db) { return db.query("SELECT pg_sleep(60)"); };

@@ -19,6 +19,7 @@ namespace {
 
 namespace asio = boost::asio;
 constexpr auto use_task = asio::use_awaitable_t<Executor>{};
+constexpr ReadLimits small{.patience = time_of_small_questions};
 constexpr const char* queue_full = "the database has more work queued than it may; try again";
 
 // Runs that were locked by an instance that was stopped are others' after this time.
@@ -186,15 +187,15 @@ class PostgresStore final : public Store {
     return ask([search = std::move(search)](Connection& db) { return read_namespaces(db, search); });
   }
   Reply<std::vector<Session>> sessions() override {
-    return read(vital_, env_.random, [](Connection& db) { return read_sessions(db); });
+    return read(vital_, env_.random, [](Connection& db) { return read_sessions(db); }, small);
   }
   Reply<std::optional<Session>> session(std::string id) override {
     return ask([id = std::move(id)](Connection& db) { return read_session(db, id); });
   }
   Task<Status> beat(std::vector<std::string> sessions) override {
-    auto done = co_await read(vital_, env_.random, [sessions = std::move(sessions)](Connection& db) {
-      return count_beats_of(db, sessions);
-    });
+    auto done = co_await read(
+        vital_, env_.random,
+        [sessions = std::move(sessions)](Connection& db) { return count_beats_of(db, sessions); }, small);
     if (!done) co_return fail(std::move(done.error()));
     co_return Status{};
   }

@@ -39,6 +39,10 @@ bool meets_creation(const Failure& failure) {
          failure.message.find("event_streams_pkey") != std::string::npos;
 }
 
+std::unexpected<Error> too_late() {
+  return fail(Errc::unavailable, "the database cannot keep up; nothing was written");
+}
+
 }  // namespace
 
 bool Writer::submit(Commit commit, Done& done) {
@@ -50,6 +54,7 @@ bool Writer::submit(Commit commit, Done& done) {
   queue_.push_back({std::move(commit), bytes, env_.timers.now() + limits_.deadline, std::move(done)});
   if (!std::exchange(running_, true))
     spawn(env_.timers.executor(), "postgres writer", run(shared_from_this()));
+  watch_queue();
   return true;
 }
 
@@ -85,8 +90,21 @@ void Writer::answer(Job& job, Result<Committed> result) {
 void Writer::refuse_late() {
   while (!queue_.empty() && queue_.front().deadline <= env_.timers.now()) {
     queued_bytes_ -= queue_.front().bytes;
-    answer(queue_.front(), fail(Errc::unavailable, "the database cannot keep up; nothing was written"));
+    answer(queue_.front(), too_late());
     queue_.pop_front();
+  }
+  watch_queue();
+}
+
+// Whoever waits later has time for longer, so the call for the first one that waited is never too late.
+void Writer::watch_queue() {
+  if (queue_.empty()) {
+    env_.timers.cancel(std::exchange(watch_, 0));
+  } else if (watch_ == 0) {
+    watch_ = env_.timers.call_at(queue_.front().deadline, [this] {
+      watch_ = 0;
+      refuse_late();
+    });
   }
 }
 
@@ -103,6 +121,7 @@ std::vector<Writer::Job> Writer::take_batch() {
     if (alone) break;
   }
   queued_bytes_ -= bytes;
+  watch_queue();
   return batch;
 }
 
@@ -110,7 +129,7 @@ Task<Writer::Answers> Writer::write(Commits commits, SteadyTime deadline) {
   Failure failure;
   bool made_partitions = false;
   for (int attempts = 1;; ++attempts) {
-    auto result = co_await attempt(commits);
+    auto result = co_await attempt(commits, std::max(deadline, env_.timers.now() + limits_.least));
     if (result.answers) co_return std::move(*result.answers);
     failure = std::move(result.failure);
     if (!result.again || env_.timers.now() >= deadline) break;
@@ -130,20 +149,26 @@ Task<Writer::Answers> Writer::write(Commits commits, SteadyTime deadline) {
 Task<Writer::Answers> Writer::write_singly(Commits commits, SteadyTime deadline) {
   Answers answers;
   for (std::size_t i = 0; i < commits.size(); ++i) {
+    if (env_.timers.now() >= deadline) {
+      answers.emplace_back(too_late());
+      continue;
+    }
     auto one = co_await write(commits.subspan(i, 1), deadline);
     answers.push_back(std::move(one.front()));
   }
   co_return answers;
 }
 
-Task<Writer::Attempt> Writer::attempt(Commits commits) {
+Task<Writer::Attempt> Writer::attempt(Commits commits, SteadyTime deadline) {
   if (auto connected = co_await connect(); !connected) {
     const bool again = connected.error().is_transient();
     co_return Attempt{std::nullopt, std::move(connected.error()), again};
   }
   ++batches_;
   Batch batch(*connection_, cache_, env_);
+  connection_->give_up_at(deadline);
   auto written = co_await batch.run(commits);
+  connection_->give_up_at(std::nullopt);
   if (written) {
     cache_.shed();
     co_return Attempt{std::move(*written), {}};
@@ -154,7 +179,7 @@ Task<Writer::Attempt> Writer::attempt(Commits commits) {
 
 Task<Writer::Attempt> Writer::after_failure(const Batch& batch, Answers answers, Failure failure) {
   if (!connection_->is_lost()) {
-    if (auto rolled_back = co_await connection_->query("ROLLBACK"); !rolled_back) connection_.reset();
+    if (auto rolled_back = co_await connection_->ask("ROLLBACK"); !rolled_back) connection_.reset();
     if (lacks_partition(failure) && connection_) {
       const auto made = co_await fill_partitions(*connection_);
       co_return Attempt{std::nullopt, std::move(failure), made.has_value()};
@@ -175,7 +200,7 @@ Task<Outcome<void>> Writer::connect() {
   if (connection_) co_return Outcome<void>{};
   auto opened = co_await Connection::open(env_.timers, options_);
   if (!opened) co_return fail_with(std::move(opened.error()));
-  auto incarnation = co_await (*opened)->query(select_incarnation);
+  auto incarnation = co_await (*opened)->ask(select_incarnation);
   if (!incarnation) co_return fail_with(std::move(incarnation.error()));
   if (incarnation->next()) incarnation_ = incarnation->text();
   connection_ = std::move(*opened);
@@ -194,7 +219,7 @@ Task<Outcome<bool>> Writer::ask_whether_committed(std::string transaction_id, St
   };
   for (int attempts = 1; env_.timers.now() < deadline; ++attempts) {
     if (auto connected = co_await connect()) {
-      auto status = co_await connection_->query(select_status, transaction_id);
+      auto status = co_await connection_->ask(select_status, transaction_id);
       if (!status && !status.error().is_transient())
         co_return unknown("the database that answers now is another one: " + status.error().message);
       if (status && status->next()) {

@@ -27,6 +27,7 @@ class Writer : public std::enable_shared_from_this<Writer> {
     std::size_t batch = 128;                     // commits of one transaction
     std::size_t batch_bytes = std::size_t{8} << 20;
     Duration deadline = std::chrono::seconds(20);  // of a commit, with its waiting and its repetitions
+    Duration least = std::chrono::seconds(10);     // that a transaction has, however long its commits waited
     Duration asking = std::chrono::seconds(60);    // what became of one, when its answer was lost
   };
 
@@ -62,13 +63,15 @@ class Writer : public std::enable_shared_from_this<Writer> {
   };
 
   static Task<void> run(std::shared_ptr<Writer> self);
-  // Answers what has waited for too long, which happens while the database is away.
+  // Answers what has waited for too long, which happens while the database is away or silent.
   void refuse_late();
+  // Does so when the first that waits has waited for too long, also while a transaction is under way.
+  void watch_queue();
   std::vector<Job> take_batch();
   void answer(Job& job, Result<Committed> result);
   Task<Answers> write(Commits commits, SteadyTime deadline);
   Task<Answers> write_singly(Commits commits, SteadyTime deadline);
-  Task<Attempt> attempt(Commits commits);
+  Task<Attempt> attempt(Commits commits, SteadyTime deadline);
   Task<Outcome<void>> connect();
   Task<Attempt> after_failure(const Batch& batch, Answers answers, Failure failure);
   // Whether the transaction committed; a failure where nobody can say.
@@ -84,6 +87,7 @@ class Writer : public std::enable_shared_from_this<Writer> {
   SeriesCache cache_;
   std::deque<Job> queue_;
   std::size_t queued_bytes_ = 0;
+  Timers::Id watch_ = 0;  // while commits wait
   std::uint64_t commits_ = 0;
   std::uint64_t batches_ = 0;
   bool running_ = false;

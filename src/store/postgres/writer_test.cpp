@@ -1,10 +1,13 @@
 // What the store does where the way to the database, or another instance, is in its way.
+#include "store/postgres/writer.hpp"
+
 #include <gmock/gmock.h>
 
 #include <array>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
+#include <deque>
 #include <thread>
 
 #include "store/postgres/postgres_store.hpp"
@@ -153,6 +156,86 @@ TEST_F(WriterTest, GoesOnAfterItsSessionsWereEnded) {
         "<> "
         "pg_backend_pid()");
   }
+}
+
+// A writer whose transactions get no further, while somebody else holds what they need.
+class StuckWriterTest : public WriterTest {
+ protected:
+  using Answer = std::optional<Result<Committed>>;
+
+  void start(Writer::Limits limits) {
+    writer_ = std::make_shared<Writer>(loop_.env, ConnectOptions{.conninfo = database_.conninfo()}, limits);
+    submit("first", answers_.emplace_back());
+    ASSERT_TRUE(becomes([&] { return answers_.back().has_value(); }));
+    ASSERT_TRUE(*answers_.back());
+    other_.run("BEGIN");
+    other_.run("LOCK TABLE event_streams IN ACCESS EXCLUSIVE MODE");
+  }
+  void submit(const std::string& id, Answer& answer) {
+    Writer::Done done = [&answer](Result<Committed> given) { answer = std::move(given); };
+    ASSERT_TRUE(writer_->submit(appending(id, 0), done));
+  }
+  // Runs the loop until it holds.
+  template <class Condition>
+  [[nodiscard]] bool becomes(Condition condition) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (!condition()) {
+      if (std::chrono::steady_clock::now() > end) return false;
+      loop_.io.restart();
+      loop_.io.run_one_for(std::chrono::milliseconds(10));
+    }
+    return true;
+  }
+  // Whether a transaction waits for what is held.
+  bool is_stuck() {
+    return other_.value(
+               "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = "
+               "'event_streams'::regclass") == "1";
+  }
+  std::size_t queued() const {
+    StoreLoad load;
+    writer_->add_load(load);
+    return load.queued_commits;
+  }
+
+  testing::Session other_ = database_.owner();
+  std::deque<Answer> answers_;
+  std::shared_ptr<Writer> writer_;
+};
+
+TEST_F(StuckWriterTest, WhatWaitsBehindATransactionIsRefusedInTime) {
+  start({.deadline = std::chrono::milliseconds(200), .least = std::chrono::seconds(60)});
+  auto& under_way = answers_.emplace_back();
+  submit("under way", under_way);
+  ASSERT_TRUE(becomes([&] { return is_stuck(); }));
+  auto& behind = answers_.emplace_back();
+  submit("behind", behind);
+  EXPECT_EQ(queued(), 1U);
+  ASSERT_TRUE(becomes([&] { return behind.has_value(); }));
+  ASSERT_FALSE(*behind);
+  EXPECT_EQ(behind->error().code, Errc::unavailable);
+  EXPECT_EQ(queued(), 0U);
+  EXPECT_FALSE(under_way);
+  other_.run("ROLLBACK");
+  ASSERT_TRUE(becomes([&] { return under_way.has_value(); }));
+  EXPECT_TRUE(*under_way);
+}
+
+TEST_F(StuckWriterTest, ATransactionIsGivenUpInTime) {
+  start({.deadline = std::chrono::milliseconds(100), .least = std::chrono::milliseconds(100)});
+  auto& given_up = answers_.emplace_back();
+  submit("given up", given_up);
+  ASSERT_TRUE(becomes([&] { return given_up.has_value(); }));
+  ASSERT_FALSE(*given_up);
+  EXPECT_EQ(given_up->error().code, Errc::unavailable);
+  EXPECT_TRUE(is_stuck());
+  other_.run("ROLLBACK");
+  auto& next = answers_.emplace_back();
+  submit("next", next);
+  ASSERT_TRUE(becomes([&] { return next.has_value(); }));
+  EXPECT_TRUE(*next);
+  EXPECT_EQ(other_.value("SELECT string_agg(aggregate_id, ' ' ORDER BY aggregate_id) FROM events"),
+            "first next");
 }
 
 TEST_F(WriterTest, MakesThePartitionThatIsMissing) {

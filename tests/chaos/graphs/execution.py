@@ -26,6 +26,7 @@ def execute(config: RunnableConfig, node: str) -> dict[str, Any]:
         "name": name,
         "pid": os.getpid(),
         "at": time.monotonic(),
+        "time": time.time(),
     }
     descriptor = os.open(os.environ["DG_JOURNAL"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
