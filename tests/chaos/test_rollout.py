@@ -4,8 +4,8 @@ database side by side, and what holds of one holds of both."""
 from __future__ import annotations
 
 import signal
-from contextlib import closing
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 

@@ -53,7 +53,8 @@ enum class Bug {
 struct PlantedBug {
   Bug bug;
   std::string_view name;
-  std::uint64_t within_seeds;  // it is found by one of that many first seeds
+  std::uint64_t
+      within_seeds;  // it is found by one of that many first seeds, mostly by one of the first tenth
 };
 const std::vector<PlantedBug>& planted_bugs();
 

@@ -249,7 +249,8 @@ void World::perform(const Entry& entry) {
     case Act::cut_worker:
       if (fleet_.servers.size() > 1 && dice.percent(70)) {
         worker.cut_connection(true);
-        // Who does not know of it yet may give it runs, while another hears it.
+        // Who does not hear that it has moved may give it runs.
+        if (dice.percent(50)) disturb_server(Act::cut_broker, Dice(dice.next()));
         const Entry runs{{}, Act::create_many, dice.next()};
         stage_.after(dice.between(milliseconds(300), seconds(2)), [this, runs] { clients_.perform(runs); });
         return;
