@@ -168,17 +168,17 @@ def test_who_waits_is_not_told_of_an_outage(project: Project) -> None:
 
 
 def test_a_run_that_takes_too_long_is_ended(project: Project, migrated: Database) -> None:
-    with ServeServer(project, migrated.url, DURAGRAPH_RUN_TIMEOUT="2s") as server, WorkerProgram(server):
-        server.wait_for_worker()
-        # The one stops when it is told to, and the other cannot.
-        for assistant in ("slow", "sync_sleeper"):
-            thread_id = server.api.create_thread()
-            run = server.api.run(thread_id, assistant, input={"gate": str(project.gate(assistant))})
-            result = server.api.join(thread_id, run["run_id"])
-            assert result["__error__"]["error"] == "TimeoutError"
-            assert server.api.get_run(thread_id, run["run_id"])["status"] == "timeout"
-            assert server.api.get(f"/threads/{thread_id}")["status"] == "error"
-            project.gate(assistant).touch()
+    server = ServeServer(project, migrated.url, DURAGRAPH_RUN_TIMEOUT="2s")
+    server.wait_workers()
+    # The one stops when it is told to, and the other cannot.
+    for graph in ("slow", "sync_sleeper"):
+        thread_id, gate = server.api.thread(), project.gate()
+        run_id = server.api.start(thread_id, graph, {"gate": str(gate)})
+        assert server.api.join(thread_id, run_id)["__error__"]["error"] == "TimeoutError"
+        assert server.api.get(f"/threads/{thread_id}/runs/{run_id}")["status"] == "timeout"
+        assert server.api.get(f"/threads/{thread_id}")["status"] == "error"
+        gate.touch()
+    server.stop()
 
 
 class Pooler:
