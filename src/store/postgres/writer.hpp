@@ -28,6 +28,7 @@ class Writer : public std::enable_shared_from_this<Writer> {
     std::size_t batch_bytes = std::size_t{8} << 20;
     Duration deadline = std::chrono::seconds(20);  // of a commit, with its waiting and its repetitions
     Duration asking = std::chrono::seconds(60);    // what became of one, when its answer was lost
+    Duration doubt = std::chrono::seconds(1);      // in which nothing is presumed, after it was wrong
   };
 
   // `on_events` is called after each transaction that may have written events.
@@ -68,7 +69,7 @@ class Writer : public std::enable_shared_from_this<Writer> {
   void answer(Job& job, Result<Committed> result);
   Task<Answers> write(Commits commits, SteadyTime deadline);
   Task<Answers> write_singly(Commits commits, SteadyTime deadline);
-  Task<Attempt> attempt(Commits commits);
+  Task<Attempt> attempt(Commits commits, bool presuming);
   Task<Outcome<void>> connect();
   Task<Attempt> after_failure(const Batch& batch, Answers answers, Failure failure);
   // Whether the transaction committed; a failure where nobody can say.
@@ -82,6 +83,7 @@ class Writer : public std::enable_shared_from_this<Writer> {
   std::unique_ptr<Connection> connection_;
   std::string incarnation_;  // of the server that it leads to
   SeriesCache cache_;
+  SteadyTime presume_from_{};
   std::deque<Job> queue_;
   std::size_t queued_bytes_ = 0;
   std::uint64_t commits_ = 0;
