@@ -245,7 +245,10 @@ TEST_F(PresumingTest, WhatIsThereAlreadyIsRefusedAndHoldsNobodyUp) {
 
 TEST_F(PresumingTest, NobodyIsRefusedBecauseOfWhatAnotherCreatesInVain) {
   ASSERT_TRUE(loop_.wait(store_->commit(appending("there", 0))));
-  const auto results = together({appending("there", 1), appending("there", 0)});
+  ASSERT_TRUE(loop_.wait(store_->commit(appending("other", 0))));
+  auto creating = appending("there", 0);
+  creating.conditions.emplace_back(ThreadUnchanged{"other", 7});  // so it does not come to an insertion
+  const auto results = together({appending("there", 1), creating});
   EXPECT_TRUE(results[0]) << results[0].error().message;
   EXPECT_EQ(results[1].error().code, Errc::conflict);
   EXPECT_THAT(versions_of(*store_, "there"), ::testing::ElementsAre(1, 2));
