@@ -44,21 +44,25 @@ Task<void> Relay::run(std::string scope) {
   auto pause = shortest_pause;
   while (true) {
     has_work_ = false;
-    const auto more = co_await step();
+    const auto done = co_await step();
     co_await trim();
-    if (!more) {
-      tell(more.error());
+    if (!done) {
+      tell(done.error());
       co_await sleep_for(env_.timers, pause);
       pause = std::min(pause * 2, settings_.longest_pause);
       continue;
     }
     pause = shortest_pause;
     told_.clear();
-    if (!*more && !has_work_) co_await woken_.wait_for(settings_.net);
+    if (!done->more) {
+      if (!has_work_) co_await woken_.wait_for(settings_.net);
+    } else if (done->events > 0 && done->events < settings_.many) {
+      co_await sleep_for(env_.timers, settings_.gather);
+    }
   }
 }
 
-Task<Result<bool>> Relay::step() {
+Task<Result<store::Relayed>> Relay::step() {
   if (!stream_.is_reachable()) {
     checked_at_.reset();
     co_return fail(Errc::unavailable, stream_.why_unreachable());
@@ -75,7 +79,7 @@ Task<Result<bool>> Relay::step() {
         [this](const std::vector<store::PublishedEvent>& events) { return publish(events, true); });
     if (!relayed || !relayed->more) refill_at_ = env_.timers.now() + settings_.net;
   }
-  if (relayed) co_return relayed->more;
+  if (relayed) co_return relayed;
   failures_.add();
   checked_at_.reset();  // the stream may be gone
   co_return fail(std::move(relayed.error()));

@@ -14,8 +14,12 @@ namespace dg::app {
 struct RelaySettings {
   Duration retention = std::chrono::hours(7 * 24);  // how far back a stream is filled again
   Duration net = std::chrono::seconds(1);           // between looks where nobody said that there is something
-  Duration check = std::chrono::seconds(30);        // between looks at the stream itself
-  Duration trim = std::chrono::minutes(1);          // between looks at the outbox's size
+  // Between a step and the next while events keep coming: fewer steps with more events each. What comes after
+  // a silence is told at once.
+  Duration gather = std::chrono::milliseconds(20);
+  std::size_t many = 500;                     // events of a step that is followed by the next without a pause
+  Duration check = std::chrono::seconds(30);  // between looks at the stream itself
+  Duration trim = std::chrono::minutes(1);    // between looks at the outbox's size
   Duration longest_pause = std::chrono::seconds(5);  // after failures
 };
 
@@ -34,8 +38,8 @@ class Relay {
   Task<void> run(std::string scope);
 
  private:
-  // One step; whether there is more to do at once.
-  Task<Result<bool>> step();
+  // One step; how much was told, and whether there may be more to do.
+  Task<Result<store::Relayed>> step();
   Task<Status> check_stream();
   Task<void> trim();
   Task<Result<std::int64_t>> publish(const std::vector<store::PublishedEvent>& events, bool replay);

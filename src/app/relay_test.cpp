@@ -28,6 +28,7 @@ class MemoryOutbox final : public store::Outbox {
  public:
   Task<Result<store::OutboxState>> state() override { co_return known; }
   Task<Result<store::Relayed>> relay(const Publish& publish) override {
+    ++steps;
     if (known.refilling || waiting.empty()) co_return store::Relayed{};
     co_return co_await give(waiting, publish);
   }
@@ -62,14 +63,19 @@ class MemoryOutbox final : public store::Outbox {
   store::OutboxState known{.scope = "db"};
   std::deque<std::int64_t> waiting, stored, again;
   std::vector<WallTime> refills;
+  int steps = 0;
   int trims = 0;
 
  private:
+  static constexpr std::size_t at_once = 500;
   static Task<Result<store::Relayed>> give(std::deque<std::int64_t>& from, const Publish& publish) {
-    auto published = co_await publish({event_of(from.front())});
+    const auto count = std::min<std::size_t>(from.size(), at_once);
+    std::vector<store::PublishedEvent> events;
+    for (std::size_t i = 0; i < count; ++i) events.push_back(event_of(from[i]));
+    auto published = co_await publish(events);
     if (!published) co_return fail(std::move(published.error()));
-    from.pop_front();
-    co_return store::Relayed{.events = 1, .more = true};
+    from.erase(from.begin(), from.begin() + static_cast<std::ptrdiff_t>(count));
+    co_return store::Relayed{.events = count, .more = true};
   }
 };
 
@@ -126,6 +132,26 @@ TEST_F(RelayTest, MakesTheStreamAndTellsWhatIsCommittedAtOnce) {
   relay_.wake();
   world_.timers.run_for(1ms);
   EXPECT_THAT(stream_.messages, ElementsAre("run:r:1"));
+}
+
+TEST_F(RelayTest, GathersWhatKeepsComing) {
+  world_.timers.run_for(100ms);
+  const auto steps = outbox_.steps;
+  for (int i = 1; i <= 100; ++i) {
+    outbox_.commit(i);
+    relay_.wake();
+    world_.timers.run_for(1ms);
+  }
+  EXPECT_GE(std::ssize(stream_.messages), 80);
+  EXPECT_LE(outbox_.steps - steps, 10);
+}
+
+TEST_F(RelayTest, TellsManyWithoutAPause) {
+  world_.timers.run_for(100ms);
+  for (int i = 1; i <= 2000; ++i) outbox_.commit(i);
+  relay_.wake();
+  world_.timers.run_for(1ms);
+  EXPECT_EQ(std::ssize(stream_.messages), 2000);
 }
 
 TEST_F(RelayTest, FindsWithinASecondWhatNobodyTold) {

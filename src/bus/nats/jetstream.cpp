@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <deque>
-#include <map>
 #include <optional>
-#include <set>
+#include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "base/json.hpp"
 #include "bus/nats/wire.hpp"
@@ -65,54 +65,67 @@ StreamInfo info_of(json::View answer) {
 class Publication : public std::enable_shared_from_this<Publication> {
  public:
   using Send = std::function<std::uint64_t(StreamEvent&, Connection::Answered)>;
-  Publication(Connection& connection, Timers& timers, Send send)
-      : connection_(connection), changed_(timers), send_(std::move(send)) {}
-
-  void add(StreamEvent event) {
-    auto& waiting = by_key_[event.key];
-    if (waiting.empty()) ready_.push_back(event.key);
-    waiting.push_back(std::move(event));
-    ++left_;
+  Publication(Connection& connection, Timers& timers, std::vector<StreamEvent> events, Send send)
+      : connection_(connection), changed_(timers), send_(std::move(send)), left_(events.size()) {
+    std::unordered_map<std::string_view, std::size_t> last_of;
+    messages_.reserve(events.size());
+    for (auto& event : events) {
+      const auto place = messages_.size();
+      const auto& message = messages_.emplace_back(std::move(event));
+      const auto [last, is_first] = last_of.try_emplace(message.event.key, place);
+      if (is_first)
+        ready_.push_back(place);
+      else
+        messages_[std::exchange(last->second, place)].next = place;
+    }
   }
+
   Task<Result<std::int64_t>> run(SteadyTime deadline) {
     send_ready();
     while (left_ > 0 && !error_)
       if (!co_await changed_.wait_until(deadline))
         error_ = Error{Errc::timeout, "NATS did not store events in time", {}};
-    for (const auto question : under_way_) connection_.forget(question);
+    for (const auto& message : messages_)
+      if (message.question != 0) connection_.forget(message.question);
     if (error_) co_return fail(std::move(*error_));
     co_return last_;
   }
 
  private:
+  struct Message {
+    explicit Message(StreamEvent from) : event(std::move(from)) {}
+    StreamEvent event;
+    std::size_t next = 0;        // of the same key; 0: none
+    std::uint64_t question = 0;  // while it is under way
+  };
+
   void send_ready() {
-    while (!error_ && !ready_.empty() && under_way_.size() < window) {
-      const auto key = std::move(ready_.front());
+    while (!error_ && !ready_.empty() && under_way_ < window) {
+      const auto place = ready_.front();
       ready_.pop_front();
-      send(by_key_.at(key).front());
+      send(place);
     }
   }
-  void send(StreamEvent& event) {
-    const auto number = std::make_shared<std::uint64_t>(0);
-    *number = send_(event, [self = weak_from_this(), key = event.key, number](Result<Incoming> answer) {
-      if (const auto publication = self.lock())
-        publication->take(key, *number, read_answer(std::move(answer)));
+  void send(std::size_t place) {
+    auto& message = messages_[place];
+    message.question = send_(message.event, [self = weak_from_this(), place](Result<Incoming> answer) {
+      if (const auto publication = self.lock()) publication->take(place, read_answer(std::move(answer)));
     });
-    if (*number == 0)
+    if (message.question == 0)
       error_ = Error{Errc::unavailable, "NATS is out of reach", {}};
     else
-      under_way_.insert(*number);
+      ++under_way_;
   }
-  void take(const std::string& key, std::uint64_t question, Result<std::string> answer) {
-    under_way_.erase(question);
+  void take(std::size_t place, Result<std::string> answer) {
+    auto& message = messages_[place];
+    message.question = 0;
+    --under_way_;
     if (!answer) {
       error_ = std::move(answer.error());
     } else {
       last_ = std::max(last_, whole(json::View(*answer), "seq"));
       --left_;
-      auto& waiting = by_key_.at(key);
-      waiting.pop_front();
-      if (!waiting.empty()) ready_.push_back(key);
+      if (message.next != 0) ready_.push_back(message.next);
       send_ready();
     }
     if (left_ == 0 || error_) changed_.notify_all();
@@ -121,10 +134,10 @@ class Publication : public std::enable_shared_from_this<Publication> {
   Connection& connection_;
   Signal changed_;
   Send send_;
-  std::map<std::string, std::deque<StreamEvent>> by_key_;
-  std::deque<std::string> ready_;  // keys of which nothing is under way
-  std::set<std::uint64_t> under_way_;
-  std::size_t left_ = 0;
+  std::vector<Message> messages_;
+  std::deque<std::size_t> ready_;  // of keys of which nothing is under way
+  std::size_t under_way_ = 0;
+  std::size_t left_;
   std::int64_t last_ = 0;
   std::optional<Error> error_;
 };
@@ -165,11 +178,11 @@ class JetStream final : public EventStream {
   }
 
   Task<Result<std::int64_t>> publish(std::vector<StreamEvent> events) override {
-    const auto publication = std::make_shared<Publication>(
-        connection_, env_.timers, [this](StreamEvent& event, Connection::Answered answered) {
-          return connection_.ask(message_of(event), std::move(answered));
-        });
-    for (auto& event : events) publication->add(std::move(event));
+    const auto publication =
+        std::make_shared<Publication>(connection_, env_.timers, std::move(events),
+                                      [this](StreamEvent& event, Connection::Answered answered) {
+                                        return connection_.ask(message_of(event), std::move(answered));
+                                      });
     co_return co_await publication->run(deadline());
   }
 

@@ -12,6 +12,7 @@
 #include "cli/bench/limits.hpp"
 #include "store/postgres/params.hpp"
 #include "store/postgres/schema.hpp"
+#include "store/postgres/tables.hpp"
 
 namespace dg::cli::bench {
 namespace {
@@ -126,14 +127,9 @@ bool read_rows(const Session& db, TableRows& table) {
 }
 
 bool prepare(const Session& db, const TableRows& table) {
-  std::vector<std::string> places;
   std::vector<Oid> types;
-  for (const auto& column : table.columns) {
-    types.push_back(column.array);
-    places.push_back(fmt::format("${}", types.size()));
-  }
-  const auto sql = fmt::format("INSERT INTO {} ({}) SELECT * FROM unnest({})", table.name, names_of(table),
-                               fmt::join(places, ", "));
+  for (const auto& column : table.columns) types.push_back(column.array);
+  const auto sql = store::postgres::insert_rows(table.name, names_of(table));
   return is_good(Answer(
       PQprepare(db.get(), table.name.c_str(), sql.c_str(), static_cast<int>(types.size()), types.data())));
 }

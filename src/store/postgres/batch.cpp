@@ -16,6 +16,8 @@ Task<Outcome<Batch::Answers>> Batch::run(std::span<const Commit* const> commits)
   merge_parts();
   for (const auto* commit : commits) {
     if (auto judged = check_commit(facts_, *commit); !judged) {
+      if (presuming_ && !needs_.created.empty())
+        co_return fail_with(Facts::presumed_wrongly(judged.error().message));
       answers_.emplace_back(fail(std::move(judged.error())));
       continue;
     }
@@ -95,6 +97,7 @@ Task<Outcome<Committed>> Batch::apply(const Commit& commit) {
     auto& whole = writes_.touched[thread_id];
     whole.changed_at = std::max(whole.changed_at, touched.changed_at);
     whole.state_at = std::max(whole.state_at, touched.state_at);
+    whole.status = whole.status || touched.status;
   }
   co_return std::move(context.result);
 }

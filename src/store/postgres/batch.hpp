@@ -23,9 +23,11 @@ class Batch {
   using Answers = std::vector<Result<Committed>>;
 
   // Everything outlives the batch. One that failed leaves its transaction open, for its owner to roll back,
-  // and the cache in a state that is to be cleared.
-  Batch(Connection& connection, SeriesCache& cache, const Env& env)
-      : connection_(connection), cache_(cache), env_(env), facts_(cache) {}
+  // and the cache in a state that is to be cleared. One that presumes takes it that what is to be created is
+  // not there and that all else is; where that is wrong, or may be why a commit is refused, it fails, and one
+  // that presumes nothing can be tried at once.
+  Batch(Connection& connection, SeriesCache& cache, const Env& env, bool presuming)
+      : connection_(connection), cache_(cache), env_(env), presuming_(presuming), facts_(cache, presuming) {}
 
   // Judges and applies the commits in order: each sees those before it, and one that is refused writes
   // nothing. One answer for each, when all of them are durable.
@@ -35,6 +37,7 @@ class Batch {
   const std::string& transaction_id() const { return facts_.transaction_id(); }
   // Whether COMMIT was sent: where the connection was then lost, it may have happened.
   bool may_have_committed() const { return committing_; }
+  bool is_presuming() const { return presuming_; }
   // The answers, where it turned out that it did.
   Answers take_answers() { return std::move(answers_); }
 
@@ -47,8 +50,8 @@ class Batch {
     std::map<std::string, Touched> threads{};
 
     void touch(const std::string& thread_id) { threads[thread_id].changed_at = now; }
-    // Its status may follow from something else now; nothing was added to it.
-    void refresh(const std::string& thread_id) { threads.try_emplace(thread_id); }
+    // Its status may follow from something else now.
+    void refresh(const std::string& thread_id) { threads[thread_id].status = true; }
   };
 
   Task<Outcome<Committed>> apply(const Commit& commit);
@@ -105,6 +108,7 @@ class Batch {
   Connection& connection_;
   SeriesCache& cache_;
   const Env& env_;
+  bool presuming_;
   Needs needs_;
   Answers answers_;
   Facts facts_;

@@ -28,7 +28,7 @@ void Batch::apply(Context& context, const PutThread& change) {
     place->second.owner = first.owner;
     place->second.updated_at = std::max(first.updated_at, change.thread.updated_at);
   }
-  context.refresh(change.thread.id);
+  context.threads.try_emplace(change.thread.id);
 }
 
 void Batch::apply(Context& context, const PutRun& change) {
@@ -41,6 +41,7 @@ void Batch::apply(Context& context, const PutRun& change) {
   }
   if (is_terminal(change.run.state)) to_merge_.insert(change.run.id);
   context.touch(change.run.thread_id);
+  context.refresh(change.run.thread_id);
 }
 
 void Batch::apply(Context&, const MarkRunCheckpoint& change) {
@@ -104,6 +105,7 @@ void Batch::apply(Context& context, const PutCheckpoint& change) {
   for (const auto& value : c.values) put_value(c.key, value);
   facts_.with_checkpoint.insert(thread_id);
   context.touch(thread_id);
+  context.refresh(thread_id);
   if (ns.empty()) context.threads[thread_id].state_at = context.now;
 }
 

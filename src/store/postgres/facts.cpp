@@ -1,5 +1,7 @@
 #include "store/postgres/facts.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
 #include <utility>
@@ -16,23 +18,34 @@ using enum domain::AggregateType;
 constexpr std::string_view insert_heads =
     "INSERT INTO event_streams (aggregate_id, aggregate_type) SELECT * FROM unnest($1, $2) ON CONFLICT DO "
     "NOTHING";
-// Each batch locks in one order, so that no two wait for one another. What is named by an owner or a run
-// alone is found on the way.
-constexpr std::string_view lock_heads =
-    "WITH wanted AS (SELECT * FROM unnest($1, $2) AS named (id, type) "
-    "UNION SELECT thread_id, 'thread' FROM leases WHERE owner = ANY ($3) "
-    "UNION SELECT thread_id, 'thread' FROM runs WHERE id = ANY ($4) "
+// Each batch locks in one order, so that no two wait for one another.
+std::string lock_heads(std::string_view wanted) {
+  return fmt::format(
+      "SELECT s.aggregate_id, s.aggregate_type, s.version, s.seq, s.turn, s.erased FROM {} AS wanted (id, "
+      "type) "
+      "JOIN event_streams AS s ON s.aggregate_id = wanted.id AND s.aggregate_type = wanted.type "
+      "ORDER BY s.aggregate_id, s.aggregate_type FOR UPDATE OF s",
+      wanted);
+}
+const std::string named_heads = rows_of("id, type");
+const std::string lock_named_heads = lock_heads(named_heads);
+// What is named by an owner or a run alone is found on the way.
+const std::string owned_heads =
+    "SELECT * FROM " + named_heads +
+    " AS named UNION SELECT thread_id, 'thread' FROM leases WHERE owner = ANY ($3)";
+const std::string lock_owned_heads = lock_heads("(" + owned_heads + ")");
+const std::string lock_found_heads = lock_heads(
+    "(" + owned_heads +
+    " UNION SELECT thread_id, 'thread' FROM runs WHERE id = ANY ($4) "
     "UNION SELECT thread_id, 'thread' FROM checkpoints WHERE run_id = ANY ($4) AND run_id <> '' "
     "UNION SELECT thread_id, 'thread' FROM checkpoints WHERE metadata_run_id = ANY ($4) AND metadata_run_id "
     "<> '' "
     "UNION SELECT thread_id, 'thread' FROM checkpoint_undo WHERE run_id = ANY ($4) "
-    "UNION SELECT id, 'run' FROM runs WHERE thread_id = ANY ($5)) "
-    "SELECT s.aggregate_id, s.aggregate_type, s.version, s.seq, s.turn, s.erased FROM wanted "
-    "JOIN event_streams AS s ON s.aggregate_id = wanted.id AND s.aggregate_type = wanted.type "
-    "ORDER BY s.aggregate_id, s.aggregate_type FOR UPDATE OF s";
+    "UNION SELECT id, 'run' FROM runs WHERE thread_id = ANY ($5))");
 constexpr std::string_view select_leases =
     "SELECT owner, kind, thread_id, lease_epoch, worker_id, applied_n FROM leases WHERE owner = ANY ($1) "
-    "UNION SELECT owner, kind, thread_id, lease_epoch, worker_id, applied_n FROM leases WHERE thread_id = "
+    "UNION ALL SELECT owner, kind, thread_id, lease_epoch, worker_id, applied_n FROM leases WHERE thread_id "
+    "= "
     "ANY ($2)";
 constexpr std::string_view lock_sessions =
     "SELECT id, connection, beats, ended <> '' FROM workers WHERE id = ANY ($1) ORDER BY id FOR UPDATE";
@@ -99,7 +112,7 @@ Params params_of(const std::set<delta::SeriesKey>& keys) {
       .add(most_merged_bytes);
 }
 // What an end merges is more than one row, with those that are added.
-Params params_of(const std::map<std::string, Needs::Stream>& streams) {
+Params params_of(const Needs::Streams& streams) {
   using Entry = std::pair<const std::string, Needs::Stream>;
   return Params()
       .add_column(streams, &Entry::first)
@@ -130,6 +143,7 @@ delta::Series read_series(Rows& row) {
 
 // Where each detail's rows are among the results, if it was asked for.
 struct Facts::Places {
+  std::optional<std::size_t> heads, leases, sessions;
   std::optional<std::size_t> streams, checkpoints, patches, values, checkpointed, series, series_ids;
 };
 
@@ -138,41 +152,70 @@ Task<Outcome<void>> Facts::begin(Connection& connection, const Needs& needs) {
   // Each statement sees what was committed before it, whatever the role or the database says otherwise: what
   // is read behind the locks must not be older than they are.
   pipeline.add("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
-  std::set<HeadKey> lockable;
-  std::ranges::set_difference(needs.heads, needs.created, std::inserter(lockable, lockable.end()));
-  if (!lockable.empty()) {
-    Params heads;
-    add_heads(heads, lockable);
-    pipeline.add_prepared(insert_heads, std::move(heads));
-  }
-  Params locks;
-  add_heads(locks, needs.heads);
-  locks.add_column(needs.owners, [](const auto& id) -> const auto& { return id; });
-  locks.add_column(needs.erased_runs, [](const auto& id) -> const auto& { return id; });
-  locks.add_column(needs.erased_threads, [](const auto& id) -> const auto& { return id; });
-  const auto locked = pipeline.add_prepared(lock_heads, std::move(locks));
-  Params owners = params_of(needs.owners);
-  owners.add_column(needs.held_threads, [](const auto& id) -> const auto& { return id; });
-  const auto leases = pipeline.add_prepared(select_leases, std::move(owners));
-  std::optional<std::size_t> connected;
-  if (!needs.sessions.empty()) connected = pipeline.add_prepared(lock_sessions, params_of(needs.sessions));
-  const auto transaction = pipeline.add(select_transaction);
   Places places;
-  add_details(pipeline, places, needs);
+  add_locks(pipeline, places, needs);
+  const auto transaction = pipeline.add(select_transaction);
+  add_details(pipeline, places, needs, presuming_ ? streams_of_known(needs) : needs.streams);
 
   auto results = co_await connection.run(std::move(pipeline));
   if (!results) co_return fail_with(std::move(results.error()));
-  take_heads((*results)[locked]);
-  if (!take_leases((*results)[leases], needs))
+  if (places.heads) take_heads((*results)[*places.heads]);
+  if (!knows_heads(needs)) co_return fail_with(presumed_wrongly("an aggregate is new"));
+  if (places.leases && !take_leases((*results)[*places.leases]))
     co_return fail_with({false, "40001", "a thread changed hands while it was being locked"});
-  if (connected)
-    for (auto& row = (*results)[*connected]; row.next();) {
+  if (places.sessions)
+    for (auto& row = (*results)[*places.sessions]; row.next();) {
       auto& session = sessions[row.text()];
       session = {row.integer(), row.integer(), row.flag()};
     }
   if (auto& rows = (*results)[transaction]; rows.next()) transaction_id_ = rows.text();
   take_details(*results, places);
   co_return co_await take_series(connection, places.series ? (*results)[*places.series] : Rows(), needs);
+}
+
+void Facts::add_locks(Pipeline& pipeline, Places& places, const Needs& needs) {
+  std::set<HeadKey> known;
+  std::ranges::set_difference(needs.heads, needs.created, std::inserter(known, known.end()));
+  if (!presuming_ && !known.empty()) {
+    Params heads;
+    add_heads(heads, known);
+    pipeline.add_prepared(insert_heads, std::move(heads));
+  }
+  const auto& named = presuming_ ? known : needs.heads;
+  Params locks;
+  add_heads(locks, named);
+  const auto add_ids = [&](const std::set<std::string>& ids) {
+    locks.add_column(ids, [](const auto& id) -> const auto& { return id; });
+  };
+  if (!needs.erased_runs.empty() || !needs.erased_threads.empty()) {
+    add_ids(needs.owners);
+    add_ids(needs.erased_runs);
+    add_ids(needs.erased_threads);
+    places.heads = pipeline.add_prepared(lock_found_heads, std::move(locks));
+  } else if (!needs.owners.empty()) {
+    add_ids(needs.owners);
+    places.heads = pipeline.add_prepared(lock_owned_heads, std::move(locks));
+  } else if (!named.empty()) {
+    places.heads = pipeline.add_prepared(lock_named_heads, std::move(locks));
+  }
+  if (!needs.owners.empty() || !needs.held_threads.empty()) {
+    Params owners = params_of(needs.owners);
+    owners.add_column(needs.held_threads, [](const auto& id) -> const auto& { return id; });
+    places.leases = pipeline.add_prepared(select_leases, std::move(owners));
+  }
+  if (!needs.sessions.empty())
+    places.sessions = pipeline.add_prepared(lock_sessions, params_of(needs.sessions));
+}
+
+// Of those that are not being created.
+Needs::Streams Facts::streams_of_known(const Needs& needs) {
+  auto known = needs.streams;
+  std::erase_if(known, [&](const auto& stream) { return needs.created.contains({stream.first, run}); });
+  return known;
+}
+
+Failure Facts::presumed_wrongly(std::string message) {
+  return {false, "40001", std::move(message)};
 }
 
 Task<Outcome<void>> Facts::read_details(Connection& connection, const Needs& needs) {
@@ -185,7 +228,7 @@ Task<Outcome<void>> Facts::read_details(Connection& connection, const Needs& nee
   unmerged_parts.clear();
   Pipeline pipeline;
   Places places;
-  add_details(pipeline, places, needs);
+  add_details(pipeline, places, needs, needs.streams);
   if (pipeline.empty()) co_return Outcome<void>{};
   auto results = co_await connection.run(std::move(pipeline));
   if (!results) co_return fail_with(std::move(results.error()));
@@ -193,8 +236,9 @@ Task<Outcome<void>> Facts::read_details(Connection& connection, const Needs& nee
   co_return co_await take_series(connection, places.series ? (*results)[*places.series] : Rows(), needs);
 }
 
-void Facts::add_details(Pipeline& pipeline, Places& places, const Needs& needs) {
-  if (!needs.streams.empty()) places.streams = pipeline.add_prepared(select_tails, params_of(needs.streams));
+void Facts::add_details(Pipeline& pipeline, Places& places, const Needs& needs,
+                        const Needs::Streams& followed) {
+  if (!followed.empty()) places.streams = pipeline.add_prepared(select_tails, params_of(followed));
   if (!needs.checkpoints.empty())
     places.checkpoints = pipeline.add_prepared(select_checkpoints, params_of(needs.checkpoints));
   if (!needs.patches.empty())
@@ -220,9 +264,12 @@ void Facts::take_heads(Rows& rows) {
   }
 }
 
-bool Facts::take_leases(Rows& rows, const Needs& needs) {
-  for (const auto& key : needs.heads)
-    if (!heads_.contains(key) && !needs.created.contains(key)) return false;
+bool Facts::knows_heads(const Needs& needs) const {
+  return std::ranges::all_of(
+      needs.heads, [&](const auto& key) { return heads_.contains(key) || needs.created.contains(key); });
+}
+
+bool Facts::take_leases(Rows& rows) {
   while (rows.next()) {
     auto lease = read_lease(rows);
     if (!heads_.contains({lease.thread_id, thread})) return false;
@@ -316,9 +363,15 @@ void Facts::take_part(Rows& row, const delta::SeriesKey& key, const delta::Serie
 
 void Facts::settle_heads() {
   for (auto& [key, head] : heads_) {
+    head.made = presuming_ && head.changed && !head.stored;
     head.stored = head.stored || head.changed;
     head.changed = false;
   }
+}
+
+bool Facts::is_made(domain::AggregateType type, const std::string& id) const {
+  const auto found = heads_.find({id, type});
+  return found != heads_.end() && found->second.made;
 }
 
 std::int64_t Facts::turn(const std::string& thread_id) {

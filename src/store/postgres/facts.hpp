@@ -22,6 +22,7 @@ class Facts final : public CommitFacts {
     bool erased = false;
     bool changed = false;
     bool stored = false;  // it has a row
+    bool made = false;    // by what is being written now; then nothing of the aggregate has a row yet
     bool is_empty() const { return version == 0 && seq == 0 && turn == 0 && !erased; }
   };
   struct StoredCheckpoint {
@@ -29,10 +30,12 @@ class Facts final : public CommitFacts {
     std::string cuts;
   };
 
-  explicit Facts(SeriesCache& cache) : cache_(cache) {}
+  // Who presumes does not look for what is to be created, nor makes what is to be locked.
+  Facts(SeriesCache& cache, bool presuming) : cache_(cache), presuming_(presuming) {}
 
   // Opens the transaction, locks the heads that are needed in the order of their ids, and reads everything
-  // else. A lease whose thread turned out not to be among the locked ones is a transient failure.
+  // else. A lease whose thread turned out not to be among the locked ones is a transient failure, and so is
+  // what was presumed wrongly.
   Task<Outcome<void>> begin(Connection& connection, const Needs& needs);
   // Reads what is not a head or a lease anew, after it was changed by statements of this transaction.
   Task<Outcome<void>> read_details(Connection& connection, const Needs& needs);
@@ -47,8 +50,9 @@ class Facts final : public CommitFacts {
   // --- what is applied ---
   Head& head_of(domain::AggregateType type, const std::string& id) { return heads_[{id, type}]; }
   const std::map<HeadKey, Head>& heads() const { return heads_; }
-  // What changed has been written.
+  // What changed is being written.
   void settle_heads();
+  bool is_made(domain::AggregateType type, const std::string& id) const;
   // The lease of the owner, or null.
   const Lease* lease(const std::string& owner) const;
   void put_lease(Lease lease);
@@ -68,18 +72,23 @@ class Facts final : public CommitFacts {
   delta::Series& series(const delta::SeriesKey& key) { return *series_.at(key); }
   // Names the transaction to the server: whether it committed can be asked for by this later.
   const std::string& transaction_id() const { return transaction_id_; }
+  static Failure presumed_wrongly(std::string message);
 
  private:
   struct Places;
-  void add_details(Pipeline& pipeline, Places& places, const Needs& needs);
+  void add_locks(Pipeline& pipeline, Places& places, const Needs& needs);
+  void add_details(Pipeline& pipeline, Places& places, const Needs& needs, const Needs::Streams& followed);
+  static Needs::Streams streams_of_known(const Needs& needs);
   void take_heads(Rows& rows);
-  bool take_leases(Rows& rows, const Needs& needs);
+  bool knows_heads(const Needs& needs) const;
+  bool take_leases(Rows& rows);
   void take_details(std::vector<Rows>& results, const Places& places);
   void take_stream(Rows& row);
   Task<Outcome<void>> take_series(Connection& connection, Rows rows, const Needs& needs);
   void take_part(Rows& row, const delta::SeriesKey& key, const delta::Series& stored);
 
   SeriesCache& cache_;
+  bool presuming_;
   std::map<HeadKey, Head> heads_;
   std::map<std::string, Lease> leases_;
   std::map<std::string, std::string> holders_;  // thread -> owner

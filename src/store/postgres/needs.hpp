@@ -42,7 +42,8 @@ struct Needs {
     std::int64_t appends = 0;
     bool ends = false;
   };
-  std::map<std::string, Stream> streams;
+  using Streams = std::map<std::string, Stream>;
+  Streams streams;
   std::set<CheckpointPlace> checkpoints;
   std::set<TaskPlace> patches;
   std::set<ValuePlace> large_values;

@@ -12,8 +12,9 @@ namespace dg::store {
 namespace postgres {
 namespace {
 
-// How many shards one transaction takes: other instances take the others.
-constexpr std::int64_t shards_at_once = 16;
+// How many shards one transaction takes: all of them, where there is little to tell, and some where much
+// waits, so that other instances take the others.
+constexpr std::int64_t all_shards = 64, some_shards = 16;
 // Rows that one step of a refill looks at: most may be too old to be told again.
 constexpr std::int64_t refill_step = 5000;
 
@@ -40,16 +41,16 @@ constexpr std::string_view events_of_row =
 // The first rows of each shard, with their events, as many as there is room for. Asked after the shards were
 // locked: it sees what was deleted and begun by then.
 const std::string select_rows = fmt::format(
-    "SELECT o.shard, o.id, o.aggregate_type, o.aggregate_id, e.event_id, e.event_version, e.event_type, "
-    "CASE WHEN octet_length(e.payload) <= $4 THEN e.payload END, e.metadata, e.thread_id, e.seq, "
-    "e.occurred_at "
-    "FROM (SELECT sized.*, sum(size) OVER (ORDER BY shard, id) - size AS before FROM (SELECT o.*, "
-    "(SELECT coalesce(sum(octet_length(payload)), 0) FROM ({0}) AS e) AS size "
-    "FROM unnest($1) AS s (shard) CROSS JOIN LATERAL "
-    "(SELECT * FROM outbox WHERE shard = s.shard ORDER BY id LIMIT $2) AS o) AS sized) AS o "
-    "LEFT JOIN LATERAL ({0}) AS e ON true "
-    "WHERE o.before < $3 AND NOT EXISTS (SELECT 1 FROM outbox_state WHERE refill_since IS NOT NULL) "
-    "ORDER BY o.shard, o.id, e.event_version",
+    "SELECT shard, id, aggregate_type, aggregate_id, event_id, event_version, event_type, "
+    "CASE WHEN octet_length(payload) <= $4 THEN payload END, metadata, thread_id, seq, occurred_at "
+    "FROM (SELECT o.shard, o.id, o.aggregate_type, o.aggregate_id, e.*, "
+    "sum(octet_length(e.payload)) OVER (ORDER BY o.shard, o.id GROUPS BETWEEN UNBOUNDED PRECEDING AND 1 "
+    "PRECEDING) AS before FROM unnest($1) AS s (shard) CROSS JOIN LATERAL "
+    "(SELECT * FROM outbox WHERE shard = s.shard ORDER BY id LIMIT $2) AS o LEFT JOIN LATERAL ({}) AS e ON "
+    "true) "
+    "AS told WHERE coalesce(before, 0) < $3 AND NOT EXISTS (SELECT 1 FROM outbox_state WHERE refill_since IS "
+    "NOT NULL) "
+    "ORDER BY shard, id, event_version",
     events_of_row);
 constexpr std::string_view delete_rows =
     "DELETE FROM outbox AS o USING unnest($1, $2) AS d (shard, id) WHERE o.shard = d.shard AND o.id = d.id";
@@ -215,7 +216,7 @@ class PostgresOutbox final : public Outbox {
   Task<Outcome<std::vector<std::int64_t>>> take_shards() {
     Pipeline pipeline;
     pipeline.add(begin_transaction);
-    pipeline.add(lock_shards, static_cast<std::int64_t>(env_.random.next() % 64), shards_at_once);
+    pipeline.add(lock_shards, static_cast<std::int64_t>(env_.random.next() % 64), shards_at_once_);
     auto results = co_await connection_->run(std::move(pipeline));
     if (!results) co_return fail_with(std::move(results.error()));
     std::vector<std::int64_t> shards;
@@ -224,10 +225,11 @@ class PostgresOutbox final : public Outbox {
   }
 
   Task<Outcome<Claimed>> read_rows(const std::vector<std::int64_t>& shards) {
-    const auto rows_each = std::max<std::int64_t>(limits_.rows / shards_at_once, 1);
+    const auto rows_each = std::max<std::int64_t>(limits_.rows / shards_at_once_, 1);
     auto rows = co_await connection_->query(select_rows, shards, rows_each, limits_.bytes, limits_.payload);
     if (!rows) co_return fail_with(std::move(rows.error()));
     Claimed claimed;
+    std::int64_t bytes = 0;
     while (rows->next()) {
       const auto shard = rows->integer(), id = rows->integer();
       if (claimed.ids.empty() || claimed.ids.back() != id || claimed.shards.back() != shard) {
@@ -239,8 +241,11 @@ class PostgresOutbox final : public Outbox {
       event.event.aggregate_id = rows->text();
       if (rows->is_null()) continue;  // the events of an old run were dropped with their partition
       read_event(*rows, event);
+      bytes += std::ssize(event.event.payload);
       claimed.events.push_back(std::move(event));
     }
+    const bool few = std::ssize(claimed.ids) < limits_.rows / 2 && bytes < limits_.bytes / 2;
+    shards_at_once_ = few ? all_shards : some_shards;
     co_return claimed;
   }
 
@@ -317,6 +322,7 @@ class PostgresOutbox final : public Outbox {
   Env env_;
   ConnectOptions options_;
   OutboxLimits limits_;
+  std::int64_t shards_at_once_ = all_shards;
   std::unique_ptr<Connection> connection_;
   std::optional<Error> refused_;
 };

@@ -141,6 +141,25 @@ TEST_F(OutboxTest, TwoRelaysSideBySideDoNotShareAnAggregate) {
   EXPECT_THAT(relay(*other), ElementsAre("t:2"));
 }
 
+TEST_F(OutboxTest, TakesAllAtOnceWhereThatIsLittleAndLeavesSomeToOthersWhereItIsMuch) {
+  constexpr int many = 300;
+  for (int i = 0; i < many; ++i) append("t" + std::to_string(i));
+  Names published, by_other;
+  ASSERT_TRUE(loop_.wait(outbox_->relay(noting(published))));
+  EXPECT_EQ(published.size(), many);
+
+  const auto small = open({.rows = 128});
+  for (int i = 0; i < 2 * many; ++i) append("u" + std::to_string(i));
+  ASSERT_TRUE(loop_.wait(small->relay(noting(published))));
+  const auto relayed =
+      loop_.wait(small->relay([&](const std::vector<PublishedEvent>& events) -> Task<Result<std::int64_t>> {
+        EXPECT_TRUE(co_await outbox_->relay(noting(by_other)));
+        co_return co_await noting(published)(events);
+      }));
+  ASSERT_TRUE(relayed) << relayed.error().message;
+  EXPECT_GT(by_other.size(), many / 2);
+}
+
 TEST_F(OutboxTest, TakesAsMuchAsThereIsRoomForAndLeavesLargePayloadsOut) {
   const auto small = open({.rows = 16, .bytes = 2000, .payload = 1000});
   append(domain::AggregateType::thread, "t",

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <ranges>
 
 namespace dg::store::postgres {
 
@@ -13,11 +13,16 @@ std::int64_t outbox_shard(std::string_view aggregate_id) {
   return hash % 64;
 }
 
+std::string rows_of(std::string_view columns) {
+  std::string out;
+  int parameter = 0;
+  for (const auto column : std::views::split(columns, std::string_view(", ")))
+    out += fmt::format("{}unnest(${}) AS {}", out.empty() ? "" : ", ", ++parameter, std::string_view(column));
+  return fmt::format("(SELECT {})", out);
+}
+
 std::string insert_rows(std::string_view table, std::string_view columns, std::string_view rest) {
-  std::string parameters;
-  const auto count = std::ranges::count(columns, ',') + 1;
-  for (std::ptrdiff_t i = 1; i <= count; ++i) parameters += fmt::format("{}${}", i == 1 ? "" : ", ", i);
-  return fmt::format("INSERT INTO {} ({}) SELECT * FROM unnest({}) {}", table, columns, parameters, rest);
+  return fmt::format("INSERT INTO {} ({}) {} {}", table, columns, rows_of(columns), rest);
 }
 
 Jsonb searchable(const std::string& document) {

@@ -103,7 +103,11 @@ Params columns_of(const std::vector<OfThread<Row>>& rows) {
   return params;
 }
 
-// "INSERT INTO table (columns) SELECT * FROM unnest($1, $2, ...)", then the rest.
+// The rows of a statement whose parameters are its columns: "(SELECT unnest($1) AS a, unnest($2) AS b, ...)".
+// The server makes one row after the other, where FROM unnest($1, $2, ...) would first store each column.
+std::string rows_of(std::string_view columns);
+
+// "INSERT INTO table (columns)" and such rows, then the rest.
 std::string insert_rows(std::string_view table, std::string_view columns, std::string_view rest = "");
 
 // What jsonb can hold of a document, for a column `search`.

@@ -33,10 +33,11 @@ bool lacks_partition(const Failure& failure) {
   return failure.sqlstate == sqlstate::check_violation;
 }
 
-// Another instance created the same aggregate at once: on fresh facts it is there.
-bool meets_creation(const Failure& failure) {
+// Another instance created the same aggregate, perhaps at once: on fresh facts it is there. Who presumed that
+// there are no rows may have met any.
+bool meets_creation(const Failure& failure, bool presuming) {
   return failure.sqlstate == sqlstate::unique_violation &&
-         failure.message.find("event_streams_pkey") != std::string::npos;
+         (presuming || failure.message.find("event_streams_pkey") != std::string::npos);
 }
 
 std::unexpected<Error> too_late() {
@@ -127,14 +128,18 @@ std::vector<Writer::Job> Writer::take_batch() {
 
 Task<Writer::Answers> Writer::write(Commits commits, SteadyTime deadline) {
   Failure failure;
-  bool made_partitions = false;
+  bool made_partitions = false, presuming = env_.timers.now() >= presume_from_;
   for (int attempts = 1;; ++attempts) {
-    auto result = co_await attempt(commits, std::max(deadline, env_.timers.now() + limits_.least));
+    auto result = co_await attempt(commits, std::max(deadline, env_.timers.now() + limits_.least), presuming);
     if (result.answers) co_return std::move(*result.answers);
     failure = std::move(result.failure);
     if (!result.again || env_.timers.now() >= deadline) break;
     if (lacks_partition(failure) && std::exchange(made_partitions, true)) break;
-    co_await back_off(attempts, deadline);
+    // What was presumed wrongly may be all that was in the way. It may well be so again soon.
+    if (std::exchange(presuming, false))
+      presume_from_ = env_.timers.now() + limits_.doubt;
+    else
+      co_await back_off(attempts, deadline);
   }
   const bool is_late = failure.sqlstate == sqlstate::query_canceled || env_.timers.now() >= deadline;
   // What may have happened is not done once more.
@@ -159,13 +164,13 @@ Task<Writer::Answers> Writer::write_singly(Commits commits, SteadyTime deadline)
   co_return answers;
 }
 
-Task<Writer::Attempt> Writer::attempt(Commits commits, SteadyTime deadline) {
+Task<Writer::Attempt> Writer::attempt(Commits commits, SteadyTime deadline, bool presuming) {
   if (auto connected = co_await connect(); !connected) {
     const bool again = connected.error().is_transient();
     co_return Attempt{std::nullopt, std::move(connected.error()), again};
   }
   ++batches_;
-  Batch batch(*connection_, cache_, env_);
+  Batch batch(*connection_, cache_, env_, presuming);
   connection_->give_up_at(deadline);
   auto written = co_await batch.run(commits);
   connection_->give_up_at(std::nullopt);
@@ -184,7 +189,7 @@ Task<Writer::Attempt> Writer::after_failure(const Batch& batch, Answers answers,
       const auto made = co_await fill_partitions(*connection_);
       co_return Attempt{std::nullopt, std::move(failure), made.has_value()};
     }
-    const bool again = failure.is_transient() || meets_creation(failure);
+    const bool again = failure.is_transient() || meets_creation(failure, batch.is_presuming());
     co_return Attempt{std::nullopt, std::move(failure), again};
   }
   connection_.reset();

@@ -29,6 +29,7 @@ class Writer : public std::enable_shared_from_this<Writer> {
     Duration deadline = std::chrono::seconds(20);  // of a commit, with its waiting and its repetitions
     Duration least = std::chrono::seconds(10);     // that a transaction has, however long its commits waited
     Duration asking = std::chrono::seconds(60);    // what became of one, when its answer was lost
+    Duration doubt = std::chrono::seconds(1);      // in which nothing is presumed, after it was wrong
   };
 
   // `on_events` is called after each transaction that may have written events.
@@ -71,7 +72,7 @@ class Writer : public std::enable_shared_from_this<Writer> {
   void answer(Job& job, Result<Committed> result);
   Task<Answers> write(Commits commits, SteadyTime deadline);
   Task<Answers> write_singly(Commits commits, SteadyTime deadline);
-  Task<Attempt> attempt(Commits commits, SteadyTime deadline);
+  Task<Attempt> attempt(Commits commits, SteadyTime deadline, bool presuming);
   Task<Outcome<void>> connect();
   Task<Attempt> after_failure(const Batch& batch, Answers answers, Failure failure);
   // Whether the transaction committed; a failure where nobody can say.
@@ -85,6 +86,7 @@ class Writer : public std::enable_shared_from_this<Writer> {
   std::unique_ptr<Connection> connection_;
   std::string incarnation_;  // of the server that it leads to
   SeriesCache cache_;
+  SteadyTime presume_from_{};
   std::deque<Job> queue_;
   std::size_t queued_bytes_ = 0;
   Timers::Id watch_ = 0;  // while commits wait

@@ -18,23 +18,25 @@ const std::string insert_run_events = insert_rows(
     "event_id, run_id, event_version, event_type, payload, metadata, thread_id, seq, occurred_at");
 const std::string insert_outbox =
     insert_rows("outbox", "shard, aggregate_type, aggregate_id, first_version, last_version");
-constexpr std::string_view update_heads =
-    "UPDATE event_streams AS s SET version = w.version, seq = w.seq, turn = w.turn, erased = w.erased "
-    "FROM unnest($1, $2, $3, $4, $5, $6) AS w (id, type, version, seq, turn, erased) "
-    "WHERE s.aggregate_id = w.id AND s.aggregate_type = w.type";
+const std::string update_heads =
+    "UPDATE event_streams AS s SET version = w.version, seq = w.seq, turn = w.turn, erased = w.erased FROM " +
+    rows_of("id, type, version, seq, turn, erased") +
+    " AS w WHERE s.aggregate_id = w.id AND s.aggregate_type = w.type";
 const std::string insert_heads =
     insert_rows("event_streams", "aggregate_id, aggregate_type, version, seq, turn, erased");
 // Made in order to be locked, and nothing came of it.
 constexpr std::string_view delete_empty_heads =
     "DELETE FROM event_streams AS s USING unnest($1, $2) AS w (id, type) WHERE s.aggregate_id = w.id AND "
     "s.aggregate_type = w.type AND s.version = 0 AND s.seq = 0 AND s.turn = 0 AND NOT s.erased";
+constexpr std::string_view run_columns =
+    "id, thread_id, assistant_id, graph_id, status, kwargs, metadata, created_at, updated_at, not_before, "
+    "lease_epoch, attempt, worker_id, revision, cancel, has_checkpoint, error, error_message, resumed_by, "
+    "owner, resumable, has_frames, version";
+const std::string insert_runs = insert_rows("runs", run_columns);
 // A run that has a checkpoint keeps that through writers who did not know of it. Its request is that of its
 // creation, and may be the next release's, with members that this one would not write back.
 const std::string upsert_runs = insert_rows(
-    "runs",
-    "id, thread_id, assistant_id, graph_id, status, kwargs, metadata, created_at, updated_at, not_before, "
-    "lease_epoch, attempt, worker_id, revision, cancel, has_checkpoint, error, error_message, resumed_by, "
-    "owner, resumable, has_frames, version",
+    "runs", run_columns,
     "ON CONFLICT (id) DO UPDATE SET thread_id = excluded.thread_id, assistant_id = excluded.assistant_id, "
     "graph_id = excluded.graph_id, status = excluded.status, "
     "metadata = excluded.metadata, updated_at = excluded.updated_at, not_before = excluded.not_before, "
@@ -149,7 +151,7 @@ void Writes::take_into(Pipeline& pipeline, Facts& facts) {
   take_items(pipeline);
   take_workers(pipeline);
   keys.take_into(pipeline);
-  take_threads(pipeline);
+  take_threads(pipeline, facts);
 }
 
 namespace {
@@ -229,8 +231,15 @@ void Writes::take_runs(Pipeline& pipeline, const Facts& facts) {
     // A run that ends makes room for the one that begins on its thread.
     auto rows = values_of(runs);
     std::ranges::partition(rows, [](const auto& run) { return run.state != domain::RunState::in_progress; });
-    pipeline.add_prepared(upsert_runs, params_of(rows, facts, framed_runs));
-    for (const auto& run : rows) framed_runs.erase(run.id);
+    std::vector<domain::Run> known, made;
+    for (auto& run : rows) {
+      const bool is_made = facts.is_made(domain::AggregateType::run, run.id);
+      (is_made ? made : known).push_back(std::move(run));
+    }
+    for (const auto& [sql, some] : {std::pair(&upsert_runs, &known), std::pair(&insert_runs, &made)}) {
+      if (!some->empty()) pipeline.add_prepared(*sql, params_of(*some, facts, framed_runs));
+      for (const auto& run : *some) framed_runs.erase(run.id);
+    }
   }
   if (!advanced_runs.empty()) {
     const auto ids = taken(advanced_runs);

@@ -21,6 +21,7 @@ namespace dg::store::postgres {
 struct Touched {
   std::optional<WallTime> changed_at;  // its log, runs or checkpoints: counts as an update of the thread
   std::optional<WallTime> state_at;    // a root checkpoint was written
+  bool status = false;                 // so was what its status follows from
 };
 
 struct Writes {
@@ -67,7 +68,7 @@ struct Writes {
   void take_series(Pipeline& pipeline);
   void take_items(Pipeline& pipeline);
   void take_workers(Pipeline& pipeline);
-  void take_threads(Pipeline& pipeline);
+  void take_threads(Pipeline& pipeline, const Facts& facts);
 };
 
 // Heads that were made in order to be locked, where nothing came of it. Only before the transaction ends.

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 
 #include "store/postgres/writes.hpp"
 
@@ -22,26 +23,30 @@ constexpr std::string_view join_last =
     "LEFT JOIN LATERAL (SELECT status IN ('failed', 'timed_out') AS failed, error, error_message FROM runs "
     "WHERE "
     "thread_id = w.id ORDER BY id DESC LIMIT 1) AS last ON true";
-const std::string upsert_threads = fmt::format(
-    "INSERT INTO threads (id, metadata, search, config, created_at, updated_at, state_updated_at, temporary, "
-    "owner, status, "
-    "error, error_message) SELECT w.*, {}, CASE WHEN last.failed THEN last.error END, "
-    "CASE WHEN last.failed THEN last.error_message END FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) AS "
-    "w (id, metadata, search, config, created_at, updated_at, state_updated_at, temporary, owner) {} "
-    "ON CONFLICT (id) DO UPDATE SET metadata = excluded.metadata, search = excluded.search, "
+constexpr std::string_view columns =
+    "id, metadata, search, config, created_at, updated_at, state_updated_at, temporary, owner";
+// Of threads that have nothing yet that a status follows from.
+const std::string insert_idle_threads = insert_rows("threads", columns);
+const std::string insert_threads = fmt::format(
+    "INSERT INTO threads ({0}, status, error, error_message) "
+    "SELECT w.*, {1}, CASE WHEN last.failed THEN last.error END, "
+    "CASE WHEN last.failed THEN last.error_message END FROM {3} AS w {2}",
+    columns, status, join_last, rows_of(columns));
+const std::string upsert_threads =
+    insert_threads +
+    " ON CONFLICT (id) DO UPDATE SET metadata = excluded.metadata, search = excluded.search, "
     "config = excluded.config, updated_at = greatest(threads.updated_at, excluded.updated_at), "
     "state_updated_at = greatest(threads.state_updated_at, excluded.state_updated_at), status = "
     "excluded.status, "
-    "error = excluded.error, error_message = excluded.error_message",
-    status, join_last);
+    "error = excluded.error, error_message = excluded.error_message";
 const std::string refresh_threads = fmt::format(
     "UPDATE threads AS t SET status = n.status, error = n.error, error_message = n.error_message, "
     "updated_at = greatest(t.updated_at, n.changed_at), "
     "state_updated_at = greatest(t.state_updated_at, n.state_at) "
     "FROM (SELECT w.*, {} AS status, CASE WHEN last.failed THEN last.error END AS error, "
-    "CASE WHEN last.failed THEN last.error_message END AS error_message FROM unnest($1, $2, $3) AS "
-    "w (id, changed_at, state_at) {}) AS n WHERE t.id = n.id",
-    status, join_last);
+    "CASE WHEN last.failed THEN last.error_message END AS error_message FROM {} AS w {}) AS n WHERE t.id = "
+    "n.id",
+    status, rows_of("id, changed_at, state_at"), join_last);
 
 // A thread's row, and what else its commits did to it.
 struct ThreadToPut {
@@ -56,7 +61,7 @@ struct ThreadToPut {
   }
 };
 
-Params params_of(const std::vector<ThreadToPut>& rows) {
+Params params_of(std::span<const ThreadToPut> rows) {
   using T = domain::Thread;
   const auto column = [](auto member) {
     return [member](const ThreadToPut& row) -> const auto& { return row.thread.*member; };
@@ -75,14 +80,22 @@ Params params_of(const std::vector<ThreadToPut>& rows) {
 
 }  // namespace
 
-void Writes::take_threads(Pipeline& pipeline) {
+void Writes::take_threads(Pipeline& pipeline, const Facts& facts) {
   if (!threads.empty()) {
     std::vector<ThreadToPut> rows;
     for (auto& [id, thread] : std::exchange(threads, {})) {
       const auto known = touched.extract(id);
       rows.push_back({std::move(thread), known.empty() ? Touched{} : known.mapped()});
     }
-    pipeline.add_prepared(upsert_threads, params_of(rows));
+    const auto made = std::ranges::partition(
+        rows, [&](const auto& row) { return !facts.is_made(domain::AggregateType::thread, row.thread.id); });
+    const auto idle = std::ranges::partition(made, [](const auto& row) { return row.touched.status; });
+    const auto add = [&](std::string_view sql, std::span<const ThreadToPut> some) {
+      if (!some.empty()) pipeline.add_prepared(sql, params_of(some));
+    };
+    add(upsert_threads, {rows.begin(), made.begin()});
+    add(insert_threads, {made.begin(), idle.begin()});
+    add(insert_idle_threads, idle);
   }
   if (touched.empty()) return;
   using Entry = std::pair<const std::string, Touched>;
