@@ -14,6 +14,11 @@ namespace dg::store::postgres {
 namespace {
 
 constexpr std::string_view select_status = "SELECT pg_xact_status($1::text::xid8)";
+// Ends a session that was given up in that transaction: it waits for a lock, or for what never came. One
+// whose commit is on its way to disks is left alone.
+constexpr std::string_view end_stuck =
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_xid = $1::text::xid8::xid AND "
+    "(wait_event_type = 'Lock' OR state LIKE 'idle in transaction%')";
 // Changes with each start of the server, and with each crash of it, after which it starts those processes
 // anew that belong to no database.
 constexpr std::string_view select_incarnation =
@@ -234,6 +239,7 @@ Task<Outcome<bool>> Writer::ask_whether_committed(std::string transaction_id, St
         if (*text == "committed" && incarnation_ != server)
           co_return unknown("the database was started again meanwhile");
         if (*text != "in progress") co_return *text == "committed";
+        static_cast<void>(co_await connection_->ask(end_stuck, transaction_id));
       }
     }
     co_await back_off(attempts, deadline);
