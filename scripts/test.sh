@@ -31,7 +31,7 @@ on_postgres() (
   "${@:2}"
 )
 store_contract() { cpp release "$ROOT"/build/release/src/store/dg_store_test --gtest_filter='Postgres/*:Writer/*'; }
-instances() { python test-env -k "not nginx" tests/deployment/test_instances.py; }
+instances() { python test-env -k "not nginx" tests/deployment/test_instances.py tests/deployment/test_leader.py; }
 
 # The same clients, of a server on PostgreSQL.
 clients_of_serve() { DURAGRAPH_TEST_SERVER=serve python test-env tests/conformance; }

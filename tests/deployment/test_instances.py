@@ -61,7 +61,7 @@ class Deployment:
         def found() -> ServeServer | None:
             for instance in self.instances:
                 with suppress(httpx.HTTPError):
-                    if gauge(instance.api, "duragraph_workers") == 1:
+                    if instance.api.gauge("duragraph_workers") == 1:
                         return instance
             return None
 
@@ -82,11 +82,6 @@ class Deployment:
         self.balancer.close()
         self.project.close()
         assert_clean_postgres(self.project, self.database.url)
-
-
-def gauge(api: Api, name: str) -> float:
-    text = api.http.get("/metrics").text
-    return sum(float(line.split()[-1]) for line in text.splitlines() if line.split("{")[0].split(" ")[0] == name)
 
 
 @pytest.fixture(scope="module")
@@ -227,17 +222,6 @@ def test_everything_goes_on_without_nats(one: Deployment, nats: NatsServer) -> N
     until(lambda: other.api.get("/health")["status"] == "healthy", "a healthy instance")
     thread_id, run_id, gate = begin_slow(one, other.api)
     finish_slow(one, other.api, thread_id, run_id, gate)
-
-
-def test_one_instance_leads_and_another_one_after_it(one: Deployment) -> None:
-    def leaders() -> list[ServeServer]:
-        return [instance for instance in one.instances if gauge(instance.api, "duragraph_leader") == 1]
-
-    first = until(lambda: leaders()[0] if len(leaders()) == 1 else None, "one leader")
-    assert first is not None
-    first.kill()
-    one.instances.remove(first)
-    until(lambda: len(leaders()) == 1, "another leader")
 
 
 def test_a_rolling_restart_loses_nothing(one: Deployment) -> None:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
-import shutil
 import ssl
 import subprocess
-import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -17,8 +14,9 @@ import httpx
 import pytest
 
 from own_postgres import OwnPostgres
+from pooler import Pooler
 from postgres import Database
-from processes import WORKER_TOKEN, Api, Program, Project, Reader, ServeServer, WorkerProgram, assert_consecutive, free_port, migrate, system_program, takes_connections, until
+from processes import WORKER_TOKEN, Api, Program, Project, Reader, ServeServer, WorkerProgram, assert_consecutive, migrate, until
 
 FAILED, USAGE = 1, 2
 
@@ -181,49 +179,17 @@ def test_a_run_that_takes_too_long_is_ended(project: Project, migrated: Database
     server.stop()
 
 
-class Pooler:
-    """PgBouncer in front of a database."""
-
-    def __init__(self, folder: Path, database: Database, mode: str) -> None:
-        self.port = free_port()
-        (folder / "users").write_text(f'"{database.name}" "{database.password}"\n')
-        (folder / "config").write_text(
-            f"[databases]\n{database.name} = host={database.host} port={database.port}\n"
-            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {self.port}\nunix_socket_dir =\n"
-            f"auth_type = plain\nauth_file = {folder / 'users'}\npool_mode = {mode}\nmax_client_conn = 100\n"
-        )
-        run_as = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if os.getuid() == 0 else []
-        folder.chmod(0o755)
-        program = system_program("pgbouncer")
-        self.process = subprocess.Popen([*run_as, program, "-q", folder / "config"], cwd="/")
-        until(self._answers, "an answer of PgBouncer")
-
-    def _answers(self) -> bool:
-        assert self.process.poll() is None, "PgBouncer has ended"
-        return takes_connections(self.port)
-
-    def __enter__(self) -> Pooler:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.terminate()
-        self.process.wait()
-
-
 @pytest.mark.parametrize("mode", ["transaction", "session"])
 def test_a_pooler_that_shares_sessions_is_refused(project: Project, migrated: Database, mode: str) -> None:
-    folder = Path(tempfile.mkdtemp(prefix="duragraph-pooler-"))
-    with Pooler(folder, migrated, mode) as pooler:
-        url = f"postgresql://{migrated.name}:{migrated.password}@127.0.0.1:{pooler.port}/{migrated.name}"
+    with Pooler(migrated, mode) as pooler:
         if mode == "transaction":
-            refused = serve(project, url)
+            refused = serve(project, pooler.url)
             assert refused.wait() == FAILED and "pooler" in refused.output and "DATABASE_URL" in refused.output
         else:
-            server = ServeServer(project, url)
+            server = ServeServer(project, pooler.url)
             server.wait_workers()
             server.play()
             server.stop()
-    shutil.rmtree(folder)
 
 
 @pytest.fixture
