@@ -182,6 +182,27 @@ def test_it_is_let_in(project: Project, migrated: Database, tmp_path: Path, way:
         made.close()
 
 
+def test_a_password_that_is_changed_meanwhile_is_waited_out(project: Project, migrated: Database) -> None:
+    broker = NatsServer("--auth", "s3cret")
+    try:
+        server = ServeServer(project, migrated.url, NATS_URL=broker.url, DURAGRAPH_NATS_TOKEN="s3cret")
+        server.wait_workers()
+        until(lambda: status(server) == "healthy", lambda: f"a connection\n{server.output}")
+        broker.kill()
+        broker.arguments[-1] = "an0ther"
+        broker.start()
+        refusal = "Authorization Violation"
+        until(lambda: refusal in server.api.get("/health")["checks"]["nats"].get("error", ""), lambda: server.output)
+        server.play()
+        assert status(server) == "degraded"
+        broker.kill()
+        broker.arguments[-1] = "s3cret"
+        broker.start()
+        until(lambda: status(server) == "healthy", lambda: f"a connection\n{server.output}")
+    finally:
+        broker.close()
+
+
 def certificate(folder: Path) -> None:
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
