@@ -16,6 +16,7 @@ import pytest
 
 from audit import assert_clean_postgres
 from balancers import Balancer
+from follower import Follower
 from nats_server import NatsServer
 from postgres import Database
 from processes import WORKER_TOKEN, Api, Project, Reader, ServeServer, WorkerProgram, migrate, until
@@ -68,6 +69,11 @@ class Deployment:
         home = until(found, "an instance with the worker")
         assert home is not None
         return home
+
+    def urls(self, first: int = 0) -> list[str]:
+        """Of the instances, from that one on around."""
+        urls = [instance.url for instance in self.instances]
+        return urls[first:] + urls[:first]
 
     def others(self, one: ServeServer) -> list[ServeServer]:
         return [instance for instance in self.instances if instance is not one]
@@ -141,6 +147,26 @@ def test_any_request_at_any_instance(deployment: Deployment) -> None:
             f"/threads/{thread}/runs/wait", {"assistant_id": "three_nodes", "input": {"steps": []}}
         )
         assert result["steps"][-3:] == ["a", "b", "c"]
+
+
+def test_a_reader_comes_back_at_another_instance(one: Deployment) -> None:
+    one.start_worker()
+    thread_id, run_id, gate = begin_slow(one, one.api)
+    followers = [Follower(one.urls(first), thread_id, run_id, each=2) for first in range(3)]
+    for follower in followers:
+        # Now it waits at an instance, since nothing more comes before the gate is open.
+        follower.wait(lambda frames: frames[-1:] and frames[-1][2] == {"node": "second"})
+    finish_slow(one, one.api, thread_id, run_id, gate)
+    for follower in followers:
+        assert follower.read_all()[-1][2]["steps"] == STEPS
+        assert follower.connections > len(one.instances)
+    # And while it is written.
+    thread_id = one.api.thread()
+    run_id = one.api.start(thread_id, "custom_stream", {"count": 200})
+    followers = [Follower(one.urls(first), thread_id, run_id, each=7) for first in range(3)]
+    for follower in followers:
+        assert len([data for _, event, data in follower.read_all() if event == "custom" and "index" in data]) == 400
+        assert follower.connections > 400 / 7
 
 
 def test_state_is_updated_by_a_worker_at_another_instance(one: Deployment) -> None:
@@ -224,6 +250,7 @@ def test_everything_goes_on_without_nats(one: Deployment, nats: NatsServer) -> N
     finish_slow(one, other.api, thread_id, run_id, gate)
 
 
+@pytest.mark.timeout(400)
 def test_a_rolling_restart_loses_nothing(one: Deployment) -> None:
     one.start_worker()
     one.start_worker()
@@ -252,6 +279,8 @@ def test_a_rolling_restart_loses_nothing(one: Deployment) -> None:
                 made.append((thread, run["run_id"]))
                 result = patiently(lambda: http.get(f"/threads/{thread}/runs/{run['run_id']}/join"))
                 assert result["steps"] == ["a", "b", "c"], result
+                frames = Follower([one.balancer.url], thread, run["run_id"]).read_all()
+                assert frames[-1][2]["steps"] == ["a", "b", "c"], frames
         except Exception as error:  # told by the test's own thread
             failures.append(repr(error))
 
@@ -261,9 +290,16 @@ def test_a_rolling_restart_loses_nothing(one: Deployment) -> None:
     for instance in list(one.instances):
         enough = len(made) + 10
         until(lambda: len(made) >= enough or failures, lambda: f"more than {len(made)} runs")
+        thread_id, run_id, gate = begin_slow(one, one.api)
+        followers = [Follower(urls, thread_id, run_id) for urls in [[one.balancer.url], *map(one.urls, range(3))]]
+        for follower in followers:
+            follower.wait(lambda frames: frames[-1:] and frames[-1][2] == {"node": "second"})
         instance.signal(signal.SIGTERM)
         assert instance.wait() == 0, instance.output
         one.replace(instance)
+        finish_slow(one, one.api, thread_id, run_id, gate)
+        for follower in followers:
+            assert follower.read_all()[-1][2]["steps"] == STEPS
     stop.set()
     for user in users:
         user.join()
