@@ -17,7 +17,7 @@ from events import assert_in_order, ids, stored
 from nats_operator import Operator
 from nats_server import NatsServer
 from postgres import Database
-from processes import ROOT, Program, Project, ServeServer, until
+from processes import ROOT, Program, Project, ServeServer, free_port, until
 
 FAILED = 1
 
@@ -233,6 +233,49 @@ def test_it_shows_its_credentials(project: Project, migrated: Database, tmp_path
         assert "DURAGRAPH_NATS_CREDENTIALS" in refused.output, refused.output
     finally:
         broker.close()
+
+
+def test_the_stream_has_the_limits_that_are_set(project: Project, migrated: Database, broker: NatsServer) -> None:
+    """Those of the last start."""
+    week, gigabyte = 7 * 24 * 3600, 1 << 30
+    chosen = [({}, week, gigabyte), ({"DURAGRAPH_NATS_MAX_AGE": "2d", "DURAGRAPH_NATS_MAX_BYTES": "3M"}, 2 * 86400, 3 << 20)]
+    for settings, age, size in [*chosen, chosen[0]]:
+        server = ServeServer(project, migrated.url, NATS_URL=broker.url, **settings)
+        server.wait_workers()
+        server.play()
+
+        def limits() -> list[tuple[float | None, int | None, int]]:
+            return [(of.max_age, of.max_bytes, of.num_replicas) for of in broker.streams()]
+
+        until(lambda: limits() == [(age, size, 1)], lambda: f"{age} s and {size} bytes, not {limits()}")
+        server.stop()
+
+
+def test_a_cluster_keeps_the_replicas_that_are_set(project: Project, migrated: Database) -> None:
+    ports = [free_port() for _ in range(3)]
+    routes = ["--cluster_name=test", f"--routes={','.join(f'nats://127.0.0.1:{port}' for port in ports)}"]
+    cluster = [NatsServer(f"--name=n{port}", f"--cluster=nats://127.0.0.1:{port}", *routes) for port in ports]
+    urls = ",".join(broker.url for broker in cluster)
+    try:
+        for replicas in (3, 1):
+            settings = {"NATS_URL": urls, "DURAGRAPH_NATS_REPLICAS": str(replicas)}
+            server = ServeServer(project, migrated.url, worker=False, **settings)
+
+            def kept() -> list[int]:
+                return [of.num_replicas for of in cluster[0].streams()]
+
+            until(lambda: status(server) == "healthy" and kept() == [replicas], lambda: f"{kept()}\n{server.output}")
+            server.stop()
+    finally:
+        for broker in cluster:
+            broker.close()
+
+
+def test_replicas_that_nats_does_not_have_are_told(project: Project, migrated: Database, broker: NatsServer) -> None:
+    server = ServeServer(project, migrated.url, NATS_URL=broker.url, DURAGRAPH_NATS_REPLICAS="3")
+    server.wait_workers()
+    until(lambda: "replicas" in server.api.get("/health")["checks"]["nats"].get("error", ""), lambda: server.output)
+    server.play()
 
 
 def test_a_password_that_is_changed_meanwhile_is_waited_out(project: Project, migrated: Database) -> None:
