@@ -15,7 +15,7 @@ import pytest
 
 from own_postgres import OwnPostgres
 from pooler import Pooler
-from postgres import Database
+from postgres import SCHEMA_FILES, Database
 from processes import WORKER_TOKEN, Api, Program, Project, Reader, ServeServer, WorkerProgram, assert_consecutive, migrate, until
 
 FAILED, USAGE = 1, 2
@@ -48,6 +48,34 @@ def test_what_waiting_cannot_mend_ends_it(project: Project, database: Database) 
     assert "wrong-one" not in wrong.output and database.password not in wrong.output
     missing = serve(project, database.url + "_of_nobody")
     assert missing.wait() == FAILED and "does not exist" in missing.output
+
+
+THE_ORIGINALS = "CREATE TABLE task_assignments (id bigserial PRIMARY KEY, run_id uuid NOT NULL)"
+A_LATER_FILE = "INSERT INTO schema_migrations VALUES (999, '999_future.sql', 999)"
+ANOTHER_TEXT = "UPDATE schema_migrations SET checksum = 'that of another text' WHERE version = 1"
+
+
+@pytest.mark.parametrize(
+    ("files", "sql", "words"),
+    [
+        (0, THE_ORIGINALS, ["the original DuraGraph", "Make an empty database", "`duragraph db migrate`"]),
+        (0, "CREATE TABLE runs (id integer)", ["another program", "(runs)", "Make an empty database"]),
+        (4, "SELECT 1", [f"lacks {SCHEMA_FILES[-1].name}", "`duragraph db migrate`"]),
+        (5, A_LATER_FILE, ["schema 999 of a newer release", "of that release"]),
+        (5, ANOTHER_TEXT, ["another text of 001_init.sql", "of the release that made it"]),
+    ],
+    ids=["the original's", "foreign", "older", "newer", "altered"],
+)
+def test_a_database_that_is_not_the_programs_ends_it(
+    project: Project, database: Database, files: int, sql: str, words: list[str]
+) -> None:
+    for file in SCHEMA_FILES[:files]:
+        database.apply(file)
+    database.run(sql)
+    before = database.schema()
+    refused = serve(project, database.url)
+    assert refused.wait() == FAILED and all(word in refused.output for word in words), refused.output
+    assert database.schema() == before
 
 
 @pytest.mark.parametrize(
