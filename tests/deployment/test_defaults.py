@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 import net_namespace
-from postgres import Cluster
+from postgres import Cluster, programs
 from processes import Program, Project, start_service, system_program, until
 
 WITHOUT_ENVIRONMENT = ["env", "-i"]
@@ -27,10 +27,10 @@ def network() -> Iterator[net_namespace.NetNamespace]:
     made.close()
 
 
-@pytest.fixture
-def services(network: net_namespace.NetNamespace, tmp_path: Path) -> Iterator[None]:
+@pytest.fixture(params=[14, 15, 18])
+def services(network: net_namespace.NetNamespace, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[None]:
     """What the guide takes for granted: PostgreSQL with appdb of appuser, and NATS."""
-    cluster = Cluster(port=5432, within=network.within)
+    cluster = Cluster(programs(request.param), port=5432, within=network.within)
     made = ["CREATE ROLE appuser LOGIN PASSWORD 'apppass'", "CREATE DATABASE appdb OWNER appuser"]
     commands = [word for sql in made for word in ("-c", sql)]
     subprocess.run([*network.within, "psql", "-X", "-q", *commands, cluster.url], check=True)
