@@ -5,7 +5,7 @@
 #        scripts/postgres-server.sh halt DIR fast|immediate
 #        scripts/postgres-server.sh resume [--port N] DIR
 #        scripts/postgres-server.sh status DIR
-#        scripts/postgres-server.sh hold [--fast] [BIN_DIR]
+#        scripts/postgres-server.sh hold [--fast] [--port N] [BIN_DIR]
 # `start` makes the cluster in DIR, which is new or empty, and prints a superuser's URL as its last line. `stop`
 # ends the server that DIR holds; what it stored stays. `halt` ends it as pg_ctl's mode of that name does, and `resume`
 # starts it again at its address. `status` fails when none runs. --port chooses the port. `hold` starts one in a temporary folder, prints the URL,
@@ -16,7 +16,7 @@
 # for over TCP, and not on the socket, whose folder nobody but the server's user may enter.
 . "$(dirname "$0")/common.sh"
 
-usage() { die "usage: scripts/postgres-server.sh start [--fast] [--port N] DIR [BIN_DIR] | stop DIR | halt DIR MODE | resume [--port N] DIR | status DIR | hold [--fast] [BIN_DIR]"; }
+usage() { die "usage: scripts/postgres-server.sh start [--fast] [--port N] DIR [BIN_DIR] | stop DIR | halt DIR MODE | resume [--port N] DIR | status DIR | hold [--fast] [--port N] [BIN_DIR]"; }
 
 # PostgreSQL refuses to run as root, so then it is another user's.
 server_user=""

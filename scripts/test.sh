@@ -31,7 +31,11 @@ on_postgres() (
   "${@:2}"
 )
 store_contract() { cpp release "$ROOT"/build/release/src/store/dg_store_test --gtest_filter='Postgres/*:Writer/*'; }
-instances() { python test-env -k "not nginx" tests/deployment/test_instances.py; }
+# Without those that bring Debian's PostgreSQL themselves, to take it away.
+rows_of_serve() {
+  python test-env -k "not nginx and not comes_later and not restart_of and not outage" \
+    tests/deployment/test_serve.py tests/deployment/test_instances.py tests/deployment/test_leader.py
+}
 
 # The same clients, of a server on PostgreSQL.
 clients_of_serve() { DURAGRAPH_TEST_SERVER=serve python test-env tests/conformance; }
@@ -43,7 +47,7 @@ suite "python clients" python test-env --ignore tests/chaos tests
 suite "clients of serve" clients_of_serve
 while read -r version bin_dir; do
   suite "store on PostgreSQL $version" on_postgres "$bin_dir" store_contract
-  suite "instances on PostgreSQL $version" on_postgres "$bin_dir" instances
+  suite "serve on PostgreSQL $version" on_postgres "$bin_dir" rows_of_serve
 done < <(scripts/postgres-versions.sh)
 suite "chaos" python test-env tests/chaos
 suite "python oldest" python test-env-oldest -m oldest --ignore tests/deployment tests

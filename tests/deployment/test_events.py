@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 
+from certificates import Authority
 from events import assert_in_order, ids, stored
+from nats_operator import Operator
 from nats_server import NatsServer
 from postgres import Database
-from processes import ROOT, Program, Project, ServeServer, until
+from processes import ROOT, Program, Project, ServeServer, free_port, until
 
 FAILED = 1
 
@@ -157,9 +159,13 @@ def test_a_server_without_jetstream_is_refused(project: Project, migrated: Datab
 def test_it_is_let_in(project: Project, migrated: Database, tmp_path: Path, way: str) -> None:
     environment: dict[str, str] = {}
     if way == "tls":
-        certificate(tmp_path)
-        made = NatsServer("--tls", f"--tlscert={tmp_path}/cert.pem", f"--tlskey={tmp_path}/key.pem")
-        environment = {"NATS_URL": f"tls://localhost:{made.port}", "DURAGRAPH_NATS_TLS_CA": f"{tmp_path}/cert.pem"}
+        authority = Authority(tmp_path)
+        certificate, key = authority.sign("localhost")
+        made = NatsServer("--tls", f"--tlscert={certificate}", f"--tlskey={key}")
+        environment = {
+            "NATS_URL": f"tls://localhost:{made.port}",
+            "DURAGRAPH_NATS_TLS_CA": str(authority.certificate),
+        }
     elif way == "token":
         made = NatsServer("--auth", "s3cret")
         environment = {"NATS_URL": made.url, "DURAGRAPH_NATS_TOKEN": "s3cret"}
@@ -182,14 +188,115 @@ def test_it_is_let_in(project: Project, migrated: Database, tmp_path: Path, way:
         made.close()
 
 
-def certificate(folder: Path) -> None:
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
-        + ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-        + ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")],
-        check=True,
-        capture_output=True,
-    )
+def test_it_shows_its_certificate(project: Project, migrated: Database, tmp_path: Path) -> None:
+    authority, other = Authority(tmp_path), Authority(tmp_path, "another")
+    certificate, key = authority.sign("localhost")
+    shown = [f"--tlscert={certificate}", f"--tlskey={key}", f"--tlscacert={authority.certificate}"]
+    broker = NatsServer("--tlsverify", *shown)
+    try:
+        for signer, let_in in ((authority, True), (other, False)):
+            own, own_key = signer.sign("duragraph")
+            settings = {
+                "NATS_URL": f"tls://localhost:{broker.port}",
+                "DURAGRAPH_NATS_TLS_CA": str(authority.certificate),
+                "DURAGRAPH_NATS_TLS_CERT": str(own),
+                "DURAGRAPH_NATS_TLS_KEY": str(own_key),
+            }
+            server = ServeServer(project, migrated.url, worker=False, **settings)
+            until(lambda: status(server) == ("healthy" if let_in else "degraded"), lambda: server.output)
+            if not let_in:
+                until(lambda: "bad certificate" in broker.log or "unknown authority" in broker.log, lambda: broker.log)
+                assert status(server) == "degraded"
+            server.stop()
+    finally:
+        broker.close()
+
+
+def test_it_shows_its_credentials(project: Project, migrated: Database, tmp_path: Path) -> None:
+    operator, stranger = Operator(), Operator()
+    configuration = tmp_path / "nats.conf"
+    configuration.write_text(operator.configuration)
+    broker = NatsServer("-c", str(configuration))
+    credentials = tmp_path / "duragraph.creds"
+    settings = {"NATS_URL": broker.url, "DURAGRAPH_NATS_CREDENTIALS": str(credentials)}
+    try:
+        operator.write_credentials(credentials)
+        server = ServeServer(project, migrated.url, **settings)
+        server.wait_workers()
+        until(lambda: status(server) == "healthy", lambda: f"a connection\n{server.output}")
+        server.play()
+        until(lambda: migrated.run("SELECT count(*) FROM outbox").strip() == "0", "events that are told")
+        server.stop()
+        stranger.write_credentials(credentials)
+        refused = ServeServer(project, migrated.url, worker=False, ready=False, **settings)
+        assert refused.wait() == FAILED
+        assert "DURAGRAPH_NATS_CREDENTIALS" in refused.output, refused.output
+    finally:
+        broker.close()
+
+
+def test_the_stream_has_the_limits_that_are_set(project: Project, migrated: Database, broker: NatsServer) -> None:
+    """Those of the last start."""
+    week, gigabyte = 7 * 24 * 3600, 1 << 30
+    chosen = [({}, week, gigabyte), ({"DURAGRAPH_NATS_MAX_AGE": "2d", "DURAGRAPH_NATS_MAX_BYTES": "3M"}, 2 * 86400, 3 << 20)]
+    for settings, age, size in [*chosen, chosen[0]]:
+        server = ServeServer(project, migrated.url, NATS_URL=broker.url, **settings)
+        server.wait_workers()
+        server.play()
+
+        def limits() -> list[tuple[float | None, int | None, int]]:
+            return [(of.max_age, of.max_bytes, of.num_replicas) for of in broker.streams()]
+
+        until(lambda: limits() == [(age, size, 1)], lambda: f"{age} s and {size} bytes, not {limits()}")
+        server.stop()
+
+
+def test_a_cluster_keeps_the_replicas_that_are_set(project: Project, migrated: Database) -> None:
+    ports = [free_port() for _ in range(3)]
+    routes = ["--cluster_name=test", f"--routes={','.join(f'nats://127.0.0.1:{port}' for port in ports)}"]
+    cluster = [NatsServer(f"--name=n{port}", f"--cluster=nats://127.0.0.1:{port}", *routes) for port in ports]
+    urls = ",".join(broker.url for broker in cluster)
+    try:
+        for replicas in (3, 1):
+            settings = {"NATS_URL": urls, "DURAGRAPH_NATS_REPLICAS": str(replicas)}
+            server = ServeServer(project, migrated.url, worker=False, **settings)
+
+            def kept() -> list[int]:
+                return [of.num_replicas for of in cluster[0].streams()]
+
+            until(lambda: status(server) == "healthy" and kept() == [replicas], lambda: f"{kept()}\n{server.output}")
+            server.stop()
+    finally:
+        for broker in cluster:
+            broker.close()
+
+
+def test_replicas_that_nats_does_not_have_are_told(project: Project, migrated: Database, broker: NatsServer) -> None:
+    server = ServeServer(project, migrated.url, NATS_URL=broker.url, DURAGRAPH_NATS_REPLICAS="3")
+    server.wait_workers()
+    until(lambda: "replicas" in server.api.get("/health")["checks"]["nats"].get("error", ""), lambda: server.output)
+    server.play()
+
+
+def test_a_password_that_is_changed_meanwhile_is_waited_out(project: Project, migrated: Database) -> None:
+    broker = NatsServer("--auth", "s3cret")
+    try:
+        server = ServeServer(project, migrated.url, NATS_URL=broker.url, DURAGRAPH_NATS_TOKEN="s3cret")
+        server.wait_workers()
+        until(lambda: status(server) == "healthy", lambda: f"a connection\n{server.output}")
+        broker.kill()
+        broker.arguments[-1] = "an0ther"
+        broker.start()
+        refusal = "Authorization Violation"
+        until(lambda: refusal in server.api.get("/health")["checks"]["nats"].get("error", ""), lambda: server.output)
+        server.play()
+        assert status(server) == "degraded"
+        broker.kill()
+        broker.arguments[-1] = "s3cret"
+        broker.start()
+        until(lambda: status(server) == "healthy", lambda: f"a connection\n{server.output}")
+    finally:
+        broker.close()
 
 
 def test_the_example_of_a_consumer(project: Project, migrated: Database, broker: NatsServer, tmp_path: Path) -> None:

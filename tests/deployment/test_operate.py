@@ -15,6 +15,10 @@ import pytest
 from processes import ROOT, free_port, is_alive, until
 from stack import SERVICES, Stack
 
+GO_TASKS_OWN = 201
+"""The exit code of go-task when what it ran has failed, unless it is to pass that one on."""
+
+
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
     made = Stack()
@@ -29,6 +33,8 @@ def pids(stack: Stack) -> dict[str, int]:
 @pytest.mark.timeout(600)
 def test_up_health_and_down(stack: Stack) -> None:
     assert stack.health() == dict.fromkeys(SERVICES, "down")
+    assert stack.task("-x", "health").returncode == 1
+    assert stack.task("health").returncode == GO_TASKS_OWN
     stack.do("up:local", **stack.ports)
     assert stack.health() == dict.fromkeys(SERVICES, "healthy")
     first = pids(stack)

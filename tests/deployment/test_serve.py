@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import resource
-import shutil
 import ssl
 import subprocess
-import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -17,8 +14,9 @@ import httpx
 import pytest
 
 from own_postgres import OwnPostgres
-from postgres import Database
-from processes import WORKER_TOKEN, Api, Program, Project, Reader, ServeServer, WorkerProgram, assert_consecutive, free_port, migrate, system_program, takes_connections, until
+from pooler import Pooler
+from postgres import SCHEMA_FILES, Database
+from processes import WORKER_TOKEN, Api, Program, Project, Reader, ServeServer, WorkerProgram, assert_consecutive, migrate, until
 
 FAILED, USAGE = 1, 2
 
@@ -50,6 +48,34 @@ def test_what_waiting_cannot_mend_ends_it(project: Project, database: Database) 
     assert "wrong-one" not in wrong.output and database.password not in wrong.output
     missing = serve(project, database.url + "_of_nobody")
     assert missing.wait() == FAILED and "does not exist" in missing.output
+
+
+THE_ORIGINALS = "CREATE TABLE task_assignments (id bigserial PRIMARY KEY, run_id uuid NOT NULL)"
+A_LATER_FILE = "INSERT INTO schema_migrations VALUES (999, '999_future.sql', 999)"
+ANOTHER_TEXT = "UPDATE schema_migrations SET checksum = 'that of another text' WHERE version = 1"
+
+
+@pytest.mark.parametrize(
+    ("files", "sql", "words"),
+    [
+        (0, THE_ORIGINALS, ["the original DuraGraph", "Make an empty database", "`duragraph db migrate`"]),
+        (0, "CREATE TABLE runs (id integer)", ["another program", "(runs)", "Make an empty database"]),
+        (4, "SELECT 1", [f"lacks {SCHEMA_FILES[-1].name}", "`duragraph db migrate`"]),
+        (5, A_LATER_FILE, ["schema 999 of a newer release", "of that release"]),
+        (5, ANOTHER_TEXT, ["another text of 001_init.sql", "of the release that made it"]),
+    ],
+    ids=["the original's", "foreign", "older", "newer", "altered"],
+)
+def test_a_database_that_is_not_the_programs_ends_it(
+    project: Project, database: Database, files: int, sql: str, words: list[str]
+) -> None:
+    for file in SCHEMA_FILES[:files]:
+        database.apply(file)
+    database.run(sql)
+    before = database.schema()
+    refused = serve(project, database.url)
+    assert refused.wait() == FAILED and all(word in refused.output for word in words), refused.output
+    assert database.schema() == before
 
 
 @pytest.mark.parametrize(
@@ -181,49 +207,17 @@ def test_a_run_that_takes_too_long_is_ended(project: Project, migrated: Database
     server.stop()
 
 
-class Pooler:
-    """PgBouncer in front of a database."""
-
-    def __init__(self, folder: Path, database: Database, mode: str) -> None:
-        self.port = free_port()
-        (folder / "users").write_text(f'"{database.name}" "{database.password}"\n')
-        (folder / "config").write_text(
-            f"[databases]\n{database.name} = host={database.host} port={database.port}\n"
-            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {self.port}\nunix_socket_dir =\n"
-            f"auth_type = plain\nauth_file = {folder / 'users'}\npool_mode = {mode}\nmax_client_conn = 100\n"
-        )
-        run_as = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if os.getuid() == 0 else []
-        folder.chmod(0o755)
-        program = system_program("pgbouncer")
-        self.process = subprocess.Popen([*run_as, program, "-q", folder / "config"], cwd="/")
-        until(self._answers, "an answer of PgBouncer")
-
-    def _answers(self) -> bool:
-        assert self.process.poll() is None, "PgBouncer has ended"
-        return takes_connections(self.port)
-
-    def __enter__(self) -> Pooler:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.terminate()
-        self.process.wait()
-
-
 @pytest.mark.parametrize("mode", ["transaction", "session"])
 def test_a_pooler_that_shares_sessions_is_refused(project: Project, migrated: Database, mode: str) -> None:
-    folder = Path(tempfile.mkdtemp(prefix="duragraph-pooler-"))
-    with Pooler(folder, migrated, mode) as pooler:
-        url = f"postgresql://{migrated.name}:{migrated.password}@127.0.0.1:{pooler.port}/{migrated.name}"
+    with Pooler(migrated, mode) as pooler:
         if mode == "transaction":
-            refused = serve(project, url)
+            refused = serve(project, pooler.url)
             assert refused.wait() == FAILED and "pooler" in refused.output and "DATABASE_URL" in refused.output
         else:
-            server = ServeServer(project, url)
+            server = ServeServer(project, pooler.url)
             server.wait_workers()
             server.play()
             server.stop()
-    shutil.rmtree(folder)
 
 
 @pytest.fixture

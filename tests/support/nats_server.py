@@ -64,6 +64,14 @@ class NatsServer:
 
         return asyncio.run(run())
 
+    def streams(self) -> list[Any]:
+        """How the streams that there are were configured."""
+
+        async def read(client: Any) -> list[Any]:
+            return [stream.config for stream in await client.jetstream().streams_info()]
+
+        return list(self.ask(read))
+
     def events(self, **options: Any) -> list[Any]:
         """All messages that the stream of events has, in order; none where there is no stream."""
 

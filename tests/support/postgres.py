@@ -6,6 +6,7 @@ import functools
 import os
 import subprocess
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -27,10 +28,12 @@ def programs(version: int) -> str | None:
 class Cluster:
     """A server that lives until it is closed, or until this process ends in whatever way."""
 
-    def __init__(self, bin_dir: str | None = None) -> None:
+    def __init__(self, bin_dir: str | None = None, *, port: int | None = None, within: Sequence[str] = ()) -> None:
+        """`within` is a command that becomes another one, in other surroundings."""
+        at = ["--port", str(port)] if port else []
         more = [bin_dir] if bin_dir else []
         self.process = subprocess.Popen(
-            [ROOT / "scripts" / "postgres-server.sh", "hold", "--fast", *more],
+            [*within, ROOT / "scripts" / "postgres-server.sh", "hold", "--fast", *at, *more],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

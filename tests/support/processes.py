@@ -393,6 +393,11 @@ class Api:
     def join(self, thread_id: str, run_id: str) -> Any:
         return self.get(f"/threads/{thread_id}/runs/{run_id}/join")
 
+    def gauge(self, name: str) -> float:
+        """The metric of the instance that answers, over all its labels."""
+        lines = [line.split() for line in self.http.get("/metrics").text.splitlines()]
+        return sum(float(words[-1]) for words in lines if words[0].partition("{")[0] == name)
+
     def workers(self) -> list[dict[str, Any]]:
         return list(self.get("/api/v1/workers")["workers"])
 
