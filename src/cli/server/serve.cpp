@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstdio>
 
+#include "base/back_off.hpp"
 #include "base/followed_clock.hpp"
 #include "base/log.hpp"
 #include "base/system_world.hpp"
@@ -37,7 +38,7 @@ using store::postgres::SchemaState;
 
 // How long open requests may go on after the signal to stop.
 constexpr Duration drain_time = std::chrono::seconds(10);
-constexpr Duration look_again = std::chrono::seconds(1);
+constexpr BackOff pauses{.first = std::chrono::milliseconds(200), .longest = std::chrono::seconds(2)};
 constexpr const char* behind_pooler =
     "the database is reached through a pooler that gives a connection to somebody else after each "
     "transaction, "
@@ -60,6 +61,17 @@ struct Serve : SystemWorld {
 
 int report(const Error& error) {
   fmt::print(stderr, "duragraph: {}\n", error.message);
+// The pauses of somebody who waits for the database.
+class LookAgain {
+ public:
+  explicit LookAgain(const Serve& serve) : env_(serve.env) {}
+  Task<void> later() { return sleep_for(env_.timers, pause_after(++failures_, pauses, env_.random.next())); }
+
+ private:
+  const Env& env_;
+  int failures_ = 0;
+};
+
   return static_cast<int>(exit_code_for(error.code));
 }
 
@@ -99,23 +111,29 @@ Task<std::optional<std::string>> why_not_usable(Serve& serve) {
 Task<void> await_database(Serve& serve) {
   while (const auto reason = co_await why_not_usable(serve)) {
     wait_for(serve, fmt::format("the database cannot be used yet: {}", *reason));
-    co_await sleep_for(*serve.timers, look_again);
+  LookAgain look_again(serve);
+    co_await look_again.later();
   }
 }
 
 // A token that one instance lets through another one must let through, too. One that has just ended, or was
 // cut off, lets go in seconds.
 Task<void> await_agreement(Serve& serve) {
-  constexpr int patience = 5;
-  for (int differing = 0;;) {
+  constexpr Duration patience = std::chrono::seconds(5);
+  std::optional<SteadyTime> differs_since;
+  LookAgain look_again(serve);
+  while (true) {
     const auto answer = co_await serve.agreement->enter();
     if (answer && *answer == Agreement::Answer::held) co_return;
     if (!answer && !answer.error().is_transient()) give_up(answer.error().message);
-    if (answer && *answer == Agreement::Answer::differs && ++differing == patience)
+    const bool differs = answer && *answer == Agreement::Answer::differs;
+    const auto now = serve.timers->now();
+    if (differs && !differs_since) differs_since = now;
+    if (differs && now - *differs_since >= patience)
       give_up(
           "JWT_SECRET is not that of the other instances on this database, which would refuse each other's "
           "tokens. Give all the same one; to change it end all of them first");
-    co_await sleep_for(*serve.timers, look_again);
+    co_await look_again.later();
   }
 }
 
@@ -142,7 +160,8 @@ Task<std::optional<std::string>> why_without_locks(Serve& serve) {
 Task<void> await_locks(Serve& serve) {
   while (const auto reason = co_await why_without_locks(serve)) {
     wait_for(serve, *reason);
-    co_await sleep_for(*serve.timers, look_again);
+  LookAgain look_again(serve);
+    co_await look_again.later();
   }
 }
 
@@ -215,10 +234,11 @@ Task<void> begin(Serve& serve) {
   spawn(serve.io.get_executor(), "locks", keep_locks(serve));
   while (true) {
     const auto started = co_await serve.instance->start();
+  LookAgain look_again(serve);
     if (started) break;
     if (started.error().code == Errc::internal) give_up(started.error().message);
     wait_for(serve, started.error().message);
-    co_await sleep_for(*serve.timers, look_again);
+    co_await look_again.later();
   }
   spawn(serve.io.get_executor(), "partitions", keep_partitions(serve));
   spawn(serve.io.get_executor(), "old partitions", retire_partitions(serve));

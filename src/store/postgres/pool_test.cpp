@@ -41,7 +41,8 @@ class PoolTest : public ::testing::Test {
     database_.superuser().run("SELECT pg_terminate_backend(" + std::to_string(pid) + ")");
   }
   ReadLimits limits(int attempts) {
-    return {.attempts = attempts, .first_pause = std::chrono::microseconds(1)};
+    constexpr std::chrono::microseconds at_once(1);
+    return {.attempts = attempts, .pauses = {.first = at_once, .longest = at_once}};
   }
 
   testing::TestDatabase database_;
