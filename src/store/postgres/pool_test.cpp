@@ -221,6 +221,23 @@ TEST_F(PoolTest, AReadIsRepeatedWhenItsConnectionIsSilent) {
   EXPECT_EQ(pool.counts().lost, 1U);
 }
 
+TEST_F(PoolTest, AStatementThatTookTooLongIsRepeated) {
+  auto options = database_.options();
+  options.statement_timeout = std::chrono::milliseconds(50);
+  Pool pool(*loop_.timers, options, 1, 0);
+  int attempts = 0;
+  const auto until_third = [&attempts](Connection& db) -> Task<Outcome<Rows>> {
+    return db.query("SELECT pg_sleep($1::bigint)", ++attempts < 3 ? 60 : 0);
+  };
+  EXPECT_TRUE(loop_.wait(read(pool, *loop_.random, until_third, limits(5))));
+  EXPECT_EQ(attempts, 3);
+  EXPECT_EQ(pool.counts().opened, 1U);
+  attempts = 0;
+  const auto answer = loop_.wait(read(pool, *loop_.random, until_third, limits(2)));
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().code, Errc::unavailable);
+}
+
 TEST_F(PoolTest, AReadEndsAtItsDeadline) {
   auto pool = make(1, 0);
   auto slow = [](Connection& db) { return db.query("SELECT pg_sleep(60)"); };

@@ -142,7 +142,7 @@ Task<Writer::Answers> Writer::write(Commits commits, SteadyTime deadline) {
     else
       co_await back_off(attempts, deadline);
   }
-  const bool is_late = failure.sqlstate == sqlstate::query_canceled || env_.timers.now() >= deadline;
+  const bool is_late = env_.timers.now() >= deadline;
   // What may have happened is not done once more.
   if (!failure.is_transient() && !failure.unknown && !is_late && commits.size() > 1) {
     log::warn("a batch of {} commits failed and is tried one by one: {}", commits.size(), failure.message);
