@@ -31,6 +31,7 @@ namespace {
 using store::postgres::Agreement;
 using store::postgres::Connection;
 using store::postgres::ConnectOptions;
+using store::postgres::Conninfo;
 using store::postgres::DroppedPartitions;
 using store::postgres::InstanceLocks;
 using store::postgres::Outcome;
@@ -262,6 +263,14 @@ void warn_about(const ServeSettings& settings) {
   if (settings.worker_token.empty())
     log::warn(
         "DURAGRAPH_WORKER_TOKEN is not set: no worker is taken without a key or JWT of the role worker "
+// Of several hosts that one which takes changes; a standby is waited for until it does.
+Conninfo taking_changes(Conninfo conninfo) {
+  constexpr const char* wanted = "target_session_attrs";
+  if (store::postgres::value_of(conninfo, wanted).empty())
+    store::postgres::set_value(conninfo, wanted, "read-write");
+  return conninfo;
+}
+
         "(`duragraph key create --role worker`)");
 }
 
@@ -303,7 +312,8 @@ int run_serve(const SettingSources& sources) {
   Serve serve;
   auto authentication = authentication_of(*settings, serve.io.get_executor());
   if (!authentication) return report(authentication.error());
-  serve.database.conninfo = std::move(*conninfo);
+  serve.database.conninfo = taking_changes(std::move(*conninfo));
+  serve.stop_delay = std::chrono::seconds(settings->stop_delay);
   auto nats = Nats::open(serve.env, *settings, serve.database);
   if (!nats) return report(nats.error());
   serve.nats = std::move(*nats);

@@ -157,6 +157,19 @@ TEST_F(ConnectionTest, TheServerGivesUpAStatementBehindItsTimeout) {
   EXPECT_FALSE((*connection)->is_lost());
 }
 
+TEST_F(ConnectionTest, AServerThatTakesNoChangesIsLeftAfterTheTransaction) {
+  ASSERT_TRUE(query("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"));
+  ASSERT_TRUE(query("BEGIN"));
+  const auto refused = query("CREATE TABLE t ()");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().sqlstate, sqlstate::read_only);
+  EXPECT_TRUE(refused.error().is_transient());
+  EXPECT_FALSE(refused.error().lost) << "it was not done";
+  EXPECT_FALSE(connection_->is_lost());
+  ASSERT_TRUE(query("ROLLBACK"));
+  EXPECT_TRUE(connection_->is_lost());
+}
+
 TEST_F(ConnectionTest, ASessionThatTheServerEndsIsLostWithItsReason) {
   auto admin = database_.superuser();
   const auto end = fmt::format("SELECT pg_terminate_backend({}, 10000)", connection_->backend_pid());
