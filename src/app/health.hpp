@@ -41,7 +41,7 @@ class Health {
   std::string not_ready_;
   std::function<BrokerHealth()> broker_;
   std::optional<DatabaseHealth> last_;
-  SteadyTime asked_at_{};
+  SteadyTime answered_at_{};
   bool asking_ = false;
   Signal answered_;
 };
