@@ -56,12 +56,11 @@ struct Serve : SystemWorld {
   std::unique_ptr<Instance> instance;
   std::unique_ptr<InstanceLocks> locks;
   std::unique_ptr<Agreement> agreement;  // on JWT_SECRET; null: there is none
+  Duration stop_delay{};
   bool started = false;
   bool stopping = false;
 };
 
-int report(const Error& error) {
-  fmt::print(stderr, "duragraph: {}\n", error.message);
 // The pauses of somebody who waits for the database.
 class LookAgain {
  public:
@@ -73,6 +72,8 @@ class LookAgain {
   int failures_ = 0;
 };
 
+int report(const Error& error) {
+  fmt::print(stderr, "duragraph: {}\n", error.message);
   return static_cast<int>(exit_code_for(error.code));
 }
 
@@ -110,9 +111,9 @@ Task<std::optional<std::string>> why_not_usable(Serve& serve) {
 }
 
 Task<void> await_database(Serve& serve) {
+  LookAgain look_again(serve);
   while (const auto reason = co_await why_not_usable(serve)) {
     wait_for(serve, fmt::format("the database cannot be used yet: {}", *reason));
-  LookAgain look_again(serve);
     co_await look_again.later();
   }
 }
@@ -159,9 +160,9 @@ Task<std::optional<std::string>> why_without_locks(Serve& serve) {
 }
 
 Task<void> await_locks(Serve& serve) {
+  LookAgain look_again(serve);
   while (const auto reason = co_await why_without_locks(serve)) {
     wait_for(serve, *reason);
-  LookAgain look_again(serve);
     co_await look_again.later();
   }
 }
@@ -233,9 +234,9 @@ Task<void> begin(Serve& serve) {
   }
   co_await await_locks(serve);
   spawn(serve.io.get_executor(), "locks", keep_locks(serve));
+  LookAgain look_again(serve);
   while (true) {
     const auto started = co_await serve.instance->start();
-  LookAgain look_again(serve);
     if (started) break;
     if (started.error().code == Errc::internal) give_up(started.error().message);
     wait_for(serve, started.error().message);
@@ -243,26 +244,25 @@ Task<void> begin(Serve& serve) {
   }
   spawn(serve.io.get_executor(), "partitions", keep_partitions(serve));
   spawn(serve.io.get_executor(), "old partitions", retire_partitions(serve));
+  if (serve.stopping) co_return;
   serve.started = true;
   serve.instance->app().health.set_not_ready("");
   log::info("serving at {}", serve.instance->url());
 }
 
-// Not ready first, so that a balancer sends nothing new.
+// Whoever is sent away before balancers know that this instance is to be avoided would be sent here again.
 Task<void> stop(Serve& serve) {
+  constexpr const char* reason = "this instance is stopping; ask another one";
+  auto& health = serve.instance->app().health;
+  health.set_leaving(reason);
+  if (serve.started) co_await sleep_for(*serve.timers, serve.stop_delay);
   serve.stopping = true;
-  serve.instance->app().health.set_not_ready("this instance is stopping; ask another one");
+  health.set_not_ready(reason);
   serve.instance->send_workers_away();
   co_await serve.instance->drain(serve.timers->now() + drain_time);
   serve.instance->close();
 }
 
-void warn_about(const ServeSettings& settings) {
-  for (const auto& warning : settings.warnings) log::warn("{}", warning);
-  for (const auto& warning : authentication_warnings(settings)) log::warn("{}", warning);
-  if (settings.worker_token.empty())
-    log::warn(
-        "DURAGRAPH_WORKER_TOKEN is not set: no worker is taken without a key or JWT of the role worker "
 // Of several hosts that one which takes changes; a standby is waited for until it does.
 Conninfo taking_changes(Conninfo conninfo) {
   constexpr const char* wanted = "target_session_attrs";
@@ -271,6 +271,12 @@ Conninfo taking_changes(Conninfo conninfo) {
   return conninfo;
 }
 
+void warn_about(const ServeSettings& settings) {
+  for (const auto& warning : settings.warnings) log::warn("{}", warning);
+  for (const auto& warning : authentication_warnings(settings)) log::warn("{}", warning);
+  if (settings.worker_token.empty())
+    log::warn(
+        "DURAGRAPH_WORKER_TOKEN is not set: no worker is taken without a key or JWT of the role worker "
         "(`duragraph key create --role worker`)");
 }
 
