@@ -28,6 +28,7 @@ class RecordingStream final : public net::Stream {
   bool closed() const override { return closed_; }
   bool cut_off() const override { return cut_off_; }
   Signal& on_close() override { return on_close_; }
+  void break_off() override { broken_off = true; }
 
   // The client goes away; or, `cut`, the server ends the connection.
   void close(bool cut = false) {
@@ -37,6 +38,7 @@ class RecordingStream final : public net::Stream {
   }
 
   std::string text;
+  bool broken_off = false;
 
  private:
   Signal on_close_;

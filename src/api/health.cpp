@@ -51,7 +51,7 @@ Answer live(app::App&, net::Request&) {
 }
 
 Answer ready(app::App& app, net::Request&) {
-  auto reason = app.health.why_not_ready();
+  auto reason = app.health.why_avoided();
   if (reason.empty()) reason = (co_await app.health.database()).error;
   json::Writer out;
   out.begin_object().key("status").string(reason.empty() ? "ready" : "not ready");

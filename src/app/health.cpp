@@ -10,11 +10,12 @@ constexpr Duration counts_for = std::chrono::seconds(1);
 Task<DatabaseHealth> Health::database() {
   auto& timers = context_.env.timers;
   while (asking_) co_await answered_.wait();
-  if (last_ && timers.now() - asked_at_ < counts_for) co_return *last_;
+  if (last_ && timers.now() - answered_at_ < counts_for) co_return *last_;
   asking_ = true;
-  asked_at_ = timers.now();
+  const auto asked = timers.now();
   const auto schema = co_await context_.store.ping();
-  last_ = DatabaseHealth{schema ? "" : schema.error().message, timers.now() - asked_at_, schema.value_or(0)};
+  answered_at_ = timers.now();
+  last_ = DatabaseHealth{schema ? "" : schema.error().message, answered_at_ - asked, schema.value_or(0)};
   asking_ = false;
   answered_.notify_all();
   co_return *last_;

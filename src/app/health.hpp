@@ -36,12 +36,18 @@ class Health {
   void set_not_ready(std::string reason) { not_ready_ = std::move(reason); }
   const std::string& why_not_ready() const { return not_ready_; }
 
+  // Why nothing more is to be sent here, although what comes is served: this instance is about to stop.
+  void set_leaving(std::string reason) { leaving_ = std::move(reason); }
+  // Either of them, for whoever sends requests to instances; empty: they may be sent here.
+  const std::string& why_avoided() const { return not_ready_.empty() ? leaving_ : not_ready_; }
+
  private:
   Context& context_;
   std::string not_ready_;
+  std::string leaving_;
   std::function<BrokerHealth()> broker_;
   std::optional<DatabaseHealth> last_;
-  SteadyTime asked_at_{};
+  SteadyTime answered_at_{};
   bool asking_ = false;
   Signal answered_;
 };

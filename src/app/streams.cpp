@@ -114,6 +114,14 @@ void Streams::nudge(const std::string& run_id) {
   found->second->tell();
 }
 
+void Streams::send_readers_away() {
+  readers_leave_ = true;
+  for (const auto& [id, live] : table_->live) {
+    ++live->nudges;
+    live->published.notify_all();
+  }
+}
+
 void Streams::publish(const std::string& run_id, std::int64_t first,
                       const std::vector<store::Frame>& frames) {
   frames_ += frames.size();

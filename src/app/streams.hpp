@@ -40,6 +40,10 @@ class Streams {
   // waiter whose client has gone; others ask again.
   void nudge(const std::string& run_id);
 
+  // Has readers go on elsewhere, since this instance stops: each is woken, and asks whether it is to leave.
+  void send_readers_away();
+  bool readers_leave() const { return readers_leave_; }
+
   // Waits until the run is not active and gives it as it is then.
   Task<Result<domain::Run>> wait_inactive(std::string run_id, SteadyTime deadline);
 
@@ -96,6 +100,7 @@ class Streams {
   Context& context_;
   std::shared_ptr<Table> table_ = std::make_shared<Table>();
   std::uint64_t frames_ = 0;
+  bool readers_leave_ = false;
 };
 
 // Follows one run. As long as it keeps up it is given frames from memory, and the store is asked when it

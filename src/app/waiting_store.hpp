@@ -12,7 +12,7 @@
 
 namespace dg::app::testing {
 
-class WaitingStore final : public store::Store {
+class WaitingStore : public store::Store {
  public:
   // `open` makes the store over the ports of the inner loop and the clock of the outer one.
   template <class Open>

@@ -55,14 +55,15 @@ void BodyStream::heard(const ErrorCode& error, std::size_t count) {
 }
 
 Task<bool> BodyStream::finish() {
-  if (chunked_ && !closed()) {
+  const bool whole = chunked_ && !broken_off_;
+  if (whole && !closed()) {
     const WriteBuffers last{asio::buffer("0\r\n\r\n", 5)};
     if (!co_await connection_.write(last, write_timeout_)) mark_closed();
   }
   finishing_ = true;
   if (watching_) connection_.cancel();
   while (watching_) co_await watch_ended_.wait();
-  co_return chunked_ && !closed();
+  co_return whole && !closed();
 }
 
 void BodyStream::mark_closed() {

@@ -18,6 +18,7 @@ class BodyStream final : public Stream {
   bool closed() const override { return closed_ || connection_.aborted(); }
   bool cut_off() const override { return connection_.aborted(); }
   Signal& on_close() override { return on_close_; }
+  void break_off() override { broken_off_ = true; }
 
   // Starts to watch. From here on finish() must be awaited before this object goes.
   void watch();
@@ -36,6 +37,7 @@ class BodyStream final : public Stream {
   bool closed_ = false;
   bool watching_ = false;
   bool finishing_ = false;
+  bool broken_off_ = false;
 };
 
 }  // namespace dg::net

@@ -59,6 +59,9 @@ class Stream {
   virtual bool cut_off() const = 0;
   // Notified when the client closes.
   virtual Signal& on_close() = 0;
+  // Says that the body ends where it is not complete. The connection is closed without the mark of a body's
+  // end, so that the client does not take what it has for everything.
+  virtual void break_off() = 0;
 };
 
 // Writes a body. The request that it answers is gone by then.

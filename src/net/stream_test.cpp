@@ -43,6 +43,17 @@ TEST_F(StreamTest, WritesChunksAndKeepsTheConnection) {
   EXPECT_EQ(client.response().second, "plain");
 }
 
+TEST_F(StreamTest, WhatIsBrokenOffHasNoEnd) {
+  serve([](Stream& stream) -> Task<void> {
+    co_await stream.write("one");
+    stream.break_off();
+  });
+  RawClient client(run.server->port());
+  client.send("GET /stream HTTP/1.1\r\nHost: x\r\n\r\n");
+  client.until("\r\n\r\n");
+  EXPECT_EQ(client.rest(), "3\r\none\r\n");
+}
+
 TEST_F(StreamTest, SendsTheHeadAtOnceAndKeepsWhatIsPipelinedBehindIt) {
   Signal go(run.env.timers);
   auto write = [](Stream& stream, Signal& when) -> Task<void> {

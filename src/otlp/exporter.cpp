@@ -5,6 +5,7 @@
 #include <iterator>
 #include <random>
 
+#include "base/back_off.hpp"
 #include "base/log.hpp"
 #include "otlp/post.hpp"
 
@@ -19,16 +20,9 @@ constexpr std::size_t queue_max = 2048;
 constexpr std::size_t batch_max = 512;
 constexpr milliseconds batch_wait{1000};
 
-constexpr milliseconds first_pause{500};
-constexpr milliseconds longest_pause{8000};
+constexpr BackOff pauses{.first = milliseconds(500), .longest = milliseconds(8000)};
 // How long a batch is tried; meanwhile the queue takes what comes.
 constexpr std::chrono::seconds patience{60};
-
-// The collector hears from many senders at once after it was away.
-milliseconds jittered(milliseconds pause) {
-  thread_local std::minstd_rand random(std::random_device{}());
-  return milliseconds(std::uniform_int_distribution<std::int64_t>(pause.count() / 2, pause.count())(random));
-}
 
 std::vector<std::pair<std::string, std::string>> headers_of(const Settings& settings) {
   auto headers = settings.headers;
@@ -122,15 +116,16 @@ void Exporter::run() {
 void Exporter::deliver(Poster& poster, const Batch& batch) {
   const auto body = encode(settings_.protocol, settings_.source, batch);
   const auto give_up = steady_clock::now() + patience;
-  auto wait = first_pause;
-  while (true) {
+  std::minstd_rand random(std::random_device{}());
+  for (int failures = 1;; ++failures) {
     const auto answer = poster.post(body, settings_.timeout, [this] { return is_too_late(); });
     const auto verdict = verdict_on(answer.status);
     if (verdict == Verdict::taken) {
       exported_.fetch_add(batch.size(), std::memory_order_relaxed);
       return;
     }
-    const auto asked = std::max<milliseconds>(jittered(wait), answer.retry_after);
+    const auto wait = std::chrono::duration_cast<milliseconds>(pause_after(failures, pauses, random()));
+    const auto asked = std::max<milliseconds>(wait, answer.retry_after);
     const bool late = steady_clock::now() + asked >= give_up;
     if (verdict == Verdict::refused || late || !pause(asked)) {
       dropped_failed_.fetch_add(batch.size(), std::memory_order_relaxed);
@@ -138,7 +133,6 @@ void Exporter::deliver(Poster& poster, const Batch& batch) {
       log::warn("the collector did not take {} spans: {}", batch.size(), answer.problem);
       return;
     }
-    wait = std::min(wait * 2, longest_pause);
   }
 }
 

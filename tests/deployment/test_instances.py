@@ -13,13 +13,25 @@ from typing import Any
 
 import httpx
 import pytest
+from langgraph_sdk import get_sync_client
 
 from audit import assert_clean_postgres
 from balancers import Balancer
 from follower import Follower
 from nats_server import NatsServer
 from postgres import Database
-from processes import WORKER_TOKEN, Api, Project, Reader, ServeServer, WorkerProgram, migrate, until
+from processes import (
+    WORKER_TOKEN,
+    Api,
+    Project,
+    Reader,
+    ServeServer,
+    WorkerProgram,
+    assert_consecutive,
+    migrate,
+    takes_connections,
+    until,
+)
 
 STEPS = ["first", "second", "third"]
 
@@ -307,3 +319,73 @@ def test_a_rolling_restart_loses_nothing(one: Deployment) -> None:
     for _, run_id in made:
         assert one.project.journal.nodes(run_id) == ["a", "b", "c"]
         assert one.api.run(run_id)["attempt"] == 1
+
+
+def reading_at(deployment: Deployment) -> ServeServer:
+    """The instance that somebody reads a stream at."""
+
+    def found() -> ServeServer | None:
+        return next((each for each in deployment.instances if gauge(each.api, "duragraph_run_waiters")), None)
+
+    home = until(found, "an instance with a reader")
+    assert home is not None
+    return home
+
+
+def test_readers_of_an_instance_that_stops_go_on_at_another(deployment: Deployment) -> None:
+    deployment.start_worker()
+    thread_id, run_id, gate = begin_slow(deployment, deployment.api)
+    reader = Reader(deployment.api, thread_id, run_id, "-1")
+    reader.wait(len)
+    home = reading_at(deployment)
+    home.signal(signal.SIGTERM)
+    reader.wait_end()
+    assert reader.retry is not None and 0 < reader.retry < 2000
+    assert isinstance(reader.error, httpx.RemoteProtocolError), "a clean end is that of a run to older clients"
+    again = Reader(deployment.api, thread_id, run_id, reader.last_id)
+    finish_slow(deployment, deployment.others(home)[0].api, thread_id, run_id, gate)
+    again.wait_end()
+    assert again.error is None
+    assert_consecutive(reader.frames + again.frames)
+    assert again.frames[-1][2]["steps"] == STEPS
+    assert home.wait() == 0, home.output
+
+
+def test_clients_of_langgraph_go_on_at_another_instance(one: Deployment) -> None:
+    one.start_worker()
+    thread_id, run_id, gate = begin_slow(one, one.api)
+    parts: list[Any] = []
+    failures: list[Exception] = []
+
+    def read() -> None:
+        try:
+            with get_sync_client(url=one.balancer.url) as client:
+                parts.extend(client.runs.join_stream(thread_id, run_id, last_event_id="-1"))
+        except Exception as error:  # told by the test's own thread
+            failures.append(error)
+
+    client = threading.Thread(target=read)
+    client.start()
+    home = reading_at(one)
+    home.signal(signal.SIGTERM)
+    assert home.wait() == 0, home.output
+    finish_slow(one, one.api, thread_id, run_id, gate)
+    client.join()
+    assert not failures
+    assert [part.id for part in parts] == [str(n) for n in range(len(parts))]
+    assert parts[-1].data["steps"] == STEPS
+
+
+def test_an_instance_that_is_told_to_stop_answers_until_balancers_know(project: Project, migrated: Database) -> None:
+    server = ServeServer(project, migrated.url, DURAGRAPH_STOP_DELAY="4")
+    server.wait_workers()
+    server.signal(signal.SIGTERM)
+
+    def refusal() -> httpx.Response | None:
+        response = httpx.get(f"{server.url}/readyz", trust_env=False)  # over a connection of its own
+        return response if response.status_code == 503 else None
+
+    refused = until(refusal, "an instance that is not ready")
+    assert refused is not None and "stopping" in refused.text
+    server.play()
+    assert server.wait() == 0 and not takes_connections(server.port)

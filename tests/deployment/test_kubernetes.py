@@ -93,8 +93,10 @@ def test_probes_and_stops() -> None:
     paths = {name: server[f"{name}Probe"]["httpGet"]["path"] for name in ("startup", "liveness", "readiness")}
     assert paths == {"startup": "/livez", "liveness": "/livez", "readiness": "/readyz"}
     assert spec["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
-    pause = int(server["lifecycle"]["preStop"]["exec"]["command"][1])
-    assert pod["terminationGracePeriodSeconds"] > pause + DRAIN
+    (delay,) = (int(each["value"]) for each in server["env"] if each["name"] == "DURAGRAPH_STOP_DELAY")
+    unready = server["readinessProbe"]["periodSeconds"] * server["readinessProbe"]["failureThreshold"]
+    assert delay > unready, "balancers must have noticed"
+    assert pod["terminationGracePeriodSeconds"] > delay + DRAIN
 
 
 def environment(**values: str) -> dict[str, str]:

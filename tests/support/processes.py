@@ -252,7 +252,7 @@ class Program:
         if self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(10)
+                self.process.wait(15)
             except subprocess.TimeoutExpired:
                 self.kill()
 
@@ -441,6 +441,8 @@ class Reader:
         self.frames: list[Frame] = []
         self.error: Exception | None = None
         self.ended = False
+        self.retry: int | None = None
+        """After how many milliseconds it was told to come back."""
         self._changed = threading.Condition()
         self._request = (api.url, f"/threads/{thread_id}/runs/{run_id}/stream", {"Last-Event-ID": after})
         threading.Thread(target=self._read, daemon=True).start()
@@ -463,7 +465,7 @@ class Reader:
             with httpx.Client(base_url=url, timeout=GUARD, trust_env=False) as client:
                 with client.stream("GET", path, headers=headers) as response:
                     response.raise_for_status()
-                    for frame in parse_sse(response.iter_lines()):
+                    for frame in parse_sse(self._hear(response.iter_lines())):
                         with self._changed:
                             self.frames.append(frame)
                             self._changed.notify_all()
@@ -472,6 +474,12 @@ class Reader:
         with self._changed:
             self.ended = True
             self._changed.notify_all()
+
+    def _hear(self, lines: Iterator[str]) -> Iterator[str]:
+        for line in lines:
+            if line.startswith("retry:"):
+                self.retry = int(line.removeprefix("retry:"))
+            yield line
 
 
 def parse_sse(lines: Iterator[str]) -> Iterator[Frame]:

@@ -10,6 +10,9 @@ namespace {
 constexpr Duration heartbeat = std::chrono::seconds(5);
 // Until the store is asked again that could not be asked.
 constexpr Duration retry_pause = std::chrono::seconds(1);
+// After how many milliseconds readers come back that are sent away, so that thousands do not come together.
+constexpr std::uint64_t least_return = 250;
+constexpr std::uint64_t return_spread = 1000;
 
 // Wakes the one that answers a client as soon as the client goes, for as long as `answering` lives:
 // that owns `out`.
@@ -62,13 +65,22 @@ std::string text_of(const std::vector<app::NumberedFrame>& frames, const std::ve
   return text;
 }
 
+// Ends a stream that its reader goes on with at another instance. That it is not over is seen by its broken
+// end: older clients would take a clean one for the run's. The field counts as soon as its line has ended; an
+// empty line behind it would be an event without a name to some clients.
+Task<void> send_away(std::string text, Random& random, net::Stream& out) {
+  text += "retry: " + std::to_string(least_return + random.next() % return_spread) + "\n";
+  co_await out.write(text);
+  out.break_off();
+}
+
 Task<void> stream_frames(app::App& app, const StreamOrder& order, net::Stream& out) {
   auto& timers = app.context.env.timers;
   auto next_beat = timers.now() + heartbeat;
   const auto answering = watch(app, order.run_id, order.cancel_on_disconnect, out);
   app::Streams::Reader reader(app.streams, order.run_id, order.from);
   while (!out.closed()) {
-    auto page = co_await reader.next(next_beat);
+    auto page = co_await reader.next(app.streams.readers_leave() ? timers.now() : next_beat);
     if (page && page->ended) {
       const auto rest = co_await epitaph(app, order.run_id, reader.position());
       if (rest && !rest->empty()) co_await out.write(*rest);
@@ -76,8 +88,10 @@ Task<void> stream_frames(app::App& app, const StreamOrder& order, net::Stream& o
       page = fail(rest.error());
     }
     if (!page && !passes(page.error())) co_return;  // a run that was deleted has no more to say
-    if (!page && page.error().code == Errc::unavailable) co_await sleep_for(timers, retry_pause);
     auto text = page ? text_of(page->frames, order.modes) : std::string();
+    if (app.streams.readers_leave())
+      co_return co_await send_away(std::move(text), app.context.env.random, out);
+    if (!page && page.error().code == Errc::unavailable) co_await sleep_for(timers, retry_pause);
     while (timers.now() >= next_beat) {
       text += ": heartbeat\n\n";
       next_beat += heartbeat;

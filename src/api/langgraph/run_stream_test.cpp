@@ -145,6 +145,29 @@ TEST_F(StreamRoutes, AServerThatStopsCancelsNothing) {
   worker_.complete(run, 1);
 }
 
+TEST_F(StreamRoutes, AServerThatStopsSendsReadersElsewhere) {
+  const auto run = start();
+  const auto early = follow(get(path(run, "/stream?cancel_on_disconnect=true"), {{"Last-Event-ID", "0"}}));
+  const auto waiting = follow(get(path(run, "/join")));
+  worker_.say(run, 1, values("1"));
+  server_.app().streams.send_readers_away();
+  server_.settle();
+  const std::string sent_away = "retry: [1-9][0-9]+\n";
+  EXPECT_TRUE(early->ended);
+  EXPECT_TRUE(early->client->broken_off) << "or else it would be taken for complete";
+  EXPECT_THAT(early->client->text, ::testing::MatchesRegex("id: 1\nevent: values\ndata: 1\n\n" + sent_away));
+  const auto late = follow(get(path(run, "/stream")));
+  EXPECT_TRUE(late->ended && late->client->broken_off);
+  EXPECT_THAT(late->client->text,
+              ::testing::ContainsRegex("\nid: 1\nevent: values\ndata: 1\n\n" + sent_away));
+  EXPECT_FALSE(waiting->ended);
+  EXPECT_EQ(server_.now(run).cancel, domain::CancelAction::none);
+  worker_.complete(run, 2);
+  EXPECT_TRUE(waiting->ended);
+  const auto over = follow(get(path(run, "/stream"), {{"Last-Event-ID", "1"}}));
+  EXPECT_FALSE(over->client->broken_off);
+}
+
 TEST_F(StreamRoutes, AWaitGivesTheResultAndWhiteSpaceUntilThen) {
   const auto waiting = follow(post("/runs/wait", R"({"assistant_id":"agent"})"));
   const auto run = worker_.leased();

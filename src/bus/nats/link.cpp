@@ -3,8 +3,9 @@
 #include <fmt/format.h>
 #include <nats/nats.h>
 
-#include <algorithm>
 #include <deque>
+
+#include "base/back_off.hpp"
 
 namespace dg::bus::nats {
 namespace {
@@ -15,7 +16,7 @@ using namespace std::chrono_literals;
 constexpr std::int64_t patience_ms = 2000;
 // How often a connection is tried that nobody uses.
 constexpr auto idle_time = 1s;
-constexpr auto shortest_pause = 100ms, longest_pause = 2000ms;
+constexpr BackOff pauses{.first = 200ms, .longest = 2000ms};
 
 // nats.c may call with an inbox after the connection that it was given to has been destroyed, and says for
 // subscriptions alone when it is through. So those are kept; closed, they hold nothing.
@@ -200,11 +201,9 @@ void Link::lose(const std::string& why, bool refused) {
   inbox_->put(Lost{why, refused});
 }
 
-// Half of it is a matter of chance, so that instances do not come back together.
 void Link::pause() {
   seed_ = seed_ * 6364136223846793005U + 1442695040888963407U;
-  const auto longest = std::min(shortest_pause * (1 << std::min(failures_, 5)), longest_pause);
-  const auto time = longest / 2 + longest * static_cast<int>(seed_ >> 54) / 2048;
+  const auto time = pause_after(failures_, pauses, seed_ >> 54);
   std::unique_lock lock(mutex_);
   changed_.wait_for(lock, time, [this] { return stopping_; });
 }

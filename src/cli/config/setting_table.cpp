@@ -53,6 +53,8 @@ std::vector<Setting> make_setting_table() {
        "Web origins that may use the server"},
       {"DURAGRAPH_TRUSTED_PROXIES", "", &S::trusted_proxies, network_text(),
        "Whose forwarded headers say who the client is"},
+      {"DURAGRAPH_STOP_DELAY", "2", &S::stop_delay, rule_of(whole_number_in(0, 300)),
+       "Seconds for which a server that was told to stop answers while balancers learn of it"},
       {"DATABASE_URL", "", &S::database_url, database_uri(), "The database; what it names beats DB_*", url},
       {"DB_HOST", "localhost", &S::db_host, some_text(), "PostgreSQL's host, or the folder of its socket"},
       {"DB_PORT", "5432", &S::db_port, fixed_port(), "PostgreSQL's port"},

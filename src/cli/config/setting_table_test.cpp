@@ -38,6 +38,7 @@ TEST(SettingTable, HasTheOtherDefaults) {
   EXPECT_EQ(settings.database_url, "");
   EXPECT_EQ(settings.db_sslmode, "prefer");
   EXPECT_EQ(settings.db_pool_size, 8);
+  EXPECT_EQ(settings.stop_delay, 2);
   EXPECT_TRUE(settings.cors_allowed_origins.empty());
   EXPECT_TRUE(settings.trusted_proxies.empty());
   EXPECT_EQ(settings.nats_replicas, 1);

@@ -39,6 +39,7 @@ struct ServeSettings {
   std::string tls_key;
   Texts cors_allowed_origins;
   Networks trusted_proxies;
+  int stop_delay = 0;  // in seconds
 
   std::string database_url;
   std::string db_host;

@@ -188,6 +188,7 @@ void Instance::send_workers_away() {
 }
 
 Task<void> Instance::drain(SteadyTime deadline) {
+  parts_->app->streams.send_readers_away();
   co_await parts_->server->drain(deadline);
 }
 

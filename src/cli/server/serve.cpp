@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstdio>
 
+#include "base/back_off.hpp"
 #include "base/followed_clock.hpp"
 #include "base/log.hpp"
 #include "base/system_world.hpp"
@@ -30,6 +31,7 @@ namespace {
 using store::postgres::Agreement;
 using store::postgres::Connection;
 using store::postgres::ConnectOptions;
+using store::postgres::Conninfo;
 using store::postgres::DroppedPartitions;
 using store::postgres::InstanceLocks;
 using store::postgres::Outcome;
@@ -37,7 +39,7 @@ using store::postgres::SchemaState;
 
 // How long open requests may go on after the signal to stop.
 constexpr Duration drain_time = std::chrono::seconds(10);
-constexpr Duration look_again = std::chrono::seconds(1);
+constexpr BackOff pauses{.first = std::chrono::milliseconds(200), .longest = std::chrono::seconds(2)};
 constexpr const char* behind_pooler =
     "the database is reached through a pooler that gives a connection to somebody else after each "
     "transaction, "
@@ -54,8 +56,20 @@ struct Serve : SystemWorld {
   std::unique_ptr<Instance> instance;
   std::unique_ptr<InstanceLocks> locks;
   std::unique_ptr<Agreement> agreement;  // on JWT_SECRET; null: there is none
+  Duration stop_delay{};
   bool started = false;
   bool stopping = false;
+};
+
+// The pauses of somebody who waits for the database.
+class LookAgain {
+ public:
+  explicit LookAgain(const Serve& serve) : env_(serve.env) {}
+  Task<void> later() { return sleep_for(env_.timers, pause_after(++failures_, pauses, env_.random.next())); }
+
+ private:
+  const Env& env_;
+  int failures_ = 0;
 };
 
 int report(const Error& error) {
@@ -97,25 +111,31 @@ Task<std::optional<std::string>> why_not_usable(Serve& serve) {
 }
 
 Task<void> await_database(Serve& serve) {
+  LookAgain look_again(serve);
   while (const auto reason = co_await why_not_usable(serve)) {
     wait_for(serve, fmt::format("the database cannot be used yet: {}", *reason));
-    co_await sleep_for(*serve.timers, look_again);
+    co_await look_again.later();
   }
 }
 
 // A token that one instance lets through another one must let through, too. One that has just ended, or was
 // cut off, lets go in seconds.
 Task<void> await_agreement(Serve& serve) {
-  constexpr int patience = 5;
-  for (int differing = 0;;) {
+  constexpr Duration patience = std::chrono::seconds(5);
+  std::optional<SteadyTime> differs_since;
+  LookAgain look_again(serve);
+  while (true) {
     const auto answer = co_await serve.agreement->enter();
     if (answer && *answer == Agreement::Answer::held) co_return;
     if (!answer && !answer.error().is_transient()) give_up(answer.error().message);
-    if (answer && *answer == Agreement::Answer::differs && ++differing == patience)
+    const bool differs = answer && *answer == Agreement::Answer::differs;
+    const auto now = serve.timers->now();
+    if (differs && !differs_since) differs_since = now;
+    if (differs && now - *differs_since >= patience)
       give_up(
           "JWT_SECRET is not that of the other instances on this database, which would refuse each other's "
           "tokens. Give all the same one; to change it end all of them first");
-    co_await sleep_for(*serve.timers, look_again);
+    co_await look_again.later();
   }
 }
 
@@ -140,9 +160,10 @@ Task<std::optional<std::string>> why_without_locks(Serve& serve) {
 }
 
 Task<void> await_locks(Serve& serve) {
+  LookAgain look_again(serve);
   while (const auto reason = co_await why_without_locks(serve)) {
     wait_for(serve, *reason);
-    co_await sleep_for(*serve.timers, look_again);
+    co_await look_again.later();
   }
 }
 
@@ -213,27 +234,41 @@ Task<void> begin(Serve& serve) {
   }
   co_await await_locks(serve);
   spawn(serve.io.get_executor(), "locks", keep_locks(serve));
+  LookAgain look_again(serve);
   while (true) {
     const auto started = co_await serve.instance->start();
     if (started) break;
     if (started.error().code == Errc::internal) give_up(started.error().message);
     wait_for(serve, started.error().message);
-    co_await sleep_for(*serve.timers, look_again);
+    co_await look_again.later();
   }
   spawn(serve.io.get_executor(), "partitions", keep_partitions(serve));
   spawn(serve.io.get_executor(), "old partitions", retire_partitions(serve));
+  if (serve.stopping) co_return;
   serve.started = true;
   serve.instance->app().health.set_not_ready("");
   log::info("serving at {}", serve.instance->url());
 }
 
-// Not ready first, so that a balancer sends nothing new.
+// Whoever is sent away before balancers know that this instance is to be avoided would be sent here again.
 Task<void> stop(Serve& serve) {
+  constexpr const char* reason = "this instance is stopping; ask another one";
+  auto& health = serve.instance->app().health;
+  health.set_leaving(reason);
+  if (serve.started) co_await sleep_for(*serve.timers, serve.stop_delay);
   serve.stopping = true;
-  serve.instance->app().health.set_not_ready("this instance is stopping; ask another one");
+  health.set_not_ready(reason);
   serve.instance->send_workers_away();
   co_await serve.instance->drain(serve.timers->now() + drain_time);
   serve.instance->close();
+}
+
+// Of several hosts that one which takes changes; a standby is waited for until it does.
+Conninfo taking_changes(Conninfo conninfo) {
+  constexpr const char* wanted = "target_session_attrs";
+  if (store::postgres::value_of(conninfo, wanted).empty())
+    store::postgres::set_value(conninfo, wanted, "read-write");
+  return conninfo;
 }
 
 void warn_about(const ServeSettings& settings) {
@@ -283,7 +318,8 @@ int run_serve(const SettingSources& sources) {
   Serve serve;
   auto authentication = authentication_of(*settings, serve.io.get_executor());
   if (!authentication) return report(authentication.error());
-  serve.database.conninfo = std::move(*conninfo);
+  serve.database.conninfo = taking_changes(std::move(*conninfo));
+  serve.stop_delay = std::chrono::seconds(settings->stop_delay);
   auto nats = Nats::open(serve.env, *settings, serve.database);
   if (!nats) return report(nats.error());
   serve.nats = std::move(*nats);

@@ -302,6 +302,7 @@ Task<Outcome<std::vector<Rows>>> Connection::receive_all(const Pipeline& pipelin
     if (!first) first = std::move(failure);
   }
   if (!first) co_return results;
+  read_only_ = read_only_ || first->sqlstate == sqlstate::read_only;
   // A server that ends a session says why before it closes the connection.
   first->lost = lost_;
   co_return fail_with(std::move(*first));

@@ -100,8 +100,9 @@ class Connection {
   // alone.
   void give_up_at(std::optional<SteadyTime> time) { give_up_at_ = time; }
 
-  // No more of use: to be thrown away.
-  bool is_lost() const { return lost_; }
+  // No more of use: to be thrown away. So is one, after its transaction, whose server takes no changes:
+  // another may take them now.
+  bool is_lost() const { return lost_ || (read_only_ && !in_transaction()); }
   // Whether a transaction is open on it, or failed on it.
   bool in_transaction() const;
   int server_version() const;  // as libpq gives it: 150018
@@ -137,7 +138,8 @@ class Connection {
   std::unordered_set<std::string> prepared_;  // texts that the server knows
   std::optional<SteadyTime> give_up_at_;
   bool lost_ = false;
-  bool late_ = false;  // the deadline passed
+  bool read_only_ = false;  // the server has refused a change
+  bool late_ = false;       // the deadline passed
 };
 
 }  // namespace dg::store::postgres

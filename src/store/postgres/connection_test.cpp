@@ -152,8 +152,22 @@ TEST_F(ConnectionTest, TheServerGivesUpAStatementBehindItsTimeout) {
   const auto rows = loop_.wait((*connection)->query("SELECT pg_sleep(60)"));
   ASSERT_FALSE(rows);
   EXPECT_EQ(rows.error().sqlstate, sqlstate::query_canceled);
-  EXPECT_EQ(rows.error().to_error().code, Errc::timeout);
+  EXPECT_TRUE(rows.error().is_transient()) << "it was rolled back";
+  EXPECT_EQ(rows.error().to_error().code, Errc::unavailable);
   EXPECT_FALSE((*connection)->is_lost());
+}
+
+TEST_F(ConnectionTest, AServerThatTakesNoChangesIsLeftAfterTheTransaction) {
+  ASSERT_TRUE(query("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"));
+  ASSERT_TRUE(query("BEGIN"));
+  const auto refused = query("CREATE TABLE t ()");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().sqlstate, sqlstate::read_only);
+  EXPECT_TRUE(refused.error().is_transient());
+  EXPECT_FALSE(refused.error().lost) << "it was not done";
+  EXPECT_FALSE(connection_->is_lost());
+  ASSERT_TRUE(query("ROLLBACK"));
+  EXPECT_TRUE(connection_->is_lost());
 }
 
 TEST_F(ConnectionTest, ASessionThatTheServerEndsIsLostWithItsReason) {

@@ -7,13 +7,10 @@ namespace dg::store::postgres {
 bool Failure::is_transient() const {
   if (unknown) return false;
   if (lost) return true;
-  // Classes 08 (connection), 40 (rolled back by the server), 53 (out of resources), and an operator's
-  // intervention other than a cancelled statement.
+  // Classes 08 (connection), 40 (rolled back by the server), 53 (out of resources), and 57, an operator's
+  // intervention, which the end of a statement's time is, too: it is rolled back.
   const std::string_view state = sqlstate;
-  if (state == sqlstate::query_canceled) return false;
-  constexpr std::string_view lock_not_available = "55P03";
-  constexpr std::string_view read_only = "25006";  // a server that became, or still is, a standby
-  if (state == lock_not_available || state == read_only) return true;
+  if (state == sqlstate::lock_not_available || state == sqlstate::read_only) return true;
   for (const std::string_view group : {"08", "40", "53", "57"})
     if (state.starts_with(group)) return true;
   return false;
@@ -21,8 +18,6 @@ bool Failure::is_transient() const {
 
 Error Failure::to_error() const {
   if (unknown) return {Errc::timeout, message, {}};
-  if (sqlstate == sqlstate::query_canceled)
-    return {Errc::timeout, fmt::format("the database took too long: {}", message), {}};
   if (is_transient())
     return {Errc::unavailable, fmt::format("the database cannot answer, try again: {}", message), {}};
   return {Errc::internal,

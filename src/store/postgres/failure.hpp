@@ -20,10 +20,10 @@ struct Failure {
   bool unknown = false;
 
   // Another attempt on fresh facts may succeed: conflicts between transactions, a server that is restarting,
-  // starting or full, a lost connection.
+  // starting or full, a statement or a lock that took too long, a lost connection.
   bool is_transient() const;
-  // As callers of the store see it: unavailable where nothing was done and waiting may help, timeout where a
-  // limit was reached or what happened is unknown, else internal.
+  // As callers of the store see it: unavailable where nothing was done and waiting may help, timeout where
+  // what happened is unknown, else internal.
   Error to_error() const;
   // As whoever runs a command sees it: unauthorized (the login is refused), not_found (there is no such
   // database), forbidden (the role may not), unavailable (the server does not answer), else internal.
@@ -43,6 +43,7 @@ inline constexpr std::string_view check_violation = "23514";  // among others: n
 inline constexpr std::string_view lock_not_available = "55P03";
 inline constexpr std::string_view deadlock_detected = "40P01";
 inline constexpr std::string_view query_canceled = "57014";
+inline constexpr std::string_view read_only = "25006";  // of standbys, and where it is the default
 inline constexpr std::string_view insufficient_privilege = "42501";
 }  // namespace sqlstate
 

@@ -166,19 +166,11 @@ bool asks_for_no_text(const Failure& failure) {
 }
 
 Attempts::Attempts(Timers& timers, Random& random, ReadLimits limits)
-    : timers_(timers),
-      random_(random),
-      limits_(limits),
-      deadline_(timers.now() + limits.deadline),
-      pause_(limits.first_pause),
-      left_(limits.attempts - 1) {}
+    : timers_(timers), random_(random), limits_(limits), deadline_(timers.now() + limits.deadline) {}
 
 Task<bool> Attempts::again(const Failure& failure) {
-  if (!failure.is_transient() || left_-- <= 0) co_return false;
-  // Between half of the pause and all of it, so that many who failed together do not come together.
-  const auto half = static_cast<std::uint64_t>(pause_.count() / 2);
-  const Duration pause(half + random_.next() % (half + 1));
-  pause_ = std::min(pause_ * 2, limits_.longest_pause);
+  if (!failure.is_transient() || ++failed_ >= limits_.attempts) co_return false;
+  const auto pause = pause_after(failed_, limits_.pauses, random_.next());
   if (timers_.now() + pause >= deadline_) co_return false;
   co_await sleep_for(timers_, pause);
   co_return true;

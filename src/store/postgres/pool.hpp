@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/async.hpp"
+#include "base/back_off.hpp"
 #include "base/env.hpp"
 #include "base/result.hpp"
 #include "store/postgres/connection.hpp"
@@ -88,8 +89,7 @@ struct ReadLimits {
   Duration deadline = std::chrono::seconds(30);
   Duration patience = std::chrono::seconds(25);  // of one attempt
   int attempts = 20;
-  Duration first_pause = std::chrono::milliseconds(20);  // doubles with each attempt
-  Duration longest_pause = std::chrono::seconds(2);
+  BackOff pauses{.first = std::chrono::milliseconds(20), .longest = std::chrono::seconds(2)};
 };
 
 // The attempts of one read.
@@ -105,8 +105,7 @@ class Attempts {
   Random& random_;
   ReadLimits limits_;
   SteadyTime deadline_;
-  Duration pause_;
-  int left_;
+  int failed_ = 0;
 };
 
 // Whether the statement was given bytes that are no text to the server: a NUL, or what is not UTF-8. No row

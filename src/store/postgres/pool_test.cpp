@@ -41,7 +41,8 @@ class PoolTest : public ::testing::Test {
     database_.superuser().run("SELECT pg_terminate_backend(" + std::to_string(pid) + ")");
   }
   ReadLimits limits(int attempts) {
-    return {.attempts = attempts, .first_pause = std::chrono::microseconds(1)};
+    constexpr std::chrono::microseconds at_once(1);
+    return {.attempts = attempts, .pauses = {.first = at_once, .longest = at_once}};
   }
 
   testing::TestDatabase database_;
@@ -218,6 +219,23 @@ TEST_F(PoolTest, AReadIsRepeatedWhenItsConnectionIsSilent) {
   limits.patience = std::chrono::milliseconds(200);
   EXPECT_EQ(loop_.wait(read(pool, *loop_.random, slow_at_first, limits)).value(), 7);
   EXPECT_EQ(pool.counts().lost, 1U);
+}
+
+TEST_F(PoolTest, AStatementThatTookTooLongIsRepeated) {
+  auto options = database_.options();
+  options.statement_timeout = std::chrono::milliseconds(50);
+  Pool pool(*loop_.timers, options, 1, 0);
+  int attempts = 0;
+  const auto until_third = [&attempts](Connection& db) -> Task<Outcome<Rows>> {
+    return db.query("SELECT pg_sleep($1::bigint)", ++attempts < 3 ? 60 : 0);
+  };
+  EXPECT_TRUE(loop_.wait(read(pool, *loop_.random, until_third, limits(5))));
+  EXPECT_EQ(attempts, 3);
+  EXPECT_EQ(pool.counts().opened, 1U);
+  attempts = 0;
+  const auto answer = loop_.wait(read(pool, *loop_.random, until_third, limits(2)));
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().code, Errc::unavailable);
 }
 
 TEST_F(PoolTest, AReadEndsAtItsDeadline) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 
+#include "base/back_off.hpp"
 #include "base/log.hpp"
 #include "store/commit_size.hpp"
 #include "store/postgres/batch.hpp"
@@ -146,7 +147,7 @@ Task<Writer::Answers> Writer::write(Commits commits, SteadyTime deadline) {
     else
       co_await back_off(attempts, deadline);
   }
-  const bool is_late = failure.sqlstate == sqlstate::query_canceled || env_.timers.now() >= deadline;
+  const bool is_late = env_.timers.now() >= deadline;
   // What may have happened is not done once more.
   if (!failure.is_transient() && !failure.unknown && !is_late && commits.size() > 1) {
     log::warn("a batch of {} commits failed and is tried one by one: {}", commits.size(), failure.message);
@@ -247,11 +248,9 @@ Task<Outcome<bool>> Writer::ask_whether_committed(std::string transaction_id, St
   co_return unknown("the database cannot be asked what became of it");
 }
 
-// Half of the time is a matter of chance, so that instances do not come back together.
 Task<void> Writer::back_off(int attempts, SteadyTime deadline) {
-  const Duration longest = std::chrono::milliseconds(std::min(10 << std::min(attempts, 7), 1000));
-  const Duration time =
-      longest / 2 + Duration(static_cast<std::int64_t>(env_.random.next() % 1024) * longest.count() / 2048);
+  constexpr BackOff limits{.first = std::chrono::milliseconds(20), .longest = std::chrono::seconds(1)};
+  const auto time = pause_after(attempts, limits, env_.random.next());
   co_await sleep_for(env_.timers,
                      std::min(time, std::max<Duration>(deadline - env_.timers.now(), Duration(0))));
 }

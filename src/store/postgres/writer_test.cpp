@@ -8,6 +8,7 @@
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
 #include <deque>
+#include <set>
 #include <thread>
 
 #include "store/postgres/postgres_store.hpp"
@@ -163,8 +164,9 @@ class StuckWriterTest : public WriterTest {
  protected:
   using Answer = std::optional<Result<Committed>>;
 
-  void start(Writer::Limits limits) {
-    writer_ = std::make_shared<Writer>(loop_.env, ConnectOptions{.conninfo = database_.conninfo()}, limits);
+  void start(Writer::Limits limits, std::chrono::milliseconds statement_timeout = std::chrono::seconds(60)) {
+    const ConnectOptions options{.conninfo = database_.conninfo(), .statement_timeout = statement_timeout};
+    writer_ = std::make_shared<Writer>(loop_.env, options, limits);
     submit("first", answers_.emplace_back());
     ASSERT_TRUE(becomes([&] { return answers_.back().has_value(); }));
     ASSERT_TRUE(*answers_.back());
@@ -237,6 +239,51 @@ TEST_F(StuckWriterTest, ATransactionIsGivenUpInTime) {
   EXPECT_EQ(other_.value("SELECT string_agg(aggregate_id, ' ' ORDER BY aggregate_id) FROM events"),
             "first next");
 }
+
+// One whose statements the server gives up: by their own time, or by that for a lock.
+class ImpatientWriterTest : public StuckWriterTest, public ::testing::WithParamInterface<const char*> {
+ protected:
+  void start(Writer::Limits limits) {
+    database_.superuser().run(
+        fmt::format("ALTER ROLE {} SET lock_timeout = '{}'", database_.name(), GetParam()));
+    StuckWriterTest::start(limits, std::chrono::milliseconds(100));
+  }
+  // Whether so many statements have waited, one after the other.
+  bool have_waited(std::size_t statements) {
+    for (const auto& row :
+         watcher_.run("SELECT query_start FROM pg_stat_activity WHERE datname = current_database() AND "
+                      "wait_event_type = 'Lock'"))
+      seen_.insert(row[0]);
+    return seen_.size() >= statements;
+  }
+
+ private:
+  testing::Session watcher_ = database_.superuser();
+  std::set<std::string> seen_;
+};
+
+TEST_P(ImpatientWriterTest, WhatTookTooLongIsRepeated) {
+  start({});
+  auto& answer = answers_.emplace_back();
+  submit("repeated", answer);
+  ASSERT_TRUE(becomes([&] { return have_waited(3); }));
+  EXPECT_FALSE(answer);
+  other_.run("ROLLBACK");
+  ASSERT_TRUE(becomes([&] { return answer.has_value(); }));
+  EXPECT_TRUE(*answer);
+  EXPECT_EQ(other_.value("SELECT count(*) FROM events WHERE aggregate_id = 'repeated'"), "1");
+}
+
+TEST_P(ImpatientWriterTest, WhatTookTooLongToTheEndWasNotDone) {
+  start({.deadline = std::chrono::milliseconds(500)});
+  auto& answer = answers_.emplace_back();
+  submit("not done", answer);
+  ASSERT_TRUE(becomes([&] { return answer.has_value(); }));
+  ASSERT_FALSE(*answer);
+  EXPECT_EQ(answer->error().code, Errc::unavailable) << answer->error().message;
+}
+
+INSTANTIATE_TEST_SUITE_P(Writer, ImpatientWriterTest, ::testing::Values("0", "50ms"));
 
 TEST_F(WriterTest, MakesThePartitionThatIsMissing) {
   const auto store = open();
