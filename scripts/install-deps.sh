@@ -20,8 +20,8 @@ more=(
   nats-server nginx-light haproxy pgbouncer
   # what gives instances networks and clocks of their own, to take them away and to set them wrong
   iproute2 faketime
-  # what reads docker-compose.yml where no engine is, and .dockerignore
-  docker-compose
+  # what reads docker-compose.yml where no engine is, and .dockerignore, and what the Dockerfile's steps are run in there
+  docker-compose debootstrap
 )
 if [ "${1:-}" != --build ]; then packages+=("${more[@]}"); fi
 if [ "${1:-}" = --lint ]; then packages+=(clang-format-19 clang-tidy-19); fi

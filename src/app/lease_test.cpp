@@ -59,6 +59,21 @@ TEST_F(LeaseTest, AHeartbeatKeepsTheLease) {
   EXPECT_EQ(server_.now(run_).attempt, 1);
 }
 
+TEST_F(LeaseTest, AHeartbeatOfASessionThatEndedChangesNothing) {
+  first_->fall_silent();
+  server_.pass(seconds(10));
+  const auto again = second_->leased();
+  for (int i = 0; i < 30; ++i) {
+    server_.app().workers.beat(first_->session());
+    server_.pass(seconds(2));
+  }
+  const auto sessions = server_.get(server_.store().sessions());
+  ASSERT_EQ(sessions.size(), 1u);
+  EXPECT_EQ(sessions[0].id, second_->session());
+  EXPECT_EQ(server_.now(run_).session_id, second_->session());
+  EXPECT_EQ(server_.now(run_).epoch, again.epoch);
+}
+
 TEST_F(LeaseTest, AnEndedProcessIsNotWaitedFor) {
   first_->die();
   EXPECT_EQ(second_->leased().id, run_.id);

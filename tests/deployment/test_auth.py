@@ -169,6 +169,13 @@ def test_a_worker_needs_the_role(project: Project, migrated: Database) -> None:
     server.wait_workers()
 
 
+def test_a_token_is_good_for_as_long_as_it_says(project: Project, migrated: Database) -> None:
+    server = AuthServer(project, migrated, DURAGRAPH_JWT_LEEWAY="0")
+    long, short = (token(project, "ann", "editor", "--ttl", ttl) for ttl in ("1h", "1s"))
+    until(lambda: server.status(short) == 401, "a token that has expired")
+    assert server.status(long) == 200
+
+
 def test_keys_are_made_listed_and_revoked(project: Project, migrated: Database) -> None:
     server = AuthServer(project, migrated)
     text = command(project, "key", "create", "--user", "ann", "--name", "laptop", DATABASE_URL=migrated.url)

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 import dockerfile
+import net_namespace
 from postgres import Database
 from processes import ROOT, WORKER_TOKEN, Api, Project, binary, free_port, until
 from stack import Stack
@@ -20,7 +21,9 @@ from tools import tool
 GUIDE = (ROOT / "docs" / "deployment.md").read_text()
 LOCAL, MIGRATE, BY_HAND, SERVE, WORKER = re.findall(r"^```sh\n(.*?)^```$", GUIDE, re.S | re.M)
 ELSEWHERE = dict(re.findall(r"^```sh (\w+)\n(.*?)^```$", GUIDE, re.S | re.M))
-"""Commands that need an engine, a cluster, systemd or root, by which of them: what they name is looked for."""
+"""Commands that need something of their own, by what it is. Those of the server beside compose and of root are run all
+the same; of an engine, systemd or a cluster what the commands name is looked for, and test_compose, test_operate,
+test_images, test_systemd and test_kubernetes judge that."""
 
 
 @pytest.fixture
@@ -126,10 +129,56 @@ def test_the_tasks_exist() -> None:
     assert named and named <= set(tasks)
 
 
-def test_a_worker_beside_compose_takes_the_token_that_was_made() -> None:
-    token, worker = ELSEWHERE["server"].splitlines()
-    assert "$(cat .duragraph/worker-token)" in token  # where tests of `up` find it
-    assert worker.replace("http://127.0.0.1:8080", "http://$HOST:$PORT") == WORKER.strip()
+@pytest.mark.timeout(600)
+def test_a_worker_beside_compose_takes_the_token_that_was_made(tmp_path: Path) -> None:
+    """Beside what `up:local` starts in compose's place, at the ports of compose."""
+    if not net_namespace.can_be_made():
+        pytest.skip("only root may make a network namespace, in which compose's ports are free")
+    network = net_namespace.NetNamespace()
+    stack = Stack(network.within)
+    program = binary()
+    assert program
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "duragraph").symlink_to(program)
+    (tmp_path / ".duragraph").symlink_to(stack.folder / "stack")
+    (tmp_path / "path" / "to").mkdir(parents=True)
+    (tmp_path / "path" / "to" / "project").symlink_to(stack.project.path)
+    try:
+        stack.do("up:local", WORKER="no")
+        environment = stack.environment()
+        environment["PATH"] = f"{tmp_path / 'bin'}:{environment['PATH']}"
+        worker = subprocess.Popen(
+            [*network.within, "bash", "-euc", ELSEWHERE["server"]], cwd=tmp_path, env=environment
+        )
+        try:
+            asked = [*network.within, "curl", "--silent", "--fail", "http://127.0.0.1:8080/api/v1/workers"]
+            until(lambda: b'"connected":true' in subprocess.check_output(asked), "a worker that is connected")
+        finally:
+            worker.terminate()
+            worker.wait(30)
+    finally:
+        stack.close()
+        network.close()
+
+
+def test_what_is_installed_by_hand_works(tmp_path: Path) -> None:
+    """The lines of root, in a root folder of their own; of the packages that they can be had."""
+    packages, *files = ELSEWHERE["root"].splitlines()
+    program = binary()
+    assert program
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "duragraph").symlink_to(program)
+    (tmp_path / "deploy").symlink_to(ROOT / "deploy")
+    for name in ("usr/local/bin", "etc/systemd/system"):  # Debian has these
+        (tmp_path / "root" / name).mkdir(parents=True)
+    there = re.sub(r" (/(?:usr|etc)/)", rf" {tmp_path / 'root'}\1", "\n".join(files))
+    run(there, tmp_path, {})
+    run(packages.replace("apt-get install", "apt-get install --simulate"), tmp_path, {})
+    installed = tmp_path / "root" / "usr" / "local" / "bin" / "duragraph"
+    assert installed.read_bytes() == Path(program).read_bytes() and installed.stat().st_mode & 0o777 == 0o755
+    assert (tmp_path / "root" / "etc" / "duragraph" / "serve.env").stat().st_mode & 0o777 == 0o600
+    units = tmp_path / "root" / "etc" / "systemd" / "system"
+    assert {unit.name for unit in units.iterdir()} == {"duragraph.service", "duragraph-worker@.service"}
 
 
 def test_what_is_installed_by_hand_is_there() -> None:

@@ -87,6 +87,21 @@ def test_a_setting_that_cannot_be_had_stops_the_start(project: Project, name: st
     assert refused.wait() == USAGE and name in refused.output, refused.output
 
 
+def test_settings_that_disagree_are_logged(project: Project, migrated: Database) -> None:
+    server = ServeServer(project, migrated.url, worker=False, DB_NAME="elsewhere", DB_USER=migrated.name)
+    assert "DB_NAME (environment) is not used: DATABASE_URL (environment) has another dbname" in server.output
+    assert "DB_USER" not in server.output
+
+
+def test_origins_that_are_named_may_use_it(project: Project, migrated: Database) -> None:
+    server = ServeServer(project, migrated.url, worker=False, CORS_ALLOWED_ORIGINS="https://app.example")
+    allowed = server.api.http.post("/threads", json={}, headers={"Origin": "https://app.example"})
+    assert allowed.status_code == 200
+    assert allowed.headers["access-control-allow-origin"] == "https://app.example"
+    other = server.api.http.post("/threads", json={}, headers={"Origin": "https://evil.example"})
+    assert other.status_code == 403 and "access-control-allow-origin" not in other.headers
+
+
 def test_without_a_token_no_worker_is_taken(project: Project, migrated: Database) -> None:
     server = ServeServer(project, migrated.url, worker=False, DURAGRAPH_WORKER_TOKEN="")
     assert "DURAGRAPH_WORKER_TOKEN" in server.output

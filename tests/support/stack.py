@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from processes import ROOT, Api, Project, binary, free_port
@@ -16,7 +17,9 @@ SERVICES = ["postgres", "nats", "server", "worker"]
 class Stack:
     """A folder for the services of this machine, and ports that they are told once."""
 
-    def __init__(self) -> None:
+    def __init__(self, within: Sequence[str] = ()) -> None:
+        """`within` is a command that becomes another one, in other surroundings."""
+        self.within = within
         # Below a folder that PostgreSQL's user may enter, which pytest's own are not.
         self.folder = Path(tempfile.mkdtemp(prefix="duragraph-stack-"))
         self.folder.chmod(0o755)
@@ -39,7 +42,7 @@ class Stack:
         # Its output is a file: what is left running would hold a pipe.
         with tempfile.TemporaryFile("w+") as said:
             done = subprocess.run(
-                [tool("task"), *words],
+                [*self.within, tool("task"), *words],
                 cwd=ROOT,
                 env=self.environment(**more),
                 stdin=subprocess.DEVNULL,

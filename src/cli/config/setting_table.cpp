@@ -15,6 +15,9 @@ namespace {
 
 constexpr std::string_view own_prefix = "DURAGRAPH_";
 
+// One for each purpose: reads, commits, the runs that are about to be started, and what may not wait.
+constexpr int least_pool_size = 4;
+
 constexpr std::array<std::string_view, 5> level_words{"debug", "info", "warn", "error",
                                                       "off"};  // in log's order
 
@@ -65,8 +68,9 @@ std::vector<Setting> make_setting_table() {
        "Whether connections to PostgreSQL use TLS, as libpq has it"},
       {"DB_SSLROOTCERT", "", &S::db_sslrootcert, readable_file(),
        "The authorities, in PEM, that PostgreSQL's certificate is checked against"},
-      {"DB_POOL_SIZE", "8", &S::db_pool_size, rule_of(whole_number_in(1, 256)),
-       "Connections to PostgreSQL of one instance"},
+      {"DB_POOL_SIZE", "8", &S::db_pool_size, rule_of(whole_number_in(least_pool_size, 256)),
+       "Connections to PostgreSQL that one instance serves with, three of them not for reads; locks, events "
+       "and partitions take up to five more"},
       {"NATS_URL", "nats://localhost:4222", &S::nats_url, nats_server(), "The servers of one NATS cluster",
        url},
       {"DURAGRAPH_NATS_CREDENTIALS", "", &S::nats_credentials, readable_file(),

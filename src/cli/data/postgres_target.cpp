@@ -28,7 +28,7 @@ std::string_view advice_for(Errc code, std::string_view if_forbidden) {
     case Errc::forbidden:
       return if_forbidden;
     case Errc::unavailable:
-      return "Check that PostgreSQL answers there, and DB_HOST and DB_PORT or those in DATABASE_URL";
+      return "Check that PostgreSQL answers there, as DB_HOST, DB_PORT and DB_SSLMODE or DATABASE_URL say";
     default:
       return {};
   }

@@ -283,7 +283,7 @@ void warn_about(const ServeSettings& settings) {
 InstanceOptions instance_options(const Serve& serve, const ServeSettings& settings) {
   InstanceOptions out;
   // One connection writes, one is for the runs that are about to be started, one for what may not wait.
-  const auto readers = static_cast<std::size_t>(std::max(settings.db_pool_size - 3, 1));
+  const auto readers = static_cast<std::size_t>(settings.db_pool_size - 3);
   out.open_store = [connect = serve.database, readers,
                     nats = serve.nats.get()](const Env& env) -> Result<std::unique_ptr<store::Store>> {
     return store::make_postgres_store(

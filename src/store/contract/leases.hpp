@@ -72,14 +72,20 @@ TEST_P(StoreContract, SupersededCommitWritesNothing) {
   const auto thread = add_thread();
   const auto run = new_id();
   apply(PutLease{{run, LeaseKind::run, thread, 2, "session", 0}});
+  apply(PutCheckpoint{make_checkpoint(thread, "1")});
   auto stale = fenced(run, 1, 1, 1);
   stale.appends.push_back(run_event(run, std::nullopt, thread));
   stale.changes.emplace_back(AppendFrames{run, thread, make_frames(0, 1)});
-  stale.changes.emplace_back(PutCheckpoint{make_checkpoint(thread, "1")});
+  stale.changes.emplace_back(PutCheckpoint{make_checkpoint(thread, "2")});
+  stale.changes.emplace_back(PutWrites{make_writes(thread, "1", "task", {{0, "x", {"t", "w"}}})});
+  stale.changes.emplace_back(PutItem{{"a"}, "k", "1"});
   EXPECT_EQ(refusal(commit(std::move(stale))), Errc::superseded);
   EXPECT_TRUE(get(store().events(run)).empty());
   EXPECT_EQ(get(store().frame_count(run)), 0);
-  EXPECT_FALSE(get(store().checkpoint(thread, "", "")));
+  const auto newest = get(store().checkpoint(thread, "", "")).value();
+  EXPECT_EQ(newest.key.checkpoint_id, "1");
+  EXPECT_TRUE(newest.writes.empty());
+  EXPECT_FALSE(get(store().item({"a"}, "k")));
 }
 
 TEST_P(StoreContract, OneOwnerHoldsAThread) {

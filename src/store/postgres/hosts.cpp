@@ -61,6 +61,16 @@ bool is_folder(const std::string& host) {
   return host.empty() || host.front() == '/' || host.front() == '@';
 }
 
+// libpq says what is wrong with TLS, but not what to do about it.
+std::string_view tls_remedy(std::string_view message) {
+  if (message.contains("certificate verify failed"))
+    return ": let DB_SSLROOTCERT name the authority that signed PostgreSQL's certificate";
+  if (message.contains("does not match host name"))
+    return ": let DB_HOST be a name that PostgreSQL's certificate has, or DB_SSLMODE be verify-ca";
+  if (message.contains("does not support SSL")) return ": switch it on there, or let DB_SSLMODE be prefer";
+  return {};
+}
+
 }  // namespace
 
 Task<std::expected<std::vector<Conninfo>, std::string>> places_of(Timers& timers, Conninfo conninfo) {
@@ -102,6 +112,7 @@ Failure connect_failure(pg_conn* handle, bool late) {
   }
   if (PQconnectionNeedsPassword(handle) != 0) failure.sqlstate = "28P01";
   failure.lost = !is_hopeless(failure.sqlstate);
+  failure.message += tls_remedy(failure.message);
   // Of a host that says nothing libpq has written "connection to server at … failed: " so far.
   if (late && failure.message.empty()) failure.message = "the database: ";
   if (late && failure.message.ends_with(": ")) failure.message += "no answer in time";

@@ -12,7 +12,7 @@ namespace dg::store {
 
 struct PostgresOptions {
   postgres::ConnectOptions connect;
-  std::size_t readers = 7;                                // connections for reads, beside the one that writes
+  std::size_t readers = 7;                                // connections for reads, beside three others
   std::size_t max_queued_commits = 4096;                  // more are refused as unavailable
   std::size_t max_queued_bytes = std::size_t{256} << 20;  // the same, by their size
   std::size_t max_queued_reads = 4096;
