@@ -325,7 +325,7 @@ def reading_at(deployment: Deployment) -> ServeServer:
     """The instance that somebody reads a stream at."""
 
     def found() -> ServeServer | None:
-        return next((each for each in deployment.instances if gauge(each.api, "duragraph_run_waiters")), None)
+        return next((each for each in deployment.instances if each.api.gauge("duragraph_run_waiters")), None)
 
     home = until(found, "an instance with a reader")
     assert home is not None
