@@ -106,7 +106,7 @@ def test_what_the_database_rolls_back_again_and_again_is_not_done(
 
 
 def test_of_two_hosts_the_one_that_takes_changes_is_served(project: Project) -> None:
-    """As after a switch-over to a standby, where the old primary comes back as one."""
+    """As in a switch-over, where the old primary comes back as a standby."""
     with OwnPostgres() as first, OwnPostgres() as second:
         old = Database(first)
         new = Database(second, old.name, old.password)
@@ -117,13 +117,8 @@ def test_of_two_hosts_the_one_that_takes_changes_is_served(project: Project) -> 
         server = ServeServer(project, url, worker=False)
         assert create_thread(server).status_code == 200
         assert int(old.run("SELECT count(*) FROM threads")) == 1
-        old.superuser("ALTER SYSTEM SET default_transaction_read_only = on")
-        first.restart("fast")
-
-        def moved() -> bool:
-            return create_thread(server).status_code == 200 and int(new.run("SELECT count(*) FROM threads")) > 0
-
-        until(moved, "a thread at the new primary")
+        first.become_standby()
+        assert old.run("SELECT pg_is_in_recovery()") == "t\n"
         until(lambda: "the database is back" in server.output, lambda: server.output)
         server.wait_ready("/readyz")
         server.worker = WorkerProgram(project, server.url, DURAGRAPH_WORKER_TOKEN=WORKER_TOKEN)
@@ -132,6 +127,20 @@ def test_of_two_hosts_the_one_that_takes_changes_is_served(project: Project) -> 
         assert int(new.run("SELECT count(*) FROM runs")) == 1
         project.close()
         assert_clean_postgres(project, new.url)
+
+
+def test_a_standby_alone_is_waited_for(project: Project) -> None:
+    with OwnPostgres() as cluster:
+        database = Database(cluster)
+        migrate(project, database.url)
+        cluster.become_standby()
+        server = ServeServer(project, database.url, worker=False, ready=False)
+        server.wait_output(lambda output: "cannot be used yet" in output)
+        assert server.answers("/livez") and not server.answers("/readyz")
+        assert_told_to_come_back(create_thread(server))
+        database.superuser("SELECT pg_promote()")
+        server.wait_ready("/readyz")
+        assert create_thread(server).status_code == 200
 
 
 def test_health_is_told_in_time_of_a_database_that_is_silent(project: Project, migrated: Database) -> None:

@@ -69,6 +69,12 @@ class OwnPostgres:
         self.halt(mode)
         self.resume()
 
+    def become_standby(self) -> None:
+        """Starts again as one, which follows nobody: it may be read, and takes no changes."""
+        self.halt("fast")
+        (self._home / "data" / "standby.signal").touch()
+        self.resume()
+
     def fill_disk(self) -> None:
         """Nobody can write any more, until `empty_disk`."""
         room = shutil.disk_usage(self._ballast.parent).free

@@ -263,11 +263,11 @@ Task<void> stop(Serve& serve) {
   serve.instance->close();
 }
 
-// Of several hosts that one which takes changes; a standby is waited for until it does.
-Conninfo taking_changes(Conninfo conninfo) {
+// Of several hosts that one which is no standby; where there is no other, a standby is waited for.
+Conninfo at_primary(Conninfo conninfo) {
   constexpr const char* wanted = "target_session_attrs";
   if (store::postgres::value_of(conninfo, wanted).empty())
-    store::postgres::set_value(conninfo, wanted, "read-write");
+    store::postgres::set_value(conninfo, wanted, "primary");
   return conninfo;
 }
 
@@ -318,7 +318,7 @@ int run_serve(const SettingSources& sources) {
   Serve serve;
   auto authentication = authentication_of(*settings, serve.io.get_executor());
   if (!authentication) return report(authentication.error());
-  serve.database.conninfo = taking_changes(std::move(*conninfo));
+  serve.database.conninfo = at_primary(std::move(*conninfo));
   serve.stop_delay = std::chrono::seconds(settings->stop_delay);
   auto nats = Nats::open(serve.env, *settings, serve.database);
   if (!nats) return report(nats.error());
