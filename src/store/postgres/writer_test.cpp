@@ -1,27 +1,21 @@
 // What the store does where the way to the database, or another instance, is in its way.
-#include "store/postgres/writer.hpp"
-
 #include <gmock/gmock.h>
 
 #include <array>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
-#include <deque>
-#include <set>
 #include <thread>
 
-#include "store/postgres/postgres_store.hpp"
-#include "store/postgres/testing/database.hpp"
-#include "store/postgres/testing/loop.hpp"
+#include "store/postgres/testing/writing.hpp"
 
 namespace dg::store::postgres {
 namespace {
 
 namespace asio = boost::asio;
 using asio::ip::tcp;
-using testing::Loop;
-using testing::TestDatabase;
+using testing::appending;
+using testing::WriterTest;
 
 // Forwards connections to the database. While it is told to, it lets COMMIT through and cuts the connection
 // before the answer comes back, or before the database has seen it.
@@ -104,28 +98,6 @@ class Proxy {
   std::thread thread_;
 };
 
-Commit appending(const std::string& id, std::optional<std::int64_t> version) {
-  Commit commit;
-  commit.appends.push_back({domain::AggregateType::thread, id, version, id, {{"ThreadCreated", "{}"}}});
-  return commit;
-}
-
-class WriterTest : public ::testing::Test {
- protected:
-  std::unique_ptr<Store> open(const Conninfo& conninfo) {
-    return make_postgres_store(loop_.env, {.connect = {.conninfo = conninfo}});
-  }
-  std::unique_ptr<Store> open() { return open(database_.conninfo()); }
-  std::vector<std::int64_t> versions_of(Store& store, const std::string& id) {
-    std::vector<std::int64_t> out;
-    for (const auto& event : loop_.wait(store.events(id)).value()) out.push_back(event.version);
-    return out;
-  }
-
-  TestDatabase database_;
-  Loop loop_;
-};
-
 class LostAnswer : public WriterTest, public ::testing::WithParamInterface<Proxy::Cut> {};
 
 TEST_P(LostAnswer, IsFoundOutAndNothingHappensTwice) {
@@ -158,132 +130,6 @@ TEST_F(WriterTest, GoesOnAfterItsSessionsWereEnded) {
         "pg_backend_pid()");
   }
 }
-
-// A writer whose transactions get no further, while somebody else holds what they need.
-class StuckWriterTest : public WriterTest {
- protected:
-  using Answer = std::optional<Result<Committed>>;
-
-  void start(Writer::Limits limits, std::chrono::milliseconds statement_timeout = std::chrono::seconds(60)) {
-    const ConnectOptions options{.conninfo = database_.conninfo(), .statement_timeout = statement_timeout};
-    writer_ = std::make_shared<Writer>(loop_.env, options, limits);
-    submit("first", answers_.emplace_back());
-    ASSERT_TRUE(becomes([&] { return answers_.back().has_value(); }));
-    ASSERT_TRUE(*answers_.back());
-    other_.run("BEGIN");
-    other_.run("LOCK TABLE event_streams IN ACCESS EXCLUSIVE MODE");
-  }
-  void submit(const std::string& id, Answer& answer) {
-    Writer::Done done = [&answer](Result<Committed> given) { answer = std::move(given); };
-    ASSERT_TRUE(writer_->submit(appending(id, 0), done));
-  }
-  // Runs the loop until it holds.
-  template <class Condition>
-  [[nodiscard]] bool becomes(Condition condition) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
-    while (!condition()) {
-      if (std::chrono::steady_clock::now() > end) return false;
-      loop_.io.restart();
-      loop_.io.run_one_for(std::chrono::milliseconds(10));
-    }
-    return true;
-  }
-  // Whether a transaction waits for what is held.
-  bool is_stuck() {
-    return other_.value(
-               "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = "
-               "'event_streams'::regclass") == "1";
-  }
-  std::size_t queued() const {
-    StoreLoad load;
-    writer_->add_load(load);
-    return load.queued_commits;
-  }
-
-  testing::Session other_ = database_.owner();
-  std::deque<Answer> answers_;
-  std::shared_ptr<Writer> writer_;
-};
-
-TEST_F(StuckWriterTest, WhatWaitsBehindATransactionIsRefusedInTime) {
-  start({.deadline = std::chrono::milliseconds(200), .least = std::chrono::seconds(60)});
-  auto& under_way = answers_.emplace_back();
-  submit("under way", under_way);
-  ASSERT_TRUE(becomes([&] { return is_stuck(); }));
-  auto& behind = answers_.emplace_back();
-  submit("behind", behind);
-  EXPECT_EQ(queued(), 1U);
-  ASSERT_TRUE(becomes([&] { return behind.has_value(); }));
-  ASSERT_FALSE(*behind);
-  EXPECT_EQ(behind->error().code, Errc::unavailable);
-  EXPECT_EQ(queued(), 0U);
-  EXPECT_FALSE(under_way);
-  other_.run("ROLLBACK");
-  ASSERT_TRUE(becomes([&] { return under_way.has_value(); }));
-  EXPECT_TRUE(*under_way);
-}
-
-TEST_F(StuckWriterTest, ATransactionIsGivenUpInTime) {
-  start({.deadline = std::chrono::milliseconds(100), .least = std::chrono::milliseconds(100)});
-  auto& given_up = answers_.emplace_back();
-  submit("given up", given_up);
-  ASSERT_TRUE(becomes([&] { return given_up.has_value(); }));
-  ASSERT_FALSE(*given_up);
-  EXPECT_EQ(given_up->error().code, Errc::unavailable);
-  EXPECT_FALSE(is_stuck()) << "its session waits on";
-  other_.run("ROLLBACK");
-  auto& next = answers_.emplace_back();
-  submit("next", next);
-  ASSERT_TRUE(becomes([&] { return next.has_value(); }));
-  EXPECT_TRUE(*next);
-  EXPECT_EQ(other_.value("SELECT string_agg(aggregate_id, ' ' ORDER BY aggregate_id) FROM events"),
-            "first next");
-}
-
-// One whose statements the server gives up: by their own time, or by that for a lock.
-class ImpatientWriterTest : public StuckWriterTest, public ::testing::WithParamInterface<const char*> {
- protected:
-  void start(Writer::Limits limits) {
-    database_.superuser().run(
-        fmt::format("ALTER ROLE {} SET lock_timeout = '{}'", database_.name(), GetParam()));
-    StuckWriterTest::start(limits, std::chrono::milliseconds(100));
-  }
-  // Whether so many statements have waited, one after the other.
-  bool have_waited(std::size_t statements) {
-    for (const auto& row :
-         watcher_.run("SELECT query_start FROM pg_stat_activity WHERE datname = current_database() AND "
-                      "wait_event_type = 'Lock'"))
-      seen_.insert(row[0]);
-    return seen_.size() >= statements;
-  }
-
- private:
-  testing::Session watcher_ = database_.superuser();
-  std::set<std::string> seen_;
-};
-
-TEST_P(ImpatientWriterTest, WhatTookTooLongIsRepeated) {
-  start({});
-  auto& answer = answers_.emplace_back();
-  submit("repeated", answer);
-  ASSERT_TRUE(becomes([&] { return have_waited(3); }));
-  EXPECT_FALSE(answer);
-  other_.run("ROLLBACK");
-  ASSERT_TRUE(becomes([&] { return answer.has_value(); }));
-  EXPECT_TRUE(*answer);
-  EXPECT_EQ(other_.value("SELECT count(*) FROM events WHERE aggregate_id = 'repeated'"), "1");
-}
-
-TEST_P(ImpatientWriterTest, WhatTookTooLongToTheEndWasNotDone) {
-  start({.deadline = std::chrono::milliseconds(500)});
-  auto& answer = answers_.emplace_back();
-  submit("not done", answer);
-  ASSERT_TRUE(becomes([&] { return answer.has_value(); }));
-  ASSERT_FALSE(*answer);
-  EXPECT_EQ(answer->error().code, Errc::unavailable) << answer->error().message;
-}
-
-INSTANTIATE_TEST_SUITE_P(Writer, ImpatientWriterTest, ::testing::Values("0", "50ms"));
 
 TEST_F(WriterTest, MakesThePartitionThatIsMissing) {
   const auto store = open();
@@ -325,83 +171,6 @@ TEST_F(WriterTest, ARefusedCommitLeavesNoHead) {
   const auto store = open();
   EXPECT_EQ(loop_.wait(store->commit(appending("a", 7))).error().code, Errc::conflict);
   EXPECT_EQ(database_.owner().value("SELECT count(*) FROM event_streams"), "0");
-}
-
-class PresumingTest : public WriterTest {
- protected:
-  // Commits these in one batch: they queue while a first one is being written.
-  std::vector<Result<Committed>> together(std::vector<Commit> commits) {
-    commits.insert(commits.begin(), appending(make_uuid7(loop_.env), 0));
-    std::vector<std::optional<Result<Committed>>> results(commits.size());
-    for (std::size_t i = 0; i < commits.size(); ++i)
-      spawn(loop_.io.get_executor(), "one", one(*store_, std::move(commits[i]), results[i]));
-    loop_.io.restart();
-    const auto is_open = [](const auto& result) { return !result.has_value(); };
-    while (std::ranges::any_of(results, is_open) && loop_.io.run_one() > 0) {
-    }
-    std::vector<Result<Committed>> out;
-    for (auto& result : results) out.push_back(std::move(*result));
-    out.erase(out.begin());
-    return out;
-  }
-  static Task<void> one(Store& store, Commit commit, std::optional<Result<Committed>>& result) {
-    result = co_await store.commit(std::move(commit));
-  }
-  std::uint64_t attempts() const { return store_->load().batches; }
-
-  std::unique_ptr<Store> store_ = open();
-};
-
-TEST_F(PresumingTest, WhatIsCreatedTakesOneAttempt) {
-  const auto before = attempts();
-  const auto results = together({appending("a", 0), appending("b", 0)});
-  EXPECT_TRUE(results[0] && results[1]);
-  EXPECT_EQ(attempts() - before, 2U);  // with the one ahead of them
-}
-
-TEST_F(PresumingTest, WhatIsThereAlreadyIsRefusedAndHoldsNobodyUp) {
-  ASSERT_TRUE(loop_.wait(store_->commit(appending("there", 0))));
-  const auto results =
-      together({appending("there", 0), appending("there", std::nullopt), appending("new", 0)});
-  EXPECT_EQ(results[0].error().code, Errc::conflict);
-  EXPECT_TRUE(results[1] && results[2]);
-  EXPECT_THAT(versions_of(*store_, "there"), ::testing::ElementsAre(1, 2));
-
-  // For a while nothing is presumed then.
-  const auto before = attempts();
-  EXPECT_EQ(loop_.wait(store_->commit(appending("there", 0))).error().code, Errc::conflict);
-  EXPECT_EQ(attempts() - before, 1U);
-}
-
-TEST_F(PresumingTest, NobodyIsRefusedBecauseOfWhatAnotherCreatesInVain) {
-  ASSERT_TRUE(loop_.wait(store_->commit(appending("there", 0))));
-  ASSERT_TRUE(loop_.wait(store_->commit(appending("other", 0))));
-  auto creating = appending("there", 0);
-  creating.conditions.emplace_back(ThreadUnchanged{"other", 7});  // so it does not come to an insertion
-  const auto results = together({appending("there", 1), creating});
-  EXPECT_TRUE(results[0]) << results[0].error().message;
-  EXPECT_EQ(results[1].error().code, Errc::conflict);
-  EXPECT_THAT(versions_of(*store_, "there"), ::testing::ElementsAre(1, 2));
-}
-
-TEST_F(PresumingTest, WhatIsMissingIsMade) {
-  const auto results = together({appending("new", 0), appending("nobody made it", std::nullopt)});
-  EXPECT_TRUE(results[0] && results[1]);
-  EXPECT_THAT(versions_of(*store_, "nobody made it"), ::testing::ElementsAre(1));
-}
-
-TEST_F(PresumingTest, ARowWithoutEventsIsWrittenOver) {
-  domain::Run run;
-  run.id = make_uuid7(loop_.env);
-  ASSERT_TRUE(loop_.wait(open()->commit({.changes = {PutRun{run}}})));
-  run.graph_id = "another";
-  Commit commit;
-  commit.appends.push_back({domain::AggregateType::run, run.id, 0, "", {{"RunCreated", "{}"}}});
-  commit.changes.emplace_back(PutRun{run});
-  const auto results = together({commit});
-  ASSERT_TRUE(results[0]) << results[0].error().message;
-  EXPECT_EQ(loop_.wait(store_->run(run.id)).value().value().graph_id, "another");
-  EXPECT_THAT(versions_of(*store_, run.id), ::testing::ElementsAre(1));
 }
 
 // Instances write the same threads at once, in different orders: all of it happens, one after the other.
