@@ -9,8 +9,6 @@
 #include <boost/asio/write.hpp>
 #include <list>
 
-#include "net/uri.hpp"
-
 namespace dg::cli::bench {
 namespace {
 
@@ -63,10 +61,10 @@ struct Balancer::State {
   }
 
   static Task<void> accept(std::shared_ptr<State> state) {
-    while (state->acceptor.is_open()) {
+    while (true) {
       auto link = std::make_shared<Link>(state->io);
       const auto [error] = co_await state->acceptor.async_accept(link->near, use_tuple);
-      if (error) continue;
+      if (error) co_return;
       std::erase_if(state->links, [](const auto& old) { return old.expired(); });
       state->links.push_back(link);
       spawn(state->io.get_executor(), "bench balancer", open(state, link));
