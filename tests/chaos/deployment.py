@@ -17,11 +17,18 @@ from nats_server import NatsServer
 from next_release import next_program
 from own_postgres import OwnPostgres
 from postgres import Database, psql
-from processes import WORKER_TOKEN, Program, Project, binary, free_port, migrate, until
+from processes import ROOT, WORKER_TOKEN, Program, Project, binary, free_port, migrate, until
 from wire import Loop, NatsTap, PostgresTap, Proxy
 
 INSTANCES = 3
-FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
+FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
+
+
+def _real_timers() -> Path:
+    """The newest that was built; what it does is the same in each."""
+    built = list(ROOT.glob("build/*/tests/real_timers/libreal_timers.so"))
+    assert built, "there is no libreal_timers.so: build it"
+    return max(built, key=lambda path: path.stat().st_mtime)
 
 
 class Instance:
@@ -48,7 +55,7 @@ class Instance:
     def fake_clock(self, file: Path) -> None:
         """Its wall clock differs from the machine's by what the file says; the steady one does not."""
         self._environment = {
-            "LD_PRELOAD": str(FAKETIME),
+            "LD_PRELOAD": f"{_real_timers()} {FAKETIME}",
             "FAKETIME_TIMESTAMP_FILE": str(file),
             "FAKETIME_CACHE_DURATION": "1",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
