@@ -172,11 +172,14 @@ Task<Status> Runs::retain_once() {
     const auto kept = resumable ? context_.settings.resumable_frames_kept : context_.settings.frames_kept;
     const auto ended_before = context_.env.clock.now() - kept;
     while (true) {
+      const auto began = context_.env.timers.now();
       const auto ids = co_await context_.store.runs_with_frames(ended_before, resumable, at_once);
       if (!ids) co_return fail(ids.error());
       const auto left = co_await erase_frames(*ids);
       if (!left) co_return fail(left.error());
       if (std::ssize(*ids) < at_once || *left == std::ssize(*ids)) break;
+      // After an outage there is much to erase, which leaves half the time to what somebody waits for.
+      co_await sleep_for(context_.env.timers, context_.env.timers.now() - began);
     }
   }
   co_return Status{};

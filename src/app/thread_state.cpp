@@ -130,29 +130,51 @@ Task<Status> Threads::end(std::string operation) {
   co_return Status{};
 }
 
+Task<Result<std::string>> Threads::try_update(const Update& update, bool& may_go_on) {
+  auto taken = co_await until_decided([&] { return begin_on(update.graph_id, update.thread_id); });
+  if (!taken) co_return fail(taken.error());
+  auto& [session, lease] = *taken;
+  json::Writer params;
+  params.begin_object().key("operation").string(lease.owner).key("epoch").integer(lease.epoch);
+  params.key("thread_id").string(update.thread_id).key("graph_id").string(update.graph_id);
+  params.key("config").raw(update.config).key("values").raw(update.values);
+  params.key("as_node").optional_string(update.as_node).end_object();
+  auto result = co_await workers_.request_of(session, "update_state", params.take(),
+                                             context_.env.timers.now() + context_.settings.operation);
+  may_go_on = !co_await end(lease.owner);
+  co_return result;
+}
+
+// Without its lease a worker that went away applies nothing any more, so what is not there by now never is.
+Task<bool> Threads::is_unchanged(const StateAddress& newest) {
+  const auto state = co_await context_.store.state(newest.thread_id, newest.ns, "");
+  co_return state && (*state ? (*state)->key.checkpoint_id : "") == newest.checkpoint_id;
+}
+
 Task<Result<std::string>> Threads::update_state(Caller caller, std::string thread_id, StateUpdate update) {
   const auto row = co_await get(caller, thread_id);
   if (!row) co_return fail(row.error());
   const auto graph = graph_of(*row);
   if (!graph) co_return fail(graph.error());
-  const auto base = co_await state(caller, {thread_id, update.checkpoint_ns, update.checkpoint_id});
-  if (!base) co_return fail(base.error());
-  auto taken = co_await until_decided([&] { return begin_on(*graph, thread_id); });
-  if (!taken) co_return fail(taken.error());
-  auto& [session, lease] = *taken;
+  const StateAddress base{thread_id, update.checkpoint_ns, update.checkpoint_id};
+  const auto found = co_await state(caller, base);
+  if (!found) co_return fail(found.error());
+  const auto newest =
+      base.checkpoint_id.empty() ? found : co_await context_.store.state(thread_id, base.ns, "");
+  if (!newest) co_return fail(newest.error());
 
-  const StateAddress address{thread_id, update.checkpoint_ns, update.checkpoint_id};
-  json::Writer params;
-  params.begin_object().key("operation").string(lease.owner).key("epoch").integer(lease.epoch);
-  params.key("thread_id").string(thread_id).key("graph_id").string(*graph);
-  params.key("config").raw(address_config(caller, address, update.checkpoint_map, row->thread.config));
-  params.key("values").raw(update.values).key("as_node").optional_string(update.as_node).end_object();
-  auto result = co_await workers_.request(*graph, "update_state", params.take(),
-                                          context_.env.timers.now() + context_.settings.operation, session);
-  const auto ended = co_await end(lease.owner);
-  if (!result) co_return result;
-  if (!ended) co_return fail(ended.error());
-  co_return result;
+  const StateAddress before{thread_id, base.ns, *newest ? (*newest)->key.checkpoint_id : ""};
+  const Update wanted{*graph, thread_id,
+                      address_config(caller, base, update.checkpoint_map, row->thread.config),
+                      std::move(update.values), std::move(update.as_node)};
+  const auto give_up = context_.env.timers.now() + context_.settings.operation;
+  while (true) {
+    bool may_go_on = false;
+    auto result = co_await try_update(wanted, may_go_on);
+    const bool is_open = !result && result.error().code == Errc::timeout;
+    if (!is_open || may_go_on || context_.env.timers.now() >= give_up) co_return result;
+    if (!co_await is_unchanged(before)) co_return result;
+  }
 }
 
 }  // namespace dg::app

@@ -58,8 +58,9 @@ class Threads {
   Task<Result<std::string>> worker_state(Caller caller, StateAddress address, std::string checkpoint_map,
                                          bool subgraphs);
   Task<Result<std::vector<store::CheckpointState>>> history(Caller caller, HistoryQuery query);
-  // A worker applies the update under a lease of the thread. Gives {"checkpoint": {…}}. Errors: busy,
-  // invalid_argument (no graph has run on the thread), unavailable (no worker).
+  // A worker applies the update under a lease of the thread, another one where it went away before it had.
+  // Gives {"checkpoint": {…}}. Errors: busy, bad_request (no graph has run on the thread), unavailable (no
+  // worker), timeout (the update may have happened).
   Task<Result<std::string>> update_state(Caller caller, std::string thread_id, StateUpdate update);
 
   // Takes the thread for an operation of a worker's own session. busy while it has another owner.
@@ -77,6 +78,17 @@ class Threads {
     store::Lease lease;
   };
   Task<Result<Operation>> begin_on(std::string graph_id, std::string thread_id);
+  struct Update {
+    std::string graph_id;
+    std::string thread_id;
+    std::string config;
+    std::string values;
+    std::optional<std::string> as_node;
+  };
+  // One attempt, by one worker. `may_go_on`: its lease may be there still.
+  Task<Result<std::string>> try_update(const Update& update, bool& may_go_on);
+  // Whether that is the newest checkpoint still.
+  Task<bool> is_unchanged(const StateAddress& newest);
   Task<void> expire(std::string operation);
   Context& context_;
   Workers& workers_;

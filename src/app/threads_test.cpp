@@ -123,6 +123,54 @@ TEST_F(ThreadsTest, AnUpdateIsDoneByAWorkerUnderALease) {
   EXPECT_EQ(worker.leased().id, waiting.id);
 }
 
+TEST_F(ThreadsTest, AnUpdateWhoseWorkerDiesBeforeItIsDoneByAnother) {
+  TestWorker first(server_);
+  const auto run = server_.create(server_.make_thread());
+  first.say(run, 1, checkpoint("1", R"({"a":1})"));
+  first.complete(run, 2);
+  StateUpdate wanted;
+  wanted.values = R"({"a":2})";
+  update(run.thread_id, wanted);
+  ASSERT_EQ(first.got<WorkerRequest>().size(), 1u);
+  first.die();
+  EXPECT_FALSE(updated_) << "it waits for a worker";
+
+  TestWorker second(server_);
+  const auto requests = second.got<WorkerRequest>();
+  ASSERT_EQ(requests.size(), 1u);
+  EXPECT_EQ(json::View(requests[0].params)["values"].raw(), R"({"a":2})");
+  EXPECT_NE(json::View(requests[0].params)["operation"].string(),
+            json::View(first.got<WorkerRequest>()[0].params)["operation"].string());
+  server_.app().workers.replied(requests[0].id, std::string(R"({"checkpoint":{"checkpoint_id":"2"}})"));
+  server_.settle();
+  ASSERT_TRUE(updated_);
+  EXPECT_TRUE(*updated_);
+}
+
+TEST_F(ThreadsTest, AnUpdateThatMayHaveHappenedIsNotDoneAgain) {
+  TestWorker first(server_);
+  TestWorker second(server_);
+  const auto thread = server_.make_thread();
+  const auto run = server_.create(thread);
+  auto& owner = first.idle() ? second : first;
+  owner.say(run, 1, checkpoint("1", R"({"a":1})"));
+  owner.complete(run, 2);
+  update(thread);
+  auto& asked = first.got<WorkerRequest>().empty() ? second : first;
+  auto& other = &asked == &first ? second : first;
+  const auto requests = asked.got<WorkerRequest>();
+  ASSERT_EQ(requests.size(), 1u);
+  domain::Run operation;
+  operation.id = json::View(requests[0].params)["operation"].string();
+  operation.epoch = json::View(requests[0].params)["epoch"].integer().value_or(0);
+  asked.say(operation, 1, checkpoint("2", R"({"a":2})"));
+  asked.die();
+  ASSERT_TRUE(updated_);
+  ASSERT_FALSE(*updated_);
+  EXPECT_EQ(updated_->error().code, Errc::timeout);
+  EXPECT_TRUE(other.got<WorkerRequest>().empty());
+}
+
 TEST_F(ThreadsTest, AnUpdateIsRefusedWhileARunIsActive) {
   TestWorker worker(server_);
   const auto run = server_.create(server_.make_thread());

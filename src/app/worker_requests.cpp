@@ -48,24 +48,25 @@ Task<Result<std::shared_ptr<WorkerSession>>> Workers::find(std::string graph_id,
 }
 
 Task<Result<std::string>> Workers::request(std::string graph_id, std::string method, std::string params,
-                                           SteadyTime deadline, std::shared_ptr<WorkerSession> session) {
-  const bool fixed = session != nullptr;
+                                           SteadyTime deadline) {
   while (true) {
-    if (!fixed) {
-      auto found = co_await find(graph_id, deadline);
-      if (!found) co_return fail(found.error());
-      session = std::move(*found);
-    }
-    // A session without a connection is told nothing, and nobody that it was not.
-    if (!session->connected()) {
-      if (fixed) co_return fail(Errc::unavailable, "the worker's connection closed");
-      continue;
-    }
+    auto session = co_await find(graph_id, deadline);
+    if (!session) co_return fail(session.error());
+    if (!(*session)->connected()) continue;
     bool lost = false;
-    auto result = co_await ask(session, method, params, deadline, lost);
-    // Where the connection went away, a read is asked again; a write may have happened.
-    if (!lost || fixed) co_return result;
+    auto result = co_await ask(std::move(*session), method, params, deadline, lost);
+    if (!lost) co_return result;
   }
+}
+
+Task<Result<std::string>> Workers::request_of(std::shared_ptr<WorkerSession> session, std::string method,
+                                              std::string params, SteadyTime deadline) {
+  // A session without a connection is told nothing, and nobody that it was not.
+  if (!session->connected()) co_return fail(Errc::unavailable, "the worker's connection closed");
+  bool lost = false;
+  auto result = co_await ask(std::move(session), method, std::move(params), deadline, lost);
+  if (lost) co_return fail(Errc::timeout, result.error().message + "; what it was asked to do may be done");
+  co_return result;
 }
 
 // Asks a session that is connected, here or elsewhere.

@@ -122,11 +122,15 @@ class Workers {
   // The session that owns the run or operation is told, wherever it is connected; dropped when it is not.
   void send(const std::string& session, ToWorker message);
 
-  // Asks a worker that serves the graph, waiting for one until the deadline. unavailable: there is
-  // none, or the graph's import failed everywhere; the reason is in the message. `session` fixes who
-  // is asked, when it is set.
+  // Asks a worker that serves the graph, waiting for one until the deadline, and another one where it goes
+  // away: for what changes nothing. unavailable: there is none, or the graph's import failed everywhere; the
+  // reason is in the message.
   Task<Result<std::string>> request(std::string graph_id, std::string method, std::string params,
-                                    SteadyTime deadline, std::shared_ptr<WorkerSession> session = nullptr);
+                                    SteadyTime deadline);
+  // Asks that worker, once. unavailable: it was not told; timeout: it did not answer or went away, and may
+  // have done it.
+  Task<Result<std::string>> request_of(std::shared_ptr<WorkerSession> session, std::string method,
+                                       std::string params, SteadyTime deadline);
   // Waits for a connected session that serves the graph.
   Task<Result<std::shared_ptr<WorkerSession>>> find(std::string graph_id, SteadyTime deadline);
   void replied(std::int64_t id, Result<std::string> result);
