@@ -43,6 +43,7 @@ constexpr const char* select_seeded_columns = R"(
 // `column` of a copied row, in which the ids are the copy's.
 std::string copied(const std::string& column, bool is_text, const SeedTemplate& from) {
   if (column == "event_id") return fmt::format("left(s.event_id, {}) || i.hex", fixed_part);
+  if (column == "has_frames") return "false";  // frames are not copied, and of these runs long erased
   if (!is_text) return "s." + column;
   return fmt::format("replace(replace(s.{0}, '{1}', '{2}' || i.hex), '{3}', '{4}' || i.hex)", column,
                      from.thread_id, from.thread_id.substr(0, fixed_part), from.run_id,
