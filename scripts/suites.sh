@@ -4,11 +4,7 @@
 reports="$ROOT/build/test-reports"
 rm -rf "$reports"
 mkdir -p "$reports"
-total_passed=0
-total_failed=0
-summary=()
-
-# suite NAME COMMAND...: runs a suite that writes a JUnit report to $report, and adds up its counts.
+# suite NAME COMMAND...: runs a suite that writes a JUnit report to $report, and notes its counts.
 # A suite that ran nothing, or died without naming a failed test, counts as one failure.
 suite() {
   local name=$1 rc=0 passed failed skipped note=""
@@ -18,9 +14,22 @@ suite() {
   read -r passed failed skipped < <(python3 "$ROOT/scripts/junit_count.py" "$report")
   if [ "$rc" != 0 ] && [ "$failed" = 0 ]; then failed=1 note="  (exited with $rc)"; fi
   if [ $((passed + failed)) = 0 ]; then failed=1 note="  (ran no test)"; fi
-  summary+=("$(printf '%-22s %5d passed %5d failed %5d skipped%s' "$name" "$passed" "$failed" "$skipped" "$note")")
-  total_passed=$((total_passed + passed))
-  total_failed=$((total_failed + failed))
+  printf '%-22s %5d passed %5d failed %5d skipped%s\n' "$name" "$passed" "$failed" "$skipped" "$note" \
+    >>"$reports/summary"
+}
+
+# beside NAME COMMAND...: starts a command that runs suites, beside those that follow until `meet NAME`; only
+# then is its output shown. For suites that wait more than they work.
+beside() {
+  "${@:2}" >"$reports/$1.log" 2>&1 &
+  besides[$1]=$!
+}
+declare -A besides=()
+meet() {
+  local rc=0
+  wait "${besides[$1]}" || rc=$?
+  cat "$reports/$1.log"
+  if [ "$rc" != 0 ]; then printf '%-22s 0 passed 1 failed  (ended with %d)\n' "$1" "$rc" >>"$reports/summary"; fi
 }
 
 # cpp_suites PRESET: every unit test program of the preset, each one a suite.
@@ -53,7 +62,7 @@ shared_postgres() {
 # The last words; fails unless something passed and nothing failed.
 conclude() {
   echo
-  printf '%s\n' "${summary[@]}"
-  echo "$total_passed passed, $total_failed failed"
-  [ "$total_failed" = 0 ] && [ "$total_passed" -gt 0 ]
+  cat "$reports/summary"
+  awk '{ for (i = 1; i < NF; i++) if ($(i + 1) == "passed") passed += $i; else if ($(i + 1) == "failed") failed += $i }
+    END { printf "%d passed, %d failed\n", passed, failed; exit failed > 0 || !passed }' "$reports/summary"
 }

@@ -37,20 +37,26 @@ rows_of_serve() {
     tests/deployment/test_serve.py tests/deployment/test_instances.py tests/deployment/test_leader.py
 }
 
+waiting() {
+  suite "python waits" python test-env -m waits tests
+  while read -r version bin_dir; do
+    suite "store on PostgreSQL $version" on_postgres "$bin_dir" store_contract
+    suite "serve on PostgreSQL $version" on_postgres "$bin_dir" rows_of_serve
+  done < <(scripts/postgres-versions.sh)
+}
+
 # The same clients, of a server on PostgreSQL.
 clients_of_serve() { DURAGRAPH_TEST_SERVER=serve python test-env tests/conformance; }
 
 cpp_suites release
 suite "fuzzers" fuzzers
+beside waiting waiting
 suite "python host" python test-env sdk/python/tests
-suite "python clients" python test-env --ignore tests/chaos tests
+suite "python clients" python test-env -m "not waits" --ignore tests/chaos tests
 suite "clients of serve" clients_of_serve
-while read -r version bin_dir; do
-  suite "store on PostgreSQL $version" on_postgres "$bin_dir" store_contract
-  suite "serve on PostgreSQL $version" on_postgres "$bin_dir" rows_of_serve
-done < <(scripts/postgres-versions.sh)
-# A storm over a deployment takes minutes: `make chaos`.
-suite "chaos" python test-env --deselect tests/chaos/test_deployment_storm.py::test_a_storm tests/chaos
 suite "python oldest" python test-env-oldest -m oldest --ignore tests/deployment tests
 suite "javascript" javascript
+meet waiting
+# A storm over a deployment takes minutes: `make chaos`.
+suite "chaos" python test-env --deselect tests/chaos/test_deployment_storm.py::test_a_storm tests/chaos
 conclude

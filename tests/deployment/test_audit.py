@@ -112,11 +112,11 @@ def test_a_rebuild_that_is_killed_changes_nothing_and_holds_nobody_up(served: Da
     holder.run("BEGIN")
     holder.run("LOCK TABLE leases IN ROW EXCLUSIVE MODE")
     rebuilding = start("rebuild", "--postgres", DATABASE_URL=served.url)
-    until(lambda: "t" in served.run("SELECT true FROM pg_locks WHERE NOT granted"), "a rebuild that waits")
+    until(served.waits_for_lock, "a rebuild that waits")
     rebuilding.kill()
     rebuilding.communicate()
     holder.close()
-    until(lambda: served.run("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == "0\n", "a free lock")
+    until(lambda: not served.lock_holders(), "a free lock")
     assert served.run("SELECT count(*) FROM threads") == "1\n"
     assert rebuild(served)["threads"]["removed"] == 1
 

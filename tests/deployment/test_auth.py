@@ -206,6 +206,7 @@ def test_token_create_prints_a_token_alone(project: Project, migrated: Database)
     assert "JWT_SECRET" in command(project, "token", "create", "--user", "ann", code=USAGE)
 
 
+@pytest.mark.waits
 @pytest.mark.parametrize("kind", ["file", "url"])
 def test_keys_of_a_jwks_are_rotated(project: Project, migrated: Database, tmp_path: Path, kind: str) -> None:
     path = tmp_path / "jwks.json"
@@ -265,6 +266,7 @@ def test_without_anything_to_check_tokens_with_it_does_not_start(project: Projec
         assert name in said and str(odd) in said, said
 
 
+@pytest.mark.waits
 def test_instances_have_one_secret(project: Project, migrated: Database) -> None:
     first = AuthServer(project, migrated)
     other = {"AUTH_ENABLED": "true", "JWT_SECRET": "another-secret-of-32-bytes-or-more"}

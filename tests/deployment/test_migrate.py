@@ -134,7 +134,7 @@ def test_after_one_that_is_killed_the_next_waits_for_what_its_server_still_does(
     holder = database.session()
     holder.run("SELECT pg_advisory_lock(1)")
     killed = start("db", "migrate", DATABASE_URL=database.url)
-    until(lambda: "t" in database.run("SELECT true FROM pg_locks WHERE NOT granted"), "a migration that waits")
+    until(database.waits_for_lock, "a migration that waits")
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
     following = start("db", "migrate", DATABASE_URL=database.url)

@@ -31,8 +31,8 @@ from processes import (
 )
 from wire import Loop, Proxy, Wiretap
 
-LOCK_HOLDERS = "SELECT pid FROM pg_locks WHERE locktype = 'advisory'"
 
+pytestmark = pytest.mark.waits
 
 def create_thread(server: ServeServer, thread_id: str = "") -> httpx.Response:
     return server.api.http.post("/threads", json={"thread_id": thread_id or str(uuid.uuid4())})
@@ -48,10 +48,9 @@ def test_a_database_without_room_for_connections(project: Project, migrated: Dat
     server = ServeServer(project, migrated.url)
     server.wait_workers()
     migrated.superuser(f"ALTER ROLE {migrated.name} CONNECTION LIMIT {left}")
-    spared = f"AND pid NOT IN ({LOCK_HOLDERS})" if left else ""
-    migrated.superuser(
-        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{migrated.name}' {spared}"
-    )
+    spared = migrated.lock_holders() if left else []
+    others = f"usename = '{migrated.name}' AND pid <> ALL (ARRAY{spared}::int[])"
+    migrated.superuser(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
     with ThreadPoolExecutor(8) as clients:
         creations = [clients.submit(create_thread, server) for _ in range(4)]
         reads = [clients.submit(server.api.http.get, f"/threads/{uuid.uuid4()}") for _ in range(4)]

@@ -178,6 +178,7 @@ def test_runs_go_on_after_a_restart_of_the_database(project: Project, how: str) 
         server.play()
 
 
+@pytest.mark.waits
 @pytest.mark.timeout(180)
 def test_who_waits_is_not_told_of_an_outage(project: Project) -> None:
     with OwnPostgres() as cluster:

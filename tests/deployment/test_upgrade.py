@@ -115,7 +115,7 @@ def test_one_that_waits_for_its_turn_does_not_hold_up_who_has_it(project: Projec
     writer.run("LOCK TABLE runs IN ROW EXCLUSIVE MODE")
     first = Program(project, "db", "migrate", DATABASE_URL=database.url, **NEXT)
     # CREATE INDEX CONCURRENTLY waits for the end of transactions that write, and then of statements that have begun.
-    until(lambda: "t" in database.run("SELECT true FROM pg_locks WHERE NOT granted"), "an upgrade that waits")
+    until(database.waits_for_lock, "an upgrade that waits")
     second = Program(project, "db", "migrate", DATABASE_URL=database.url, **NEXT)
     second.wait_output(lambda output: "waiting for another migration to end" in output)
     writer.close()
@@ -150,9 +150,8 @@ def test_one_that_was_away_while_the_schema_went_on_ends(project: Project, datab
     serve = ServeServer(project, database.url, worker=False)
     later = NUMBER + 1
     database.run(f"INSERT INTO schema_migrations VALUES ({later}, '{later}_later.sql', {later})")
-    locks = "SELECT DISTINCT pid FROM pg_locks JOIN pg_database AS d ON d.oid = database WHERE locktype = 'advisory'"
-    mine = f"{locks} AND datname = current_database()"
-    database.run(f"SELECT pg_terminate_backend(pid) FROM ({mine}) AS held")
+    for pid in database.lock_holders():
+        database.run(f"SELECT pg_terminate_backend({pid})")
     assert serve.wait() == FAILED
     assert f"schema {later} of a newer release" in serve.output
 

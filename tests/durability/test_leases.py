@@ -12,6 +12,8 @@ import pytest
 
 from processes import DevServer, MakeProject, WorkerProgram, attempts, until
 
+pytestmark = pytest.mark.waits
+
 BLOCKED_FOR = 60.0
 """Seconds that the interpreter is held at the least, by a single match; aimed at are BLOCK_AIM."""
 BLOCK_AIM = 68.0

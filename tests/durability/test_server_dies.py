@@ -134,6 +134,7 @@ def test_a_stop_is_no_disconnect(project: Project, how: str) -> None:
     assert project.journal.nodes(run_id).count("first") == 1
 
 
+@pytest.mark.waits
 def test_an_operation_ends_after_a_restart(project: Project) -> None:
     """What a worker began on a thread before the server died does not hold the thread for ever."""
     server = DevServer(project, "--no-worker")

@@ -87,6 +87,17 @@ class Database:
         """What a statement of the owner gives: a line for each row, columns with | between them."""
         return psql(self.url, "-c", sql)
 
+    def waits_for_lock(self) -> bool:
+        """Whether any session of it does."""
+        sql = "SELECT true FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        return "t" in self.run(sql)
+
+    def lock_holders(self) -> list[int]:
+        """The processes that have advisory locks of it."""
+        sql = f"""SELECT DISTINCT pid FROM pg_locks JOIN pg_database AS d ON d.oid = database
+            WHERE locktype = 'advisory' AND datname = '{self.name}'"""
+        return [int(pid) for pid in self.superuser(sql).split()]
+
     def apply(self, file: Path) -> None:
         """As somebody does by hand."""
         psql(self.url, "-f", str(file))
