@@ -6,11 +6,26 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from processes import Api, DevServer, Journal, MakeProject, Project, WorkerProgram, assert_consecutive, attempts
+
+WAITING_REDUCER = '''
+import os, time
+from journal import record
+
+def joined(left, right):
+    for gate in filter(os.path.isabs, right):
+        record({}, "joined")
+        while not os.path.exists(gate):
+            time.sleep(0.01)
+    return left + right
+
+'''
+"""Of three_nodes: a step that is a path is added when there is a file."""
 
 TAKE_OVER = 5.0
 """Seconds within which another worker must have the run; meant are 2.5 on a quiet machine."""
@@ -113,6 +128,27 @@ def test_a_subgraph_repeats_nothing(server: DevServer) -> None:
     steps = finish(api, thread_id, run_id, gate)["steps"]
     assert steps == ["before", "child_work", "child_ask:nobody asked", "after"]
     assert project.journal.nodes(run_id) == ["before", "child_work", "child_work", "child_ask", "after"]
+
+
+def test_an_update_of_a_state_is_done_by_another_worker(project: Project) -> None:
+    graph = project.path / "three_nodes.py"
+    graph.write_text(WAITING_REDUCER + graph.read_text().replace("operator.add]", "joined]"))
+    server = DevServer(project, "--no-worker")
+    WorkerProgram(project, server.url)
+    server.wait_workers()
+    api, gate, thread_id = server.api, project.gate(), server.api.thread()
+    api.join(thread_id, api.start(thread_id, "three_nodes", {"steps": []}))
+    with ThreadPoolExecutor() as client:
+        update = {"values": {"steps": [str(gate)]}, "as_node": "c"}
+        answer = client.submit(api.post, f"/threads/{thread_id}/state", update)
+        victim = project.journal.wait("-", "joined")
+        os.kill(victim, signal.SIGKILL)
+        assert project.journal.wait("-", "joined", times=2) != victim
+        gate.touch()
+        checkpoint = answer.result()["checkpoint"]
+    state = api.state(thread_id)
+    assert (state["values"]["steps"], state["checkpoint"]) == (["a", "b", "c", str(gate)], checkpoint)
+    assert [s["metadata"]["source"] for s in api.history(thread_id)].count("update") == 1
 
 
 def test_a_run_that_kills_its_workers_backs_off(project: Project) -> None:
