@@ -131,6 +131,7 @@ Task<Status> Threads::end(std::string operation) {
 }
 
 Task<Result<std::string>> Threads::try_update(const Update& update, bool& may_go_on) {
+  may_go_on = true;
   auto taken = co_await until_decided([&] { return begin_on(update.graph_id, update.thread_id); });
   if (!taken) co_return fail(taken.error());
   auto& [session, lease] = *taken;
