@@ -112,6 +112,8 @@ const std::vector<PlantedBug>& planted_bugs() {
       {Bug::two_owners, "a thread has two owners", 1000},
       {Bug::reads_lag, "reads miss what was answered", 1000},
       {Bug::cancel_lost, "a cancel is answered and not written", 1000},
+      {Bug::runs_without_end, "runs have no end", 1000},
+      {Bug::runs_ended_early, "runs are ended early", 1000},
       {Bug::reader_forgotten, "wake-ups of readers are lost", 1000},
       {Bug::dispatcher_forgotten, "wake-ups of the dispatcher are lost", 1000},
       {Bug::timer_forgotten, "timers do not ring", 2000},

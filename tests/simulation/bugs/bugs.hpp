@@ -30,6 +30,9 @@ enum class Bug {
   two_owners,            // a lease is given although another owner holds the thread
   reads_lag,             // a read misses what was answered before it
   cancel_lost,           // a cancel is answered and not written
+  // the leader
+  runs_without_end,  // a run that takes too long is left alone
+  runs_ended_early,  // it is told to stop before its time is over
   // wake-ups
   reader_forgotten,      // some wake-ups of readers are lost
   dispatcher_forgotten,  // some wake-ups of the dispatcher are lost

@@ -2,6 +2,12 @@
 #include "simulation/oracle/oracle.hpp"
 
 namespace dg::simulation {
+namespace {
+
+// Until the next sweep, the time to stop, and where the leader dies another one's beginning.
+constexpr auto longest_time_out = seconds(45);
+
+}  // namespace
 
 void Oracle::said(const OwnerKey& owner, std::int64_t n, std::int64_t serial, bool complete) {
   auto& entry = owners_[owner];
@@ -85,6 +91,18 @@ void Oracle::told_end(const std::string& run_id, std::int64_t next) {
   if (next != std::ssize(run.frames))
     stage_.fail("G5", fmt::format("the stream of the run {} ends after {} of {} frames", run_id, next,
                                   run.frames.size()));
+}
+
+void Oracle::check_times(WallTime now, Duration calm) {
+  for (const auto& [thread_id, ids] : open_)
+    for (const auto& id : ids) {
+      const auto& run = runs_[id];
+      if (run.now.state != domain::RunState::in_progress) continue;
+      const auto late = now - run.started_at - time_of_runs;
+      if (std::min<Duration>(late, calm) > longest_time_out)
+        stage_.fail("G7", fmt::format("the run {} is in progress {} s after its time was over", id,
+                                      std::chrono::duration_cast<seconds>(late).count()));
+    }
 }
 
 void Oracle::check_at_rest() {

@@ -7,6 +7,9 @@ namespace {
 
 using domain::RunState;
 
+// Between the times of day of two instances, which both follow the database's.
+constexpr auto clock_error = seconds(2);
+
 std::string name(const std::string& id) {
   return id.size() > 12 ? "…" + id.substr(id.size() - 12) : id;
 }
@@ -95,7 +98,15 @@ void Oracle::event(Run& run, const domain::RunEvent& event, WallTime at) {
                           if (!tag.empty() && !tags_.emplace(tag, now.id).second)
                             wrong("G1", "its request made another run before, " + name(tags_[tag]));
                         },
-                        [&](const domain::RunStarted& e) { started(run, e); },
+                        [&](const domain::RunStarted& e) {
+                          started(run, e);
+                          run.started_at = at;
+                        },
+                        [&](const domain::RunCancelRequested& e) {
+                          if (e.action == domain::CancelAction::time_out &&
+                              at - run.started_at < time_of_runs - clock_error)
+                            wrong("G7", "its time is not over");
+                        },
                         [&](const domain::LeaseExpired& e) {
                           if (!running) wrong("G4", "nobody owns it");
                           if (e.epoch != now.epoch + 1) wrong("G3", "its epoch does not grow");

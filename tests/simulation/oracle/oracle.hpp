@@ -6,6 +6,7 @@
 //   G4  versions have no gaps, states follow from the events, and rows are what the events say
 //   G5  readers get exactly the stored frames, each after it is durable
 //   G6  after a cancel no new step begins, and the thread does not stay busy
+//   G7  a run that takes too long is ended, and none before its time
 #pragma once
 
 #include <map>
@@ -19,6 +20,9 @@
 #include "simulation/world/stage.hpp"
 
 namespace dg::simulation {
+
+// How long an attempt at a run may take in this world.
+inline constexpr auto time_of_runs = seconds(45);
 
 using OwnerKey = std::pair<std::string, std::int64_t>;  // owner, epoch
 
@@ -43,6 +47,8 @@ class Oracle {
   void told_frame(const std::string& run_id, std::int64_t expected, std::int64_t number, const Frame& frame);
   void told_end(const std::string& run_id, std::int64_t next);
 
+  // Nothing has gone wrong for so long.
+  void check_times(WallTime now, Duration calm);
   // When nothing has happened to anybody for a while.
   void check_at_rest();
 
@@ -53,6 +59,7 @@ class Oracle {
  private:
   struct Run {
     domain::Run now;  // as its events say
+    WallTime started_at{};
     bool created = false, erased = false, frames_erased = false, acknowledged = false;
     std::vector<Frame> frames;
     std::optional<std::int64_t> last_step;  // committed

@@ -21,6 +21,8 @@ GraphPlan make_plan(Dice& dice) {
   if (dice.percent(20)) plan.pause_at = 1 + static_cast<std::int64_t>(dice.below(4));
   if (dice.percent(10)) plan.fail_at = 1 + static_cast<std::int64_t>(dice.below(4));
   plan.stubborn = dice.percent(25);
+  // Some, by what was drawn anyway.
+  if (plan.step_time.count() % 32 == 0) plan.hang_at = 1 + plan.step_time.count() / 32 % 4;
   return plan;
 }
 

@@ -27,15 +27,15 @@ std::string task_of(const std::string& owner, std::int64_t step) {
 }  // namespace
 
 std::string GraphPlan::to_json() const {
-  return fmt::format(R"({{"steps":{},"pause_at":{},"fail_at":{},"step_us":{},"stubborn":{}}})", steps,
-                     pause_at, fail_at, step_time.count(), stubborn);
+  return fmt::format(R"({{"steps":{},"pause_at":{},"fail_at":{},"hang_at":{},"step_us":{},"stubborn":{}}})",
+                     steps, pause_at, fail_at, hang_at, step_time.count(), stubborn);
 }
 
 GraphPlan GraphPlan::from_json(const std::string& text) {
   const json::View in(text);
   const auto number = [&](const char* key) { return in[key].integer().value_or(0); };
-  return {number("steps"), number("pause_at"), number("fail_at"), Duration(number("step_us")),
-          in["stubborn"].boolean().value_or(false)};
+  return {number("steps"),   number("pause_at"),          number("fail_at"),
+          number("hang_at"), Duration(number("step_us")), in["stubborn"].boolean().value_or(false)};
 }
 
 std::string Worker::tag(const Exec& exec, std::int64_t step) {
@@ -121,6 +121,7 @@ void Worker::go_on(const Exec& exec) {
   if (exec->step >= exec->plan.steps) return complete(exec, app::Outcome::success);
   if (exec->step + 1 == exec->plan.fail_at) return complete(exec, app::Outcome::error);
   if (exec->step + 1 == exec->plan.pause_at) return ask_person(exec, exec->step + 1);
+  if (exec->step + 1 == exec->plan.hang_at) return;
   later(dice_.between(exec->plan.step_time / 2, exec->plan.step_time * 2), exec,
         [this, exec] { do_step(exec); });
 }

@@ -14,8 +14,11 @@ std::uint16_t close_code(Errc code) {
   return code == Errc::forbidden ? 4403 : code == Errc::superseded ? 4409 : 1001;
 }
 
-app::Settings settings(bool alone) {
+app::Settings settings(bool alone, Bug bug) {
   app::Settings out;
+  out.run_timeout = time_of_runs;
+  if (bug == Bug::runs_without_end) out.run_timeout = std::chrono::hours(1);
+  if (bug == Bug::runs_ended_early) out.run_timeout = time_of_runs / 2;
   // A wake-up that was lost must be seen to be lost. What an instance leaves undone waits for as long, so
   // there it is no longer than it must be for that.
   out.safety_net = alone ? seconds(60) : seconds(15);
@@ -60,7 +63,8 @@ struct Server::Life {
     if (link) link->cut(server.database_cut_);
     if (member != nullptr) member->cut(server.broker_cut_);
     app = std::make_unique<app::App>(
-        app::Context{env, *store, *bus, settings(member == nullptr), id, "simulated"}, metrics);
+        app::Context{env, *store, *bus, settings(member == nullptr, server.site_.bug), id, "simulated"},
+        metrics);
   }
 
   std::string id;

@@ -18,6 +18,7 @@ struct GraphPlan {
   std::int64_t steps = 1;
   std::int64_t pause_at = 0;  // asks a person before that step; 0: never
   std::int64_t fail_at = 0;
+  std::int64_t hang_at = 0;  // that step never ends
   Duration step_time{};
   bool stubborn = false;  // does not stop when it is told to
 

@@ -7,7 +7,7 @@
 namespace dg::simulation {
 namespace {
 
-constexpr auto longest_rest = std::chrono::minutes(6);
+constexpr auto longest_rest = std::chrono::minutes(10);
 constexpr int looks_allowed = 4;
 // Without a heartbeat for the lease's 10 s, or a connection for its 2 s, a run is taken away.
 constexpr auto takeover = seconds(15);
@@ -287,6 +287,7 @@ void World::heal() {
 void World::look() {
   check_dispatch();
   if (std::ranges::any_of(fleet_.servers, &Server::listens)) check_takeover();
+  oracle_.check_times(StageClock(stage_).now(), stage_.now() - stage_.calm_since());
   clients_.check_waiting();
   stage_.after(seconds(1), [this] { look(); });
 }
