@@ -208,11 +208,11 @@ class DeploymentFaults(Faults):
                 psql(self._all.postgres.url, "-c", "SET client_min_messages = error", "-c", sql)
 
     def _fill_disk(self, strike: Strike) -> None:
-        if not self._all.postgres.small_disk:
+        if not self._all.postgres.disk.can_be_filled:
             return self._journal.count("disks that could not be filled")
         if not self._postgres.acquire(timeout=GUARD):
             raise AssertionError("PostgreSQL is not given free")
-        self._all.postgres.fill_disk()
+        self._all.postgres.disk.fill()
 
         def empty() -> None:
             try:
