@@ -74,6 +74,11 @@ class OwnPostgres:
             self.resume()
 
     @property
+    def socket(self) -> Path:
+        """Where every name is believed; only whoever started the server, and root, may go there."""
+        return next(self._home.glob(".s.PGSQL.*[0-9]"))
+
+    @property
     def log(self) -> str:
         return (self._home / "log").read_text(errors="replace")
 
