@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 
 from deployment import Deployment, Instance
@@ -262,10 +262,13 @@ class DeploymentFaults(Faults):
         self._for_a_while(self._postgres, "PostgreSQL", 1 + 4 * strike.share, take, crowd.leave)
 
     def _lock(self, strike: Strike) -> None:
-        session = Session(self._all.database.operator_url)
-        lock = LOCKS[strike.target % len(LOCKS)]
-        seconds = 1 + 5 * strike.share
-        self._for_a_while(self._postgres, lock, seconds, lambda: session.run(f"BEGIN; {lock}"), session.close)
+        lock, sessions = LOCKS[strike.target % len(LOCKS)], ExitStack()
+
+        def begin() -> None:
+            session = sessions.enter_context(closing(Session(self._all.database.operator_url)))
+            session.run(f"BEGIN; {lock}")
+
+        self._for_a_while(self._postgres, lock, 1 + 5 * strike.share, begin, sessions.close)
 
     def _read_for_long(self, strike: Strike) -> None:
         end = time.monotonic() + 10 + 20 * strike.share

@@ -6,11 +6,14 @@ import os
 import signal
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from afterwards import Afterwards
 from disk import Disk
+from postgres import psql
 from processes import ROOT, until
 
 SCRIPT = ROOT / "scripts" / "postgres-server.sh"
@@ -23,7 +26,7 @@ class OwnPostgres:
         self.folder.chmod(0o755)
         self.disk = Disk(self.folder / "disk", "1G")
         self._home = self.disk.folder / "cluster"
-        undo = '"$1" stop "$3" || true; umount "$2" 2>/dev/null; rm -rf "$4"'
+        undo = '"$1" stop "$3" || true; umount -l "$2" 2>/dev/null; rm -rf "$4"'
         self._afterwards = Afterwards(undo, SCRIPT, self.disk.folder, self._home, self.folder)
         # Nothing here loses what the kernel has, so nothing waits for the disk.
         self.url = self._run("start", "--fast").splitlines()[-1]
@@ -70,13 +73,20 @@ class OwnPostgres:
     def empty_disk(self) -> None:
         """And a server that could not go on is started again, as an operator does."""
         self.disk.empty()
-        if not self.runs:
-            self.resume()
+
+        def answers() -> bool:
+            if not self.runs:
+                self.resume()
+            with suppress(AssertionError):
+                return bool(psql(self.url, "-c", "SELECT 1"))
+            return False
+
+        until(answers, lambda: f"an answer of PostgreSQL\n{self.log}")
 
     @property
     def socket(self) -> Path:
         """Where every name is believed; only whoever started the server, and root, may go there."""
-        return next(self._home.glob(".s.PGSQL.*[0-9]"))
+        return self._home / f".s.PGSQL.{urlsplit(self.url).port}"
 
     @property
     def log(self) -> str:
