@@ -174,10 +174,10 @@ class Deployment(Cluster):
         until(over, "the end of transactions", GUARD)
 
     def _transactions(self) -> tuple[set[str]] | None:
-        """Those that are under way; none where PostgreSQL does not answer."""
+        """Those of instances that are under way; none where PostgreSQL does not answer."""
         sql = "SELECT pid || ' ' || xact_start FROM pg_stat_activity WHERE xact_start IS NOT NULL AND "
         with suppress(AssertionError):
-            return (set(psql(self.postgres.url, "-c", f"{sql} datname = '{self.database.name}'").splitlines()),)
+            return (set(psql(self.postgres.url, "-c", f"{sql} usename = '{self.database.name}'").splitlines()),)
         return None
 
     def heal(self) -> None:

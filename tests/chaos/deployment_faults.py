@@ -7,16 +7,19 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 
 from deployment import Deployment, Instance
 from faults import Faults, Strike, strike
 from journal import GUARD, Journal
-from postgres import psql
+from others import LOCKS, Crowd, read_for
+from postgres import Session, psql
 from processes import until
 from wire import Point, Proxy
 
 HOUR = 3600
+LATENCY = 0.2
 KINDS = {
     "kill a worker": 2,
     "kill two workers": 1,
@@ -42,12 +45,17 @@ KINDS = {
     "crash PostgreSQL": 1,
     "end the sessions of PostgreSQL": 2,
     "fill the disk": 1,
+    "take the connections of PostgreSQL": 1,
+    "lock a table": 2,
+    "read in one long transaction": 1,
     "kill NATS": 1,
     "take NATS away": 1,
     "wipe NATS": 1,
+    "fill the disk of NATS": 1,
     "cut an instance off": 1,
     "cut an instance off PostgreSQL": 1,
     "cut an instance off NATS": 1,
+    "slow the network of an instance down": 1,
     "move a clock": 2,
 }
 """How often each strikes in one round."""
@@ -97,12 +105,17 @@ class DeploymentFaults(Faults):
                 "crash PostgreSQL": partial(self._restart_postgres, mode="immediate"),
                 "end the sessions of PostgreSQL": self._end_sessions,
                 "fill the disk": self._fill_disk,
+                "take the connections of PostgreSQL": self._take_connections,
+                "lock a table": self._lock,
+                "read in one long transaction": self._read_for_long,
                 "kill NATS": lambda _: self._restart_nats(0, wiped=False),
                 "take NATS away": lambda strike: self._restart_nats(self._longest_away * strike.share, wiped=False),
                 "wipe NATS": lambda strike: self._restart_nats(strike.share, wiped=True),
+                "fill the disk of NATS": self._fill_disk_of_nats,
                 "cut an instance off": self._cut_off,
-                "cut an instance off PostgreSQL": lambda strike: self._stall(strike, lambda i: [i.postgres]),
-                "cut an instance off NATS": lambda strike: self._stall(strike, lambda i: [i.nats]),
+                "cut an instance off PostgreSQL": partial(self._impair, how=Proxy.stall, which=lambda i: [i.postgres]),
+                "cut an instance off NATS": partial(self._impair, how=Proxy.stall, which=lambda i: [i.nats]),
+                "slow the network of an instance down": partial(self._impair, how=lambda way: way.slow_down(LATENCY)),
                 "move a clock": self._move_clock,
             }
         )
@@ -195,6 +208,23 @@ class DeploymentFaults(Faults):
 
         self._begin_pause(f"{instance}, {point.value}", wait)
 
+    def _for_a_while(
+        self, free: threading.Lock, what: str, seconds: float, begin: Callable[[], None], end: Callable[[], None]
+    ) -> None:
+        """Does something to what nothing else is done to until it is over."""
+        if not free.acquire(timeout=GUARD):
+            raise AssertionError(f"{what} is not given free")
+        begin()
+
+        def mend() -> None:
+            try:
+                time.sleep(seconds)
+                end()
+            finally:
+                free.release()
+
+        self._begin_pause(what, mend)
+
     # --- PostgreSQL ---
 
     def _restart_postgres(self, _: Strike, mode: str) -> None:
@@ -202,44 +232,69 @@ class DeploymentFaults(Faults):
             self._all.postgres.restart(mode)
 
     def _end_sessions(self, strike: Strike) -> None:
-        sql = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{self._all.database.name}'"
         with self._postgres:
             for _ in range(1 + int(4 * strike.share)):
-                psql(self._all.postgres.url, "-c", "SET client_min_messages = error", "-c", sql)
+                psql(self._all.postgres.url, "-c", self._end_all_sessions)
+
+    @property
+    def _end_all_sessions(self) -> str:
+        found = f"FROM pg_stat_activity WHERE datname = '{self._all.database.name}'"
+        return f"SET client_min_messages = error; SELECT pg_terminate_backend(pid) {found}"
 
     def _fill_disk(self, strike: Strike) -> None:
-        if not self._all.postgres.small_disk:
+        postgres = self._all.postgres
+        if not postgres.disk.can_be_filled:
             return self._journal.count("disks that could not be filled")
-        if not self._postgres.acquire(timeout=GUARD):
-            raise AssertionError("PostgreSQL is not given free")
-        self._all.postgres.fill_disk()
+        seconds = 0.5 + 4 * strike.share
+        self._for_a_while(self._postgres, "PostgreSQL", seconds, postgres.disk.fill, postgres.empty_disk)
 
-        def empty() -> None:
-            try:
-                time.sleep(0.5 + 4 * strike.share)
-                self._all.postgres.empty_disk()
-            finally:
-                self._postgres.release()
+    def _take_connections(self, strike: Strike) -> None:
+        """All of them, so that instances that have lost theirs get no others."""
+        crowd = Crowd(self._all.postgres.socket, self._all.database.name)
 
-        self._begin_pause("the disk", empty)
+        def take() -> None:
+            # Later there may be no room for an operator, either.
+            with closing(Session(self._all.postgres.url)) as operator:
+                for _ in range(4):
+                    operator.run(self._end_all_sessions)
+                    crowd.fill()
+
+        self._for_a_while(self._postgres, "PostgreSQL", 1 + 4 * strike.share, take, crowd.leave)
+
+    def _lock(self, strike: Strike) -> None:
+        lock, sessions = LOCKS[strike.target % len(LOCKS)], ExitStack()
+
+        def begin() -> None:
+            session = sessions.enter_context(closing(Session(self._all.database.operator_url)))
+            session.run(f"BEGIN; {lock}")
+
+        self._for_a_while(self._postgres, lock, 1 + 5 * strike.share, begin, sessions.close)
+
+    def _read_for_long(self, strike: Strike) -> None:
+        end = time.monotonic() + 10 + 20 * strike.share
+
+        def read() -> None:
+            while (left := end - time.monotonic()) > 0:
+                with suppress(AssertionError):  # its session may be ended, too
+                    psql(self._all.database.operator_url, "-c", read_for(left))
+
+        self._begin_pause("a long transaction", read)
 
     # --- NATS ---
 
     def _restart_nats(self, seconds: float, *, wiped: bool) -> None:
-        if not self._nats.acquire(timeout=GUARD):
-            raise AssertionError("NATS is not given free")
-        self._all.nats.kill()
-        if wiped:
-            self._all.nats.wipe()
+        def end() -> None:
+            self._all.nats.kill()
+            if wiped:
+                self._all.nats.wipe()
 
-        def start() -> None:
-            try:
-                time.sleep(seconds)
-                self._all.nats.start()
-            finally:
-                self._nats.release()
+        self._for_a_while(self._nats, "NATS", seconds, end, self._all.nats.start)
 
-        self._begin_pause("NATS", start)
+    def _fill_disk_of_nats(self, strike: Strike) -> None:
+        nats = self._all.nats
+        if not nats.disk.can_be_filled:
+            return self._journal.count("disks that could not be filled")
+        self._for_a_while(self._nats, "NATS", 0.5 + 4 * strike.share, nats.disk.fill, nats.empty_disk)
 
     # --- what is between them ---
 
@@ -247,7 +302,7 @@ class DeploymentFaults(Faults):
         """The link of an instance goes down; without one, all that its proxies pass on stands still."""
         namespace = self._all.namespace
         if not namespace:
-            return self._stall(strike, lambda instance: [instance.postgres, instance.nats])
+            return self._impair(strike, Proxy.stall)
         instance = self._take(strike, self._all.instances[:1])
         namespace.down()
 
@@ -258,11 +313,16 @@ class DeploymentFaults(Faults):
 
         self._begin_pause(f"the link of {instance}", mend)
 
-    def _stall(self, strike: Strike, which: Callable[[Instance], list[Proxy]]) -> None:
+    def _impair(
+        self,
+        strike: Strike,
+        how: Callable[[Proxy], None],
+        which: Callable[[Instance], list[Proxy]] = lambda instance: [instance.postgres, instance.nats],
+    ) -> None:
         instance = self._take(strike)
         proxies = which(instance)
         for proxy in proxies:
-            proxy.stall()
+            how(proxy)
 
         def mend() -> None:
             time.sleep(1 + 11 * strike.share)

@@ -9,11 +9,18 @@ from deployment import INSTANCES, Deployment
 from events import assert_in_order, ids, stored
 from journal import GUARD, Journal
 from oracle import TERMINAL, Oracle, assert_ends
+from postgres import psql
 from processes import until
 
 MEMORY = 512 << 20
 FILES = 400
 """Far more than an instance needs, and far less than one that leaks has after a storm."""
+
+KEPT = """SELECT relname, n_dead_tup, pg_size_pretty(pg_total_relation_size(relid)) FROM pg_stat_user_tables
+    WHERE n_dead_tup > 50 + n_live_tup / 5
+      OR relname IN ('outbox', 'leases', 'workers') AND pg_total_relation_size(relid) > 4 << 20"""
+"""Tables with more dead rows than autovacuum puts up with, and those whose rows come and go that are large: in the
+outbox some 25 000 dead rows, of 70 bytes in its index, come together until autovacuum has been there."""
 
 
 class DeploymentOracle(Oracle):
@@ -39,7 +46,7 @@ class DeploymentOracle(Oracle):
 
     def judge(self) -> None:
         super().judge()
-        for part in (self._sessions, self._locks, self._events, self._sizes):
+        for part in (self._sessions, self._locks, self._events, self._sizes, self._tables):
             try:
                 part()
             except AssertionError as error:
@@ -83,6 +90,16 @@ class DeploymentOracle(Oracle):
         for instance in self._deployment.instances:
             memory, files = instance.size()
             assert memory < MEMORY and files < FILES, f"{instance} has {memory >> 20} MiB and {files} open files"
+
+    def _tables(self) -> None:
+        """Nobody holds on to what is dead, and what comes and goes has left no room behind."""
+        url = self._deployment.database.operator_url
+
+        def kept() -> str:
+            psql(url, "-c", "VACUUM")
+            return psql(url, "-c", KEPT)
+
+        until(lambda: not kept(), lambda: f"tables that keep too much, with their dead rows:\n{kept()}", GUARD)
 
 
 def judge_database(deployment: Deployment, journal: Journal) -> None:

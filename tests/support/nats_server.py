@@ -11,6 +11,8 @@ from typing import Any
 
 import nats
 
+from afterwards import Afterwards
+from disk import Disk
 from processes import free_port, start_service, takes_connections, until
 
 class NatsServer:
@@ -18,7 +20,10 @@ class NatsServer:
 
     def __init__(self, *arguments: str, jetstream: bool = True) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="duragraph-nats-"))
-        self.store = self.folder / "store"
+        # NATS keeps a quarter of it free, and DuraGraph's stream may have 1 GiB.
+        self.disk = Disk(self.folder / "disk", "2G")
+        self._afterwards = Afterwards('umount -l "$1" 2>/dev/null; rm -rf "$2"', self.disk.folder, self.folder)
+        self.store = self.disk.folder / "store"
         self.arguments = [*(["-js", "-sd", str(self.store)] if jetstream else []), *arguments]
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
@@ -48,9 +53,15 @@ class NatsServer:
         """As with a new volume. It must not run."""
         shutil.rmtree(self.store)
 
+    def empty_disk(self) -> None:
+        """And starts again, as an operator does: JetStream does not answer any more once it could not write."""
+        self.kill()
+        self.disk.empty()
+        self.start()
+
     def close(self) -> None:
         self.kill()
-        shutil.rmtree(self.folder)
+        self._afterwards.close()
 
     def ask(self, work: Callable[[Any], Awaitable[Any]], **options: Any) -> Any:
         """What `work` gives of a connected client."""

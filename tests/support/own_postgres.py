@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from afterwards import Afterwards
+from disk import Disk
+from postgres import psql
 from processes import ROOT, until
 
 SCRIPT = ROOT / "scripts" / "postgres-server.sh"
-DISK = "1G"
 
 
 class OwnPostgres:
-    """On a file system of its own in memory, where one may be mounted: `small_disk` says so."""
-
     def __init__(self) -> None:
         # Below a folder that PostgreSQL's user may enter, which pytest's own are not.
         self.folder = Path(tempfile.mkdtemp(prefix="duragraph-postgres-"))
         self.folder.chmod(0o755)
-        disk = self.folder / "disk"
-        disk.mkdir()
-        mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK},mode=0755", "tmpfs", str(disk)]
-        self.small_disk = os.geteuid() == 0 and subprocess.run(mount, capture_output=True).returncode == 0
-        self._home = disk / "cluster"
-        undo = '"$1" stop "$3" || true; umount "$2" 2>/dev/null; rm -rf "$4"'
-        self._afterwards = Afterwards(undo, SCRIPT, disk, self._home, self.folder)
-        self._ballast = disk / "ballast"
+        self.disk = Disk(self.folder / "disk", "1G")
+        self._home = self.disk.folder / "cluster"
+        undo = '"$1" stop "$3" || true; umount -l "$2" 2>/dev/null; rm -rf "$4"'
+        self._afterwards = Afterwards(undo, SCRIPT, self.disk.folder, self._home, self.folder)
         # Nothing here loses what the kernel has, so nothing waits for the disk.
         self.url = self._run("start", "--fast").splitlines()[-1]
 
@@ -75,17 +70,23 @@ class OwnPostgres:
         (self._home / "data" / "standby.signal").touch()
         self.resume()
 
-    def fill_disk(self) -> None:
-        """Nobody can write any more, until `empty_disk`."""
-        room = shutil.disk_usage(self._ballast.parent).free
-        with suppress(OSError), self._ballast.open("wb") as ballast:
-            os.posix_fallocate(ballast.fileno(), 0, room)
-
     def empty_disk(self) -> None:
         """And a server that could not go on is started again, as an operator does."""
-        self._ballast.unlink(missing_ok=True)
-        if not self.runs:
-            self.resume()
+        self.disk.empty()
+
+        def answers() -> bool:
+            if not self.runs:
+                self.resume()
+            with suppress(AssertionError):
+                return bool(psql(self.url, "-c", "SELECT 1"))
+            return False
+
+        until(answers, lambda: f"an answer of PostgreSQL\n{self.log}")
+
+    @property
+    def socket(self) -> Path:
+        """Where every name is believed; only whoever started the server, and root, may go there."""
+        return self._home / f".s.PGSQL.{urlsplit(self.url).port}"
 
     @property
     def log(self) -> str:

@@ -72,6 +72,8 @@ class Database:
         assert place.hostname and place.port
         self.host, self.port = place.hostname, place.port
         self.admin_url = cluster.url
+        self.operator_url = place._replace(path=f"/{self.name}").geturl()
+        """A superuser's, of this database."""
         self.url = f"postgresql://{self.name}:{self.password}@{self.host}:{self.port}/{self.name}"
         self.superuser(f"CREATE ROLE {self.name} LOGIN PASSWORD '{self.password}'")
         self.superuser(f"CREATE DATABASE {self.name} OWNER {self.name}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 CHUNK = 1 << 16
+LOSS = 0.05
+"""Of what a slow network is given."""
 
 
 class Point(Enum):
@@ -64,6 +67,7 @@ class Proxy:
         self._loop, self._target, self._wiretap = loop, target, wiretap
         self._open: set[asyncio.StreamWriter] = set()
         self._flows: asyncio.Event
+        self._latency = 0.0
         self.ambush: Ambush | None = None
         listener = socket.create_server((host, 0))
         self.address = f"{host}:{listener.getsockname()[1]}"
@@ -91,8 +95,13 @@ class Proxy:
         """Whatever is sent arrives nowhere, and nobody is told; so it is with connections that are tried."""
         self._loop.run(self._flows.clear)
 
+    def slow_down(self, latency: float) -> None:
+        """Whatever is sent arrives so many seconds later, and some of it only when it was sent again."""
+        self._latency = latency
+
     def flow(self) -> None:
-        """As when a network that was cut is mended: what was sent meanwhile arrives."""
+        """As when a network that was cut, or slow, is mended: what was sent meanwhile arrives."""
+        self._latency = 0.0
         self._loop.run(self._flows.set)
 
     def cut(self) -> None:
@@ -128,6 +137,9 @@ class Proxy:
         with suppress(OSError, Cut):
             while chunk := await source.read(CHUNK):
                 await self._flows.wait()
+                if self._latency:
+                    # Whoever sends something again has waited for a word of it.
+                    await asyncio.sleep(self._latency * (4 if random.random() < LOSS else 1))
                 for part in look(chunk):
                     sink.write(part)
                 await sink.drain()

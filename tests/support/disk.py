@@ -1,0 +1,32 @@
+"""A small file system in memory, which can be full."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+
+class Disk:
+    """Mounted at the folder, which it makes; where that is not allowed, the folder alone. Who has it unmounts it."""
+
+    def __init__(self, folder: Path, size: str) -> None:
+        folder.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0755", "tmpfs", str(folder)]
+        self.can_be_filled = os.geteuid() == 0 and subprocess.run(mount, capture_output=True).returncode == 0
+        self.folder = folder
+        self._ballast = folder / "ballast"
+
+    def fill(self) -> None:
+        """Nobody can write any more, until `empty`."""
+        size = 0
+        with self._ballast.open("wb") as ballast:
+            while room := shutil.disk_usage(self.folder).free:
+                with suppress(OSError):  # somebody wrote meanwhile, so that there is less
+                    os.posix_fallocate(ballast.fileno(), size, room)
+                    size += room
+
+    def empty(self) -> None:
+        self._ballast.unlink(missing_ok=True)
