@@ -48,6 +48,7 @@ KINDS = {
     "cut an instance off": 1,
     "cut an instance off PostgreSQL": 1,
     "cut an instance off NATS": 1,
+    "break all connections while an instance stands still": 1,
     "move a clock": 2,
 }
 """How often each strikes in one round."""
@@ -103,6 +104,7 @@ class DeploymentFaults(Faults):
                 "cut an instance off": self._cut_off,
                 "cut an instance off PostgreSQL": lambda strike: self._stall(strike, lambda i: [i.postgres]),
                 "cut an instance off NATS": lambda strike: self._stall(strike, lambda i: [i.nats]),
+                "break all connections while an instance stands still": self._restart_balancer,
                 "move a clock": self._move_clock,
             }
         )
@@ -271,6 +273,20 @@ class DeploymentFaults(Faults):
             self._release(instance)
 
         self._begin_pause(f"the way of {instance}", mend)
+
+    def _restart_balancer(self, strike: Strike) -> None:
+        """What the instance was told last it reads when those who said it have gone on elsewhere."""
+        instance = self._take(strike)
+        instance.program.signal(signal.SIGSTOP)
+        time.sleep(0.2 + strike.share)
+        self._all.balancer.restart()
+
+        def resume() -> None:
+            time.sleep(1 + 3 * strike.share)
+            instance.program.signal(signal.SIGCONT)
+            self._release(instance)
+
+        self._begin_pause(str(instance), resume)
 
     def _move_clock(self, strike: Strike) -> None:
         self._all.set_clock([HOUR, -HOUR, 0][strike.target % 3])
