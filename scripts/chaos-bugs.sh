@@ -20,7 +20,7 @@ mkdir -p "$copy"
 git ls-files -z | tar --null --files-from=- --create | tar --extract --directory="$copy"
 
 # plant NAME [--reverse]
-plant() { patch --directory="$copy" --force --fuzz=0 -p1 "${@:2}" --input="$ROOT/$bugs/$1.patch" >"$log" || die "$1 does not fit the sources"; }
+plant() { patch --directory="$copy" --force --fuzz=0 --no-backup-if-mismatch -p1 "${@:2}" --input="$ROOT/$bugs/$1.patch" >"$log" || die "$1 does not fit the sources"; }
 
 # build NAME: the program with the bug
 build() {
