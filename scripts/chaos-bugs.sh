@@ -12,35 +12,44 @@ bugs=tests/chaos/bugs
 if [ $# = 0 ]; then set -- $(basename -s .patch "$bugs"/*.patch); fi
 log="$ROOT/build/chaos-bugs.log"
 
-# plant NAME COPY: the program with the bug, built anew; most of it is in ccache, whose entries do not name the folder.
-plant() {
-  local bug="$ROOT/$bugs/$1.patch" copy=$2
-  rm -rf "$copy"
-  mkdir -p "$copy"
-  git ls-files -z | tar --null --files-from=- --create | tar --extract --directory="$copy"
-  patch --directory="$copy" --force --fuzz=0 -p1 --input="$bug" >"$log" || die "$1 does not fit the sources"
+# The copy stays for all bugs: each is built from what the last one left. Most of the first build is in ccache, whose entries do not
+# name the folder.
+copy="$ROOT/build/chaos-bug"
+rm -rf "$copy"
+mkdir -p "$copy"
+git ls-files -z | tar --null --files-from=- --create | tar --extract --directory="$copy"
+
+# plant NAME [--reverse]
+plant() { patch --directory="$copy" --force --fuzz=0 --no-backup-if-mismatch -p1 "${@:2}" --input="$ROOT/$bugs/$1.patch" >"$log" || die "$1 does not fit the sources"; }
+
+# build NAME: the program with the bug
+build() {
   (
     cd "$copy"
     export CCACHE_BASEDIR="$copy" CCACHE_NOHASHDIR=true
-    cmake --preset release --log-level=WARNING >/dev/null
+    [ -f build/release/build.ninja ] || cmake --preset release --log-level=WARNING >/dev/null
     ninja -C build/release bin/duragraph >"$log"
   ) || die "$1 does not compile: $(tail -n 20 "$log")"
 }
 
-# storm SEED BINARY LOG: false where it found something. What strikes is the same with and without the bug.
+# said NAME WORD: what a bug's patch says of its storm, above its first file
+said() { sed -n "/^--- /q; s/^$2: //p" "$bugs/$1.patch"; }
+
+# storm NAME SEED BINARY LOG: false where it found something. What strikes is the same with and without the bug.
 storm() {
-  CHAOS_SEED=$1 DURAGRAPH_BIN=$2 build/test-env/bin/python -m pytest -c tests/pytest.ini --rootdir "$ROOT" -q \
-    tests/chaos/test_deployment_storm.py >"$3" 2>&1
+  CHAOS_SEED=$2 DURAGRAPH_BIN=$3 CHAOS_ONLY=$(said "$1" only) CHAOS_MINUTES=$(said "$1" minutes) \
+    build/test-env/bin/python -m pytest -c tests/pytest.ini --rootdir "$ROOT" -q \
+    tests/chaos/test_deployment_storm.py >"$4" 2>&1
 }
 
 missed=()
 for name in "$@"; do
-  copy="$ROOT/build/chaos-bug"
-  plant "$name" "$copy"
+  plant "$name"
+  build "$name"
   found=""
   for seed in $(seq 1 "${SEEDS:-5}"); do
-    if storm "$seed" "$copy/build/release/bin/duragraph" "$log"; then continue; fi
-    if storm "$seed" "$BIN" "$log.without"; then found=$seed && break; fi
+    if storm "$name" "$seed" "$copy/build/release/bin/duragraph" "$log"; then continue; fi
+    if storm "$name" "$seed" "$BIN" "$log.without"; then found=$seed && break; fi
     say "$name: seed $seed finds something without it, too"
   done
   if [ -n "$found" ]; then
@@ -50,5 +59,6 @@ for name in "$@"; do
     say "$name: NOT FOUND by ${SEEDS:-5} seeds"
     missed+=("$name")
   fi
+  plant "$name" --reverse
 done
 [ ${#missed[@]} = 0 ] || die "no storm has found: ${missed[*]}"

@@ -21,18 +21,18 @@ from wire import Point, Proxy
 HOUR = 3600
 LATENCY = 0.2
 KINDS = {
-    "kill a worker": 2,
+    "kill a worker": 1,
     "kill two workers": 1,
     "kill a supervisor": 1,
     "kill all workers": 1,
-    "pause a worker for less than its lease": 2,
+    "pause a worker for less than its lease": 1,
     "pause a worker until its lease is lost": 1,
     "pause a supervisor": 1,
-    "kill an instance": 3,
+    "kill an instance": 2,
     "kill two instances": 1,
     "kill all instances": 1,
     "stop an instance": 1,
-    "pause an instance": 2,
+    "pause an instance": 1,
     "pause an instance for longer than a lease": 1,
     "kill an instance before COMMIT": 1,
     "kill an instance after COMMIT": 1,
@@ -43,10 +43,10 @@ KINDS = {
     "lose COMMIT": 1,
     "restart PostgreSQL": 1,
     "crash PostgreSQL": 1,
-    "end the sessions of PostgreSQL": 2,
+    "end the sessions of PostgreSQL": 1,
     "fill the disk": 1,
     "take the connections of PostgreSQL": 1,
-    "lock a table": 2,
+    "lock a table": 1,
     "read in one long transaction": 1,
     "kill NATS": 1,
     "take NATS away": 1,
@@ -56,6 +56,7 @@ KINDS = {
     "cut an instance off PostgreSQL": 1,
     "cut an instance off NATS": 1,
     "slow the network of an instance down": 1,
+    "break all connections while an instance stands still": 1,
     "move a clock": 2,
 }
 """How often each strikes in one round."""
@@ -116,6 +117,7 @@ class DeploymentFaults(Faults):
                 "cut an instance off PostgreSQL": partial(self._impair, how=Proxy.stall, which=lambda i: [i.postgres]),
                 "cut an instance off NATS": partial(self._impair, how=Proxy.stall, which=lambda i: [i.nats]),
                 "slow the network of an instance down": partial(self._impair, how=lambda way: way.slow_down(LATENCY)),
+                "break all connections while an instance stands still": self._restart_balancer,
                 "move a clock": self._move_clock,
             }
         )
@@ -331,6 +333,20 @@ class DeploymentFaults(Faults):
             self._release(instance)
 
         self._begin_pause(f"the way of {instance}", mend)
+
+    def _restart_balancer(self, strike: Strike) -> None:
+        """What the instance was told last it reads when those who said it have gone on elsewhere."""
+        instance = self._take(strike)
+        instance.program.signal(signal.SIGSTOP)
+        time.sleep(0.2 + strike.share)
+        self._all.balancer.restart()
+
+        def resume() -> None:
+            time.sleep(1 + 3 * strike.share)
+            instance.program.signal(signal.SIGCONT)
+            self._release(instance)
+
+        self._begin_pause(str(instance), resume)
 
     def _move_clock(self, strike: Strike) -> None:
         self._all.set_clock([HOUR, -HOUR, 0][strike.target % 3])

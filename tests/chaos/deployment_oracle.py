@@ -13,7 +13,7 @@ from postgres import psql
 from processes import until
 
 MEMORY = 512 << 20
-FILES = 400
+FILES, LOCKS = 400, 12
 """Far more than an instance needs, and far less than one that leaks has after a storm."""
 
 KEPT = """SELECT relname, n_dead_tup, pg_size_pretty(pg_total_relation_size(relid)) FROM pg_stat_user_tables
@@ -64,15 +64,19 @@ class DeploymentOracle(Oracle):
     def _locks(self) -> None:
         """Each instance has a session for its locks, and one for what all agree on; nobody else holds any. An instance
         that was not heard for three seconds, on a machine that is busy, takes them anew."""
-        sql = f"""SELECT count(DISTINCT pid) FROM pg_locks JOIN pg_stat_activity USING (pid)
+        sql = f"""SELECT count(DISTINCT pid), count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
             WHERE locktype = 'advisory' AND {self._here}"""
 
-        def holders() -> int:
-            return int(self._deployment.database.run(sql))
+        def held() -> tuple[int, int]:
+            holders, _, locks = self._deployment.database.run(sql).strip().partition("|")
+            return int(holders), int(locks)
+
+        def is_right(holders: int, locks: int) -> bool:
+            return INSTANCES <= holders <= 2 * INSTANCES and locks <= LOCKS * INSTANCES
 
         until(
-            lambda: INSTANCES <= holders() <= 2 * INSTANCES,
-            lambda: f"{holders()} sessions hold locks of {INSTANCES} instances",
+            lambda: is_right(*held()),
+            lambda: f"{held()[0]} sessions hold {held()[1]} locks of {INSTANCES} instances",
             GUARD,
         )
 

@@ -79,6 +79,14 @@ def read_together(client: Client) -> None:
         reader.wait_end()
 
 
+def take_long(client: Client) -> None:
+    """A run that outlives its lease where its worker stands still, and whatever else lasts some seconds. It always has
+    something to say that is not yet stored."""
+    run = client.start(client.thread(), "chain", input={"tokens": 60, "pause": 0.2})
+    client.reader(run, leaves=False)
+    assert nodes(client.join(run)) == CHAIN
+
+
 def approve(client: Client) -> None:
     """Two questions, answered by one run or by one after the other. A question is answered once."""
     thread_id = client.thread()
@@ -247,22 +255,27 @@ SCENARIOS: dict[Callable[[Client], None], int] = {
 }
 
 
+PATIENT = 4
+"""How many clients take long runs only: some are under way whatever strikes."""
+
+
 class Load:
     """Clients that go from scenario to scenario until they are told to stop."""
 
     def __init__(self, cluster: Cluster, journal: Journal, seed: str, clients: int) -> None:
         self._journal = journal
         self._stopped = threading.Event()
-        made = [Client(f"client{n}", cluster.url, journal, seed, cluster.settle) for n in range(clients)]
-        self._threads = [threading.Thread(target=self._live, args=(client,), daemon=True) for client in made]
+        made = [Client(f"client{n}", cluster.url, journal, seed, cluster.settle) for n in range(clients + PATIENT)]
+        lives = [(client, SCENARIOS if n < clients else {take_long: 1}) for n, client in enumerate(made)]
+        self._threads = [threading.Thread(target=self._live, args=life, daemon=True) for life in lives]
         for thread in self._threads:
             thread.start()
 
-    def _live(self, client: Client) -> None:
+    def _live(self, client: Client, scenarios: dict[Callable[[Client], None], int]) -> None:
         scenario: Callable[[Client], None] = join
         try:
             while not self._stopped.is_set():
-                scenario = client.rng.choices(list(SCENARIOS), list(SCENARIOS.values()))[0]
+                scenario = client.rng.choices(list(scenarios), list(scenarios.values()))[0]
                 self._journal.count(f"scenario {scenario.__name__}")
                 try:
                     scenario(client)

@@ -44,19 +44,30 @@ class Balancer:
         if kind == "nginx":
             site = _configured("nginx.conf", "listen 80;", f"listen 127.0.0.1:{self.port};", addresses)
             config.write_text(NGINX.format(folder=self.folder, site=site))
-            arguments = ["-p", self.folder, "-c", config, "-e", self.folder / "log"]
+            self._command = [kind, "-p", self.folder, "-c", config, "-e", self.folder / "log"]
         else:
             config.write_text(_configured("haproxy.cfg", "bind :80", f"bind 127.0.0.1:{self.port}", addresses))
-            arguments = ["-f", config]
+            self._command = [kind, "-f", config]
+        self._start()
+
+    def _start(self) -> None:
         with (self.folder / "log").open("a") as log:
-            self.process = start_service(kind, *arguments, stdout=log, stderr=log)
-        until(self._answers, lambda: f"an answer of {kind}\n{(self.folder / 'log').read_text()}")
+            self.process = start_service(*self._command, stdout=log, stderr=log)
+        until(self._answers, lambda: f"an answer of {self._command[0]}\n{(self.folder / 'log').read_text()}")
 
     def _answers(self) -> bool:
         assert self.process.poll() is None, (self.folder / "log").read_text()
         return takes_connections(self.port)
 
-    def close(self) -> None:
+    def _stop(self) -> None:
         self.process.terminate()
         self.process.wait()
+
+    def restart(self) -> None:
+        """All connections break."""
+        self._stop()
+        self._start()
+
+    def close(self) -> None:
+        self._stop()
         shutil.rmtree(self.folder, ignore_errors=True)

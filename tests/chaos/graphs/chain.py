@@ -1,4 +1,5 @@
-"""Three nodes in a row, sync and async, that write `tokens` stream parts each; with `hold` the second never ends."""
+"""Three nodes in a row, sync and async, that write `tokens` stream parts each, one every `pause` seconds; with `hold`
+the second never ends."""
 
 import asyncio
 import operator
@@ -20,6 +21,7 @@ HOLD_SECONDS = 600
 
 class State(TypedDict, total=False):
     tokens: int
+    pause: float
     hold: bool
     steps: Annotated[list[str], operator.add]
     pages: Annotated[list[str], operator.add]
@@ -28,7 +30,7 @@ class State(TypedDict, total=False):
 def first(state: State, config: RunnableConfig, writer: StreamWriter) -> dict[str, Any]:
     update = execute(config, "first")
     for token in range(state.get("tokens", 0)):
-        time.sleep(TOKEN_SECONDS)
+        time.sleep(state.get("pause", TOKEN_SECONDS))
         writer({"first": token})
     return update
 
@@ -36,7 +38,7 @@ def first(state: State, config: RunnableConfig, writer: StreamWriter) -> dict[st
 async def second(state: State, config: RunnableConfig, writer: StreamWriter) -> dict[str, Any]:
     update = execute(config, "second")
     for token in range(state.get("tokens", 0)):
-        await asyncio.sleep(TOKEN_SECONDS)
+        await asyncio.sleep(state.get("pause", TOKEN_SECONDS))
         writer({"second": token})
     if state.get("hold"):
         writer({"second": "held"})
