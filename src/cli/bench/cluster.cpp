@@ -4,6 +4,7 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 
 #include "cli/client/http_client.hpp"
@@ -11,6 +12,12 @@
 
 namespace dg::cli::bench {
 namespace {
+
+// What PostgreSQL's documentation says its buffers should be on a machine that is a database's.
+std::string quarter_of_memory() {
+  const auto bytes = static_cast<std::int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+  return fmt::format("shared_buffers={}MB", std::max<std::int64_t>(bytes / 4 >> 20, 128));
+}
 
 namespace fs = std::filesystem;
 using store::postgres::BlockingSession;
@@ -80,7 +87,7 @@ Task<Status> Cluster::launch(SystemWorld& loop) {
 
   options.command = ending_with_us("QUIT",
                                    {programs / "postgres", "-D", data, "-c", "listen_addresses=", "-c",
-                                    "unix_socket_directories=" + folder},
+                                    "unix_socket_directories=" + folder, "-c", quarter_of_memory()},
                                    user_name);
   auto server = Process::start(loop, options, "database system is ready");
   if (!server) co_return fail(server.error());
@@ -111,13 +118,14 @@ Result<std::string> Cluster::describe() const {
   if (!session) return fail(session.error());
   auto said = (*session)->run(
       "SELECT split_part(current_setting('server_version'), ' ', 1), current_setting('fsync'), "
-      "current_setting('synchronous_commit')");
+      "current_setting('synchronous_commit'), current_setting('shared_buffers')");
   if (auto failed = (*session)->status(); !failed) return fail(failed.error());
   said.next();
   const auto version = said.text();
   const auto fsync = said.text();
-  return fmt::format("PostgreSQL {}{}, fsync {}, synchronous_commit {}", version,
-                     server_ ? " of its own" : "", fsync, said.view());
+  const auto commit = said.text();
+  return fmt::format("PostgreSQL {}{}, fsync {}, synchronous_commit {}, shared_buffers {}", version,
+                     server_ ? " of its own" : "", fsync, commit, said.view());
 }
 
 Result<Conninfo> Cluster::create_database(const std::string& name) const {
