@@ -93,6 +93,12 @@ double Samples::percentile(double share) const {
   return sorted[static_cast<std::size_t>(place)];
 }
 
+void Samples::append(const Samples& more) {
+  ms_.insert(ms_.end(), more.ms_.begin(), more.ms_.end());
+  for (const auto& [message, times] : more.errors_) errors_[message] += times;
+  seconds_ += more.seconds_;
+}
+
 std::int64_t Samples::errors() const {
   std::int64_t count = 0;
   for (const auto& [message, times] : errors_) count += times;

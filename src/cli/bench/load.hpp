@@ -22,6 +22,8 @@ class Samples {
   // What was measured before the measurement began; errors stay.
   void forget_times() { ms_.clear(); }
   void set_seconds(double seconds) { seconds_ = seconds; }
+  // Of the same work, measured at another time.
+  void append(const Samples& more);
 
   std::size_t count() const { return ms_.size(); }
   double seconds() const { return seconds_; }

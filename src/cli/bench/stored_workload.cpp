@@ -1,6 +1,9 @@
 // What requests cost in a database that holds much, beside what they cost in an empty one.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+
 #include "base/json.hpp"
 #include "cli/bench/bare_worker.hpp"
 #include "cli/bench/seed_data.hpp"
@@ -51,57 +54,91 @@ Task<Status> whole_bare_run(SystemWorld& loop, net::HttpClient& http) {
   co_return done ? Status{} : fail(done.error());
 }
 
-Task<void> measure_all(Bench& bench, Target& target, Stored& stored, std::string_view when,
-                       std::vector<Row>& rows) {
+// A server, and what is stored there.
+struct Side {
+  std::string when;
+  std::unique_ptr<Target> target{};
+  Stored stored{};
+  std::unique_ptr<BareWorker> worker{};
+};
+using Sides = std::array<Side, 2>;
+
+Task<Status> start(Bench& bench, Side& side) {
+  auto target = co_await Target::start(bench, {});
+  if (!target) co_return fail(target.error());
+  side.target = std::move(*target);
+  auto http = net::make_http_client(bench.loop.io, bench.loop.env, side.target->url());
+  if (!http) co_return fail(http.error());
+  auto from = co_await make_template(bench.loop, **http);
+  if (!from) co_return fail(from.error());
+  side.stored.from = std::move(*from);
+  co_return Status{};
+}
+
+// Fewer slots than clients: some runs find one, and others are claimed from the queue.
+Task<Status> connect_worker(Bench& bench, Side& side) {
+  auto worker = co_await BareWorker::connect(bench.loop, {.url = side.target->urls().back(),
+                                                          .token = side.target->worker_token(),
+                                                          .graph = "bare",
+                                                          .slots = stored_clients / 2});
+  if (!worker) co_return fail(worker.error());
+  side.worker = std::move(*worker);
+  co_return Status{};
+}
+
+Status seed(Bench& bench, Side& side) {
+  const auto& database = static_cast<const ServeTarget&>(*side.target).conninfo();
+  side.stored.copies = bench.seed_data;
+  return seed_runs(database, side.stored.from, bench.seed_data, [&](std::int64_t count) {
+    if (count % 100'000 == 0) bench.progress(fmt::format("{} runs are stored", count));
+  });
+}
+
+// By turns, since a machine changes its speed from one minute to the next.
+Task<void> measure(Bench& bench, Sides& sides, std::string_view what, std::function<Work(Side&)> work_at,
+                   std::vector<Row>& rows) {
+  bench.progress(std::string(what));
+  const Load turn{.clients = stored_clients,
+                  .warm_up = std::chrono::milliseconds(200),
+                  .duration = std::min<Duration>(bench.duration, std::chrono::seconds(1))};
+  const auto first = rows.size();
+  for (const auto& side : sides) rows.push_back({fmt::format("{}, {}", what, side.when), stored_clients, {}});
+  for (Duration measured{}; measured < bench.duration; measured += turn.duration)
+    for (std::size_t i = 0; i < sides.size(); ++i)
+      rows[first + i].samples.append(
+          co_await drive(bench.loop, sides[i].target->urls(), turn, work_at(sides[i])));
+}
+
+Task<std::vector<Row>> measure_all(Bench& bench, Sides& sides) {
   auto& loop = bench.loop;
-  const auto measure = [&](std::string_view what, Work work) -> Task<void> {
-    bench.progress(fmt::format("{}, {}", what, when));
-    Row row{fmt::format("{}, {}", what, when), stored_clients, {}};
-    row.samples = co_await drive(loop, target.urls(), {.clients = stored_clients, .duration = bench.duration},
-                                 std::move(work));
-    rows.push_back(std::move(row));
+  std::vector<Row> rows;
+  co_await measure(
+      bench, sides, "run created, claimed and ended",
+      [&](Side&) { return [&](Client client) { return whole_bare_run(loop, client.http); }; }, rows);
+  const auto read = [&loop](std::string what) {
+    return [&loop, what = std::move(what)](Side& side) {
+      return [&loop, &side, what](Client client) {
+        return get(loop, client.http, fmt::format("/threads/{}/{}", side.stored.thread_with_state(), what));
+      };
+    };
   };
-  co_await measure("run created, claimed and ended",
-                   [&](Client client) { return whole_bare_run(loop, client.http); });
-  co_await measure("state", [&](Client client) {
-    return get(loop, client.http, fmt::format("/threads/{}/state", stored.thread_with_state()));
-  });
-  co_await measure("list of runs", [&](Client client) {
-    return get(loop, client.http, fmt::format("/threads/{}/runs", stored.thread_with_state()));
-  });
+  co_await measure(bench, sides, "state", read("state"), rows);
+  co_await measure(bench, sides, "list of runs", read("runs"), rows);
+  co_return rows;
 }
 
 }  // namespace
 
 Task<Result<std::vector<Row>>> bench_stored(Bench& bench) {
-  auto target = co_await Target::start(bench, {});
-  if (!target) co_return fail(target.error());
-  auto& loop = bench.loop;
-  auto http = net::make_http_client(loop.io, loop.env, (*target)->url());
-  if (!http) co_return fail(http.error());
-  auto from = co_await make_template(loop, **http);
-  if (!from) co_return fail(from.error());
-  // Fewer slots than clients: some runs find one, and others are claimed from the queue.
-  const BareWorkerOptions bare{.url = (*target)->urls().back(),
-                               .token = (*target)->worker_token(),
-                               .graph = "bare",
-                               .slots = stored_clients / 2};
-  auto worker = co_await BareWorker::connect(loop, bare);
-  if (!worker) co_return fail(worker.error());
-  Stored stored{*from};
-  std::vector<Row> rows;
-  co_await measure_all(bench, **target, stored, "empty", rows);
-  const auto& database = static_cast<const ServeTarget&>(**target).conninfo();
-  const auto seeded = seed_runs(database, *from, bench.seed_data, [&](std::int64_t count) {
-    if (count % 100'000 == 0) bench.progress(fmt::format("{} runs are stored", count));
-  });
-  if (!seeded) co_return fail(seeded.error());
-  // Meanwhile the worker had no time for heartbeats.
-  worker = co_await BareWorker::connect(loop, bare);
-  if (!worker) co_return fail(worker.error());
-  stored.copies = bench.seed_data;
-  co_await measure_all(bench, **target, stored, fmt::format("{} runs stored", bench.seed_data), rows);
-  co_await (*target)->stop();
+  Sides sides{Side{"empty"}, Side{fmt::format("{} runs stored", bench.seed_data)}};
+  for (auto& side : sides)
+    if (auto started = co_await start(bench, side); !started) co_return fail(started.error());
+  // Meanwhile a worker would have no time for heartbeats.
+  if (auto seeded = seed(bench, sides.back()); !seeded) co_return fail(seeded.error());
+  for (auto& side : sides)
+    if (auto connected = co_await connect_worker(bench, side); !connected) co_return fail(connected.error());
+  auto rows = co_await measure_all(bench, sides);
+  for (auto& side : sides) co_await side.target->stop();
   co_return rows;
 }
 
