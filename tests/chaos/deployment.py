@@ -117,7 +117,7 @@ class Deployment(Cluster):
         self.project = project
         self.loop = Loop()
         self.postgres = OwnPostgres()
-        self.nats = NatsServer()
+        self.nats = NatsServer(small_disk=True)
         self.database = Database(self.postgres)
         migrate(project, self.database.url)
         self.releases = [str(binary())]

@@ -10,12 +10,14 @@ from pathlib import Path
 
 
 class Disk:
-    """Mounted at the folder, which it makes; where that is not allowed, the folder alone. Who has it unmounts it."""
+    """Mounted at the folder, which it makes; without a size, or where that is not allowed, the folder alone. Who has it
+    unmounts it."""
 
-    def __init__(self, folder: Path, size: str) -> None:
+    def __init__(self, folder: Path, size: str | None) -> None:
         folder.mkdir()
         mount = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0755", "tmpfs", str(folder)]
-        self.can_be_filled = os.geteuid() == 0 and subprocess.run(mount, capture_output=True).returncode == 0
+        may_mount = size is not None and os.geteuid() == 0
+        self.can_be_filled = may_mount and subprocess.run(mount, capture_output=True).returncode == 0
         self.folder = folder
         self._ballast = folder / "ballast"
 

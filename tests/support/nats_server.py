@@ -18,10 +18,10 @@ from processes import free_port, start_service, takes_connections, until
 class NatsServer:
     """Keeps its port, and what it stored, through `kill` and `start`."""
 
-    def __init__(self, *arguments: str, jetstream: bool = True) -> None:
+    def __init__(self, *arguments: str, jetstream: bool = True, small_disk: bool = False) -> None:
+        """A small disk has room for the stream of one database, which may have 1 GiB: NATS keeps a quarter free."""
         self.folder = Path(tempfile.mkdtemp(prefix="duragraph-nats-"))
-        # NATS keeps a quarter of it free, and DuraGraph's stream may have 1 GiB.
-        self.disk = Disk(self.folder / "disk", "2G")
+        self.disk = Disk(self.folder / "disk", "2G" if small_disk else None)
         self._afterwards = Afterwards('umount -l "$1" 2>/dev/null; rm -rf "$2"', self.disk.folder, self.folder)
         self.store = self.disk.folder / "store"
         self.arguments = [*(["-js", "-sd", str(self.store)] if jetstream else []), *arguments]
