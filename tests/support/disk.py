@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from contextlib import suppress
 from pathlib import Path
+
+PAGE = 4096
 
 
 class Disk:
@@ -23,12 +24,14 @@ class Disk:
 
     def fill(self) -> None:
         """Nobody can write any more, until `empty`."""
-        size = 0
+        size, step = 0, shutil.disk_usage(self.folder).free
         with self._ballast.open("wb") as ballast:
-            while room := shutil.disk_usage(self.folder).free:
-                with suppress(OSError):  # somebody wrote meanwhile, so that there is less
-                    os.posix_fallocate(ballast.fileno(), size, room)
-                    size += room
+            while step >= PAGE:
+                try:
+                    os.posix_fallocate(ballast.fileno(), size, step)
+                    size += step
+                except OSError:  # somebody wrote meanwhile, so that there is less
+                    step //= 2
 
     def empty(self) -> None:
         self._ballast.unlink(missing_ok=True)
