@@ -4,6 +4,7 @@
 reports="$ROOT/build/test-reports"
 rm -rf "$reports"
 mkdir -p "$reports"
+
 # suite NAME COMMAND...: runs a suite that writes a JUnit report to $report, and notes its counts.
 # A suite that ran nothing, or died without naming a failed test, counts as one failure.
 suite() {

@@ -37,6 +37,7 @@ rows_of_serve() {
     tests/deployment/test_serve.py tests/deployment/test_instances.py tests/deployment/test_leader.py
 }
 
+# Those that wait more than they work, and other releases of PostgreSQL.
 waiting() {
   suite "python waits" python test-env -m waits tests
   while read -r version bin_dir; do

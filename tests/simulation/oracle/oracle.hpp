@@ -47,7 +47,7 @@ class Oracle {
   void told_frame(const std::string& run_id, std::int64_t expected, std::int64_t number, const Frame& frame);
   void told_end(const std::string& run_id, std::int64_t next);
 
-  // Nothing has gone wrong for so long.
+  // Whether a run goes on longer than it may. `calm`: for how long nothing has gone wrong.
   void check_times(WallTime now, Duration calm);
   // When nothing has happened to anybody for a while.
   void check_at_rest();

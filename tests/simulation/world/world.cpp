@@ -7,6 +7,7 @@
 namespace dg::simulation {
 namespace {
 
+// Runs of one thread that hang are ended one after the other.
 constexpr auto longest_rest = std::chrono::minutes(10);
 constexpr int looks_allowed = 4;
 // Without a heartbeat for the lease's 10 s, or a connection for its 2 s, a run is taken away.
